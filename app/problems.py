@@ -1,0 +1,136 @@
+"""Errors over HTTP: RFC 9457 problem details, one closed list of types.
+
+`docs/api.md` lists them. The added member ``error`` repeats the detail as a plain
+string, which is what clients of the Open Inference Protocol read.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import orjson
+from starlette.responses import Response
+
+MEDIA_TYPE: Final = "application/problem+json"
+_PREFIX: Final = "urn:nextvec:problem:"
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemType:
+    """One kind of error a client can act on."""
+
+    slug: str
+    status: int
+    title: str
+
+    @property
+    def uri(self) -> str:
+        """What the member ``type`` holds."""
+        return _PREFIX + self.slug
+
+
+MALFORMED_BODY: Final = ProblemType("malformed-body", 400, "The body cannot be read")
+NOT_APPLICABLE: Final = ProblemType(
+    "not-applicable", 400, "The live corpus has nothing to apply this to"
+)
+BAD_REQUEST: Final = ProblemType("bad-request", 400, "The request cannot be answered")
+NOT_FOUND: Final = ProblemType("not-found", 404, "There is nothing at this path")
+METHOD_NOT_ALLOWED: Final = ProblemType(
+    "method-not-allowed", 405, "The path does not take this method"
+)
+BODY_TOO_LARGE: Final = ProblemType("body-too-large", 413, "The body is too large")
+UNSUPPORTED_MEDIA_TYPE: Final = ProblemType(
+    "unsupported-media-type", 415, "The body is of a type that is not understood"
+)
+INVALID_CONTEXT: Final = ProblemType(
+    "invalid-context", 422, "The context holds no usable vectors"
+)
+INVALID_OPTION: Final = ProblemType("invalid-option", 422, "An option is not usable")
+UNKNOWN_ID: Final = ProblemType("unknown-id", 422, "The index holds no such id")
+UNKNOWN_DOCUMENT: Final = ProblemType(
+    "unknown-document", 422, "The index holds no such document"
+)
+INTERNAL_ERROR: Final = ProblemType("internal-error", 500, "Something is broken here")
+NOT_READY: Final = ProblemType("not-ready", 503, "No bundle is live")
+OVERLOADED: Final = ProblemType("overloaded", 503, "Too many requests are waiting")
+DEADLINE_EXCEEDED: Final = ProblemType(
+    "deadline-exceeded", 504, "The answer took too long"
+)
+
+PROBLEM_TYPES: Final = (
+    MALFORMED_BODY,
+    NOT_APPLICABLE,
+    BAD_REQUEST,
+    NOT_FOUND,
+    METHOD_NOT_ALLOWED,
+    BODY_TOO_LARGE,
+    UNSUPPORTED_MEDIA_TYPE,
+    INVALID_CONTEXT,
+    INVALID_OPTION,
+    UNKNOWN_ID,
+    UNKNOWN_DOCUMENT,
+    INTERNAL_ERROR,
+    NOT_READY,
+    OVERLOADED,
+    DEADLINE_EXCEEDED,
+)
+
+_OF_STATUS: Final = {404: NOT_FOUND, 405: METHOD_NOT_ALLOWED, 422: INVALID_OPTION}
+
+
+@dataclass(slots=True, eq=False)
+class ProblemError(Exception):
+    """Raised anywhere behind a route; becomes the response."""
+
+    type: ProblemType
+    detail: str
+    """What was expected and what came, for this one request."""
+
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        """Return type and detail."""
+        return f"{self.type.slug}: {self.detail}"
+
+
+def problem_response(
+    kind: ProblemType,
+    detail: str,
+    *,
+    status: int | None = None,
+    headers: Mapping[str, str] | None = None,
+    request_id: str | None = None,
+) -> Response:
+    """Return a problem as a response.
+
+    Args:
+        kind: one of `PROBLEM_TYPES`.
+        detail: what was expected and what came.
+        status: where it differs from the type's own (an HTTP error of the framework).
+        headers: headers to add.
+        request_id: where the log can be searched for more.
+    """
+    code = kind.status if status is None else status
+    body = {
+        "type": kind.uri,
+        "title": kind.title,
+        "status": code,
+        "detail": detail,
+        "error": f"{kind.title}: {detail}",
+    }
+    if request_id is not None:
+        body["request_id"] = request_id
+    return Response(
+        orjson.dumps(body), code, media_type=MEDIA_TYPE, headers=dict(headers or {})
+    )
+
+
+def type_of_status(status: int) -> ProblemType:
+    """Return the type for an HTTP error that the framework itself raised.
+
+    Example:
+        >>> type_of_status(404).slug
+        'not-found'
+    """
+    fallback = INTERNAL_ERROR if status >= 500 else BAD_REQUEST
+    return _OF_STATUS.get(status, fallback)

@@ -1,0 +1,75 @@
+"""The settings of the service, and the only reader of the environment."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from training.vectors import CONTEXT_LENGTH
+
+
+class Settings(BaseSettings):
+    """Everything an operator can choose; `docs/configuration.md` lists it.
+
+    Read from the environment with the prefix ``NEXTVEC_``, or given by name.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="NEXTVEC_",
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+    )
+
+    bundles: Path = Path("artifacts/bundles")
+    """Folder that holds the bundles and the LIVE pointer."""
+
+    bundle: str | None = None
+    """Version to serve; not set: the one LIVE points at."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+
+    port: int = Field(default=8000, ge=0, le=65535)
+    """TCP port to listen on; 0 takes a free one."""
+
+    default_k: int = Field(default=10, ge=1)
+    """Neighbors returned when a request names no k."""
+
+    max_k: int = Field(default=1000, ge=1)
+    """Largest k a request may ask for, in neighbors."""
+
+    max_context: int = Field(default=CONTEXT_LENGTH, ge=1, le=CONTEXT_LENGTH)
+    """Longest context a request may send, in vectors; no model takes more than 100."""
+
+    max_body_bytes: int = Field(default=8 << 20, ge=1)
+    """Largest request body, in bytes, counted while it arrives."""
+
+    max_batch: int = Field(default=32, ge=1)
+    """Most requests computed together, in requests."""
+
+    max_queue: int = Field(default=256, ge=1)
+    """Most requests that wait for the inference thread; more get a 503."""
+
+    request_timeout_s: float = Field(default=10.0, gt=0)
+    """Longest wait for a prediction, in seconds; after that a 504."""
+
+    retry_after_s: int = Field(default=1, ge=1)
+    """What a 503 tells the client to wait, in seconds."""
+
+    threads: int | None = Field(default=None, ge=1)
+    """Threads of torch and of the index; not set: the CPUs this process may use."""
+
+    hitk_step_ms: float = Field(default=3.0, gt=0)
+    """How long one step of a validation run may hold the inference thread, in
+    milliseconds; a step is never less than one window."""
+
+    max_hitk_k: int = Field(default=100, ge=10)
+    """Largest cut-off of /metrics/hitk, in ranks."""
+
+    shutdown_timeout_s: int = Field(default=10, ge=0)
+    """How long open requests may finish after a stop signal, in seconds."""
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """Least severe level that is logged."""

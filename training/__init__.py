@@ -1,0 +1,1 @@
+"""Vectors, models and truth: everything that is not about requests."""

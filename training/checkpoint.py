@@ -1,0 +1,185 @@
+"""A checkpoint: weights and transform in safetensors, everything else in a card.
+
+Nothing is ever unpickled: a checkpoint from a stranger must not run code.
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import Tensor
+
+from training.errors import CheckpointError
+from training.files import read_json, write_bytes
+from training.models.config import ModelConfig
+from training.models.model import NextVectorModel
+from training.transform import Transform
+
+WEIGHTS: Final = "best_hit5.safetensors"
+CARD: Final = "card.json"
+FORMAT: Final = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """A network ready to predict, the space it lives in, and its story."""
+
+    model: NextVectorModel
+    """In evaluation mode."""
+
+    transform: Transform
+    """From the caller's space to the one the model works in, and back."""
+
+    card: dict[str, Any]
+    """What `card.json` holds; `docs/bundle.md` lists the fields."""
+
+
+def weights_bytes(model_state: dict[str, Tensor], transform: Transform) -> bytes:
+    """Serialize weights and transform as one safetensors file."""
+    tensors = {
+        f"model.{name}": tensor.detach().cpu().contiguous()
+        for name, tensor in model_state.items()
+    }
+    for name in ("mean", "matrix", "inverse"):
+        tensors[f"transform.{name}"] = torch.from_numpy(getattr(transform, name).copy())
+    tensors["transform.scale"] = torch.tensor(transform.scale, dtype=torch.float64)
+    return save_tensors(tensors, metadata={"format": str(FORMAT)})
+
+
+def save_weights(
+    path: Path, model_state: dict[str, Tensor], transform: Transform
+) -> None:
+    """Write the weights file, whole or not at all."""
+    write_bytes(path, weights_bytes(model_state, transform))
+
+
+def load_checkpoint(folder: Path) -> Checkpoint:
+    """Load the checkpoint in a run's or a bundle's folder.
+
+    Raises:
+        CheckpointError: missing, unreadable, of another format, or weights that do
+            not fit the network its card describes.
+    """
+    card = read_checkpoint_card(folder)
+    try:
+        settings = dict(card["model"])
+        for name in ("base_rates", "base_weights"):
+            settings[name] = tuple(settings[name])
+        config = ModelConfig(**settings)
+    except (KeyError, TypeError, ValueError) as error:
+        msg = f"{folder / CARD}: cannot build a network from it: {error}"
+        raise CheckpointError(msg) from error
+    model = NextVectorModel(config)
+    transform = load_weights(folder / WEIGHTS, model)
+    return Checkpoint(model=model.eval(), transform=transform, card=card)
+
+
+def load_weights(path: Path, model: NextVectorModel) -> Transform:
+    """Read weights into a network, and return the transform beside them.
+
+    Raises:
+        CheckpointError: missing, unreadable, or made for another network.
+    """
+    try:
+        tensors = load_tensors(path.read_bytes())
+    except OSError as error:
+        msg = f"{path}: no weights here: {error.strerror}"
+        raise CheckpointError(msg) from error
+    except SafetensorError as error:
+        msg = f"{path}: not a whole safetensors file: {error}"
+        raise CheckpointError(msg) from error
+    state = {
+        name.removeprefix("model."): tensor
+        for name, tensor in tensors.items()
+        if name.startswith("model.")
+    }
+    if not all(torch.isfinite(t).all() for t in tensors.values()):
+        msg = f"{path}: the weights hold NaN or infinity"
+        raise CheckpointError(msg)
+    try:
+        model.load_state_dict(state)
+        transform = Transform(
+            mean=tensors["transform.mean"].numpy(),
+            matrix=tensors["transform.matrix"].numpy(),
+            inverse=tensors["transform.inverse"].numpy(),
+            scale=float(tensors["transform.scale"]),
+        )
+    except (RuntimeError, KeyError) as error:
+        msg = f"{path}: the weights are not those of its card: {error}"
+        raise CheckpointError(msg) from error
+    if transform.mean.shape != (model.config.dim,):
+        msg = (
+            f"{path}: the transform takes {transform.mean.shape[0]} numbers, the "
+            f"network {model.config.dim}"
+        )
+        raise CheckpointError(msg)
+    return transform
+
+
+def read_checkpoint_card(folder: Path) -> dict[str, Any]:
+    """Read the card only.
+
+    Raises:
+        CheckpointError: missing, unreadable or of another format.
+    """
+    path = folder / CARD
+    try:
+        card = read_json(path)
+    except OSError as error:
+        msg = f"{folder}: no checkpoint here (expected {CARD} and {WEIGHTS})"
+        raise CheckpointError(msg) from error
+    except ValueError as error:
+        msg = f"{path}: not JSON: {error}"
+        raise CheckpointError(msg) from error
+    found = card.get("format") if isinstance(card, dict) else None
+    if found != FORMAT:
+        msg = f"{path}: expected checkpoint format {FORMAT}, got {found!r}"
+        raise CheckpointError(msg)
+    return dict(card)
+
+
+def model_settings(config: ModelConfig) -> dict[str, Any]:
+    """Return the part of a card that rebuilds the network."""
+    return asdict(config)
+
+
+@torch.inference_mode()
+def predict(
+    model: NextVectorModel,
+    context_QTD: Tensor,
+    length_Q: Tensor,
+    *,
+    block: int = 64,
+) -> Tensor:
+    """Predict for many contexts, a block at a time.
+
+    Args:
+        model: in evaluation mode.
+        context_QTD: in the model's space, padded at the end.
+        length_Q: vectors in each context.
+        block: contexts at a time.
+
+    Returns:
+        Unit vectors, shape ``(Q, D)``, on the model's device.
+    """
+    device = next(model.parameters()).device
+    parts = [
+        model.predict(
+            context_QTD[start : start + block].to(device),
+            length_Q[start : start + block].to(device),
+        )
+        for start in range(0, len(context_QTD), block)
+    ]
+    if not parts:
+        return torch.empty(0, model.config.dim, device=device)
+    return torch.cat(parts)
+
+
+def as_tensor(array: np.ndarray) -> Tensor:
+    """Return a tensor over the same memory, copied only if that cannot be written."""
+    return torch.from_numpy(array if array.flags.writeable else array.copy())

@@ -1,0 +1,60 @@
+"""How commands talk to people: one console, red errors, progress bars."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import TimeElapsedColumn as Elapsed
+
+from training.errors import ProjectError
+
+console = Console()
+"""Where results go: standard output."""
+
+error_console = Console(stderr=True)
+"""Where errors go: standard error."""
+
+EXIT_CODE = 1
+"""Exit status after an error that a person can act on."""
+
+
+@contextmanager
+def handle_errors() -> Iterator[None]:
+    """Turn an error that a person can act on into a red sentence and exit status 1.
+
+    Works around a block and as a decorator of a command. Errors of the project and of
+    the file system are such errors; anything else is a bug and keeps its traceback.
+
+    Raises:
+        typer.Exit: instead of a `ProjectError` or `OSError`.
+    """
+    try:
+        yield
+    except (ProjectError, OSError) as error:
+        # square brackets in a message are no style
+        error_console.print(
+            f"Error: {error}", style="bold red", markup=False, soft_wrap=True
+        )
+        raise typer.Exit(EXIT_CODE) from error
+
+
+@contextmanager
+def progress_bars() -> Iterator[Callable[[str, int, int], None]]:
+    """Show one bar for each stage.
+
+    Yields:
+        A function that takes a stage in plain words, how much of it is done, and of how
+        much.
+    """
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, Elapsed(), console=console) as progress:
+        tasks = {}
+
+        def report(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = progress.add_task(stage)
+            progress.update(tasks[stage], completed=done, total=total)
+
+        yield report

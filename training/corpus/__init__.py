@@ -1,0 +1,1 @@
+"""Where sequences of vectors come from, and how they are cut without a leak."""

@@ -1,0 +1,236 @@
+"""The last step of every source: documents that occur once, saved as a corpus."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.corpus.chunking import PASSAGE_WORDS, split_passages
+from training.corpus.coherence import (
+    coherent_documents,
+    mean_coherence,
+)
+from training.corpus.corpus import Corpus, CorpusCard
+from training.corpus.encoders import Encoder
+from training.corpus.parts import Parts, Progress, ignore_progress
+from training.corpus.store import save_streamed
+from training.corpus.text import Document
+from training.corpus.unique import text_keys, unique_documents
+from training.errors import CorpusError
+from training.vectors import (
+    CONTEXT_LENGTH,
+    Float32,
+    Int64,
+    check_vectors,
+    l2_normalize,
+)
+
+LONG_DOCUMENT = CONTEXT_LENGTH + 1
+"""Entries of the shortest document that holds a full context and its target."""
+
+_BLOCK = 4096
+# Rows encoded or normalized at a time: 12 MiB at D = 768.
+
+
+def require_long_document(lengths: Int64, source: str) -> None:
+    """Refuse documents none of which holds a full window.
+
+    Args:
+        lengths: entries of each document, shape ``(S,)``.
+        source: name of the file or folder, for the message.
+
+    Raises:
+        CorpusError: no document of at least 101 entries; names the longest.
+    """
+    longest = int(lengths.max(initial=0))
+    if longest < LONG_DOCUMENT:
+        msg = (
+            f"{source}: no document is long enough: expected at least one of "
+            f"{LONG_DOCUMENT} entries ({CONTEXT_LENGTH} of context and a target), "
+            f"the longest of {len(lengths)} has {longest}"
+        )
+        raise CorpusError(msg)
+
+
+def parts_from_documents(
+    documents: Sequence[Document],
+    encoder: Encoder,
+    *,
+    source: str,
+    words: int = PASSAGE_WORDS,
+    progress: Progress = ignore_progress,
+) -> Parts:
+    """Cut documents into passages, to be encoded when they are read.
+
+    Args:
+        documents: names and prose; those without a word are left out.
+        encoder: what makes the vectors.
+        source: name of the file or folder, for messages.
+        words: number of words that a passage aims at.
+        progress: told after each document.
+
+    Raises:
+        CorpusError: no document has a word.
+    """
+    names, lengths, texts = [], [], []
+    for number, document in enumerate(documents):
+        passages = split_passages(document.text, words=words)
+        if passages:
+            names.append(document.id)
+            lengths.append(len(passages))
+            texts += passages
+        progress("cutting passages", number + 1, len(documents))
+    if not names:
+        msg = f"{source}: expected documents with text, found none with a word in it"
+        raise CorpusError(msg)
+
+    def encode(start: int, stop: int) -> NDArray[np.floating]:
+        vectors = encoder.encode(texts[start:stop])
+        where = f"{source}: passages encoded by {encoder.name}"
+        return check_vectors(vectors, source=where, dim=encoder.dim, first_row=start)
+
+    return Parts(
+        name=source,
+        document_ids=names,
+        lengths=np.array(lengths),
+        keys=text_keys(texts),
+        dim=encoder.dim,
+        read=encode,
+        texts=texts,
+    )
+
+
+def build_corpus(
+    parts: Parts,
+    card: CorpusCard,
+    folder: Path,
+    *,
+    min_coherence: float | None = None,
+    progress: Progress = ignore_progress,
+) -> Corpus:
+    """Drop duplicates, optionally incoherent documents, and save what is left.
+
+    Args:
+        parts: documents and how to read their vectors.
+        card: where they come from; counts are added to its notes.
+        folder: where the corpus goes; an older one is replaced.
+        min_coherence: least mean cosine of a document's neighbors in [-1, 1]; None
+            keeps all documents.
+        progress: told after each block.
+
+    Returns:
+        The corpus as loaded from ``folder``.
+
+    Raises:
+        CorpusError: names that occur twice, or no document of 101 entries is left;
+            nothing is written.
+    """
+    require_long_document(parts.lengths, parts.name)
+    progress("finding duplicate documents", 0, 1)
+    unique = unique_documents(parts.keys, parts.lengths)
+    progress("finding duplicate documents", 1, 1)
+    lengths = parts.lengths[unique.kept]
+    require_long_document(lengths, f"{parts.name}, duplicates left out")
+    notes = card.notes | {
+        "documents_found": len(parts.lengths),
+        "entries_found": int(parts.lengths.sum()),
+        "duplicate_documents_left_out": unique.num_dropped,
+        "duplicate_entries_left_out": int(parts.lengths.sum() - lengths.sum()),
+    }
+    with scratch_folder(folder, "rows") as scratch:
+        vectors = np.lib.format.open_memmap(
+            scratch / "vectors.npy", "w+", np.float32, (int(lengths.sum()), parts.dim)
+        )
+        corpus = _assemble(parts, unique.kept, vectors, card)
+        done = 0
+        for start, stop in _blocks(parts.lengths, unique.kept):
+            vectors[done : done + stop - start] = l2_normalize(parts.read(start, stop))
+            done += stop - start
+            progress("making vectors", done, len(vectors))
+        kept = np.arange(len(lengths))
+        if min_coherence is not None:
+            kept = coherent_documents(corpus, min_coherence)
+            least = (
+                f"{parts.name}, documents of coherence below {min_coherence} left out"
+            )
+            require_long_document(lengths[kept], least)
+            notes |= {
+                "min_coherence": min_coherence,
+                "incoherent_documents_left_out": len(lengths) - len(kept),
+            }
+        notes["mean_coherence"] = mean_coherence(corpus, kept)
+        notes["long_documents"] = int((lengths[kept] >= LONG_DOCUMENT).sum())
+        card = replace(card, notes=notes)
+        shape = (int(lengths[kept].sum()), parts.dim)
+        empty = np.broadcast_to(np.float32(0), shape)
+        return save_streamed(
+            _assemble(parts, unique.kept[kept], empty, card),
+            (vectors[start:stop] for start, stop in _blocks(lengths, kept)),
+            folder,
+        )
+
+
+def _assemble(
+    parts: Parts, documents: Int64, vectors: Float32, card: CorpusCard
+) -> Corpus:
+    """Put some documents of the parts and their vectors together."""
+    first = np.cumsum(parts.lengths) - parts.lengths
+    lengths = parts.lengths[documents]
+    ids, texts = [], []
+    for document in documents:
+        entries = range(first[document], first[document] + parts.lengths[document])
+        if parts.ids is None:
+            name = parts.document_ids[document]
+            ids += [f"{name}#{position}" for position in range(len(entries))]
+        else:
+            ids += [parts.ids[entry] for entry in entries]
+        if parts.texts is not None:
+            texts += [parts.texts[entry] for entry in entries]
+    return Corpus(
+        vectors=vectors,
+        ids=ids,
+        rows=np.arange(len(vectors)),
+        offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+        document_ids=[parts.document_ids[d] for d in documents],
+        card=card,
+        texts=None if parts.texts is None else texts,
+    )
+
+
+def _blocks(lengths: Int64, documents: Int64) -> Iterator[tuple[int, int]]:
+    """Cut the entries of some documents into ranges of a limited size, in order."""
+    stops = np.cumsum(lengths)
+    start = stop = 0
+    for document in documents:
+        first = int(stops[document] - lengths[document])
+        if first != stop:
+            yield from _cut(start, stop)
+            start = first
+        stop = int(stops[document])
+    yield from _cut(start, stop)
+
+
+def _cut(start: int, stop: int) -> Iterator[tuple[int, int]]:
+    for first in range(start, stop, _BLOCK):
+        yield first, min(first + _BLOCK, stop)
+
+
+@contextmanager
+def scratch_folder(folder: Path, purpose: str) -> Iterator[Path]:
+    """Yield an empty folder on the disk of ``folder`` that goes afterwards.
+
+    What a killed process left for the same purpose goes first.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    name = f".{folder.name}.{purpose}."
+    for stale in folder.parent.glob(f"{name}*.scratch"):
+        shutil.rmtree(stale, ignore_errors=True)
+    with tempfile.TemporaryDirectory(
+        prefix=name, suffix=".scratch", dir=folder.parent
+    ) as scratch:
+        yield Path(scratch)

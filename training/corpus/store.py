@@ -1,0 +1,145 @@
+"""A corpus on disk: one folder, readable files, nothing that needs unpickling.
+
+vectors.npy        float32 (N, D), unit rows; memory-mapped when loaded
+offsets.npy        int64 (S + 1,)
+rows.npy           int64 (M,); left out for documents, where it is 0..N-1
+ids.json           N names
+document_ids.json  S names
+texts.json         N texts, where there are any
+card.json          format, kind, fingerprint, where it came from
+"""
+
+from collections.abc import Iterable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from training.corpus.corpus import Corpus, CorpusCard
+from training.errors import CorpusError
+from training.files import new_folder, read_json, write_json
+from training.vectors import Float32
+
+FORMAT = 1
+
+
+def save_corpus(corpus: Corpus, folder: Path) -> Corpus:
+    """Write a corpus, whole or not at all, and return it as it is loaded again.
+
+    Args:
+        corpus: what to write; its vectors are written as they are (unit rows).
+        folder: where; an older corpus of that name is replaced.
+    """
+    with new_folder(folder) as new:
+        np.save(new / "vectors.npy", corpus.vectors)
+        _save_rest(corpus, new)
+    return load_corpus(folder)
+
+
+def save_streamed(corpus: Corpus, blocks: Iterable[Float32], folder: Path) -> Corpus:
+    """Write a corpus whose vectors come in blocks, never all in memory.
+
+    Args:
+        corpus: everything but the vectors; its own give only shape ``(N, D)``.
+        blocks: unit rows in order, N altogether.
+        folder: where to write.
+
+    Raises:
+        CorpusError: the blocks do not add up to N rows; nothing is written.
+    """
+    with new_folder(folder) as new:
+        out = np.lib.format.open_memmap(
+            new / "vectors.npy", "w+", np.float32, corpus.vectors.shape
+        )
+        done = 0
+        for block in blocks:
+            out[done : done + len(block)] = block
+            done += len(block)
+        out.flush()
+        if done != len(out):
+            msg = f"{corpus.card.name}: expected {len(out)} vectors, got {done}"
+            raise CorpusError(msg)
+        _save_rest(replace(corpus, vectors=out), new)
+    return load_corpus(folder)
+
+
+def _save_rest(corpus: Corpus, folder: Path) -> None:
+    np.save(folder / "offsets.npy", corpus.offsets)
+    if corpus.kind == "items":
+        np.save(folder / "rows.npy", corpus.rows)
+    write_json(folder / "ids.json", list(corpus.ids))
+    write_json(folder / "document_ids.json", list(corpus.document_ids))
+    if corpus.texts is not None:
+        write_json(folder / "texts.json", list(corpus.texts))
+    about = {
+        "format": FORMAT,
+        "kind": corpus.kind,
+        "num_vectors": len(corpus.vectors),
+        "dim": corpus.dim,
+        "num_documents": len(corpus.document_ids),
+        "fingerprint": corpus.fingerprint,
+    }
+    write_json(folder / "card.json", about | asdict(corpus.card))
+
+
+def load_corpus(folder: Path) -> Corpus:
+    """Load a corpus; its vectors stay on disk until they are used.
+
+    Raises:
+        CorpusError: missing, unreadable, of another format, or parts that do not fit.
+    """
+    card = read_card(folder)
+    try:
+        vectors = np.load(folder / "vectors.npy", mmap_mode="r", allow_pickle=False)
+        offsets = np.load(folder / "offsets.npy", allow_pickle=False)
+        rows = (
+            np.load(folder / "rows.npy", allow_pickle=False)
+            if card["kind"] == "items"
+            else np.arange(len(vectors))
+        )
+        texts = folder / "texts.json"
+        corpus = Corpus(
+            vectors=vectors,
+            ids=read_json(folder / "ids.json"),
+            rows=rows,
+            offsets=offsets,
+            document_ids=read_json(folder / "document_ids.json"),
+            card=CorpusCard(
+                name=card["name"],
+                encoder=card["encoder"],
+                source=card["source"],
+                licenses=card["licenses"],
+                windows_declared_independent=card["windows_declared_independent"],
+                notes=card["notes"],
+            ),
+            kind=card["kind"],
+            texts=read_json(texts) if texts.exists() else None,
+        )
+    except (OSError, ValueError, KeyError) as error:
+        msg = f"{folder}: the corpus is damaged: {error}"
+        raise CorpusError(msg) from error
+    # The digest of a large file takes long; it was computed when the file was written.
+    corpus.__dict__["fingerprint"] = card["fingerprint"]
+    return corpus
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """Read only the card of a corpus.
+
+    Raises:
+        CorpusError: there is none, or it is of another format.
+    """
+    path = folder / "card.json"
+    try:
+        card: dict[str, Any] = read_json(path)
+    except OSError as error:
+        msg = f"{folder}: no corpus here (expected {path.name} in that folder)"
+        raise CorpusError(msg) from error
+    except ValueError as error:
+        msg = f"{path}: not JSON: {error}"
+        raise CorpusError(msg) from error
+    if card.get("format") != FORMAT:
+        msg = f"{path}: expected corpus format {FORMAT}, got {card.get('format')!r}"
+        raise CorpusError(msg)
+    return card

@@ -1,0 +1,1 @@
+"""How often a prediction is right, against whom, and how sure that is."""

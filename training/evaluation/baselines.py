@@ -1,0 +1,276 @@
+"""Predictors that need no training by gradient: what a model has to beat.
+
+All six of the evaluation protocol, on the same vectors and transform as the model.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from training.corpus.corpus import Corpus
+from training.corpus.segments import cut_segments
+from training.models.weighted_mean import weighted_mean_at
+from training.vectors import Int64
+
+_MAX_RIDGE_ROWS = 50_000
+_MAX_KNN_ROWS = 200_000
+# Fitting on more moved no validation figure in the second decimal.
+
+_MIN_FIT_CONTEXT = 10
+# Positions with less context are no example of what is asked of a baseline.
+
+_BLOCK = 256
+
+
+class Baseline(Protocol):
+    """A predictor of the next vector."""
+
+    @property
+    def name(self) -> str:
+        """What the reports call it."""
+        ...
+
+    @property
+    def family(self) -> str:
+        """Which of the six it is a setting of."""
+        ...
+
+    def predict(self, context_BTD: Tensor, length_B: Tensor) -> Tensor:
+        """Return unit vectors, shape ``(B, D)``; contexts padded at the end."""
+        ...
+
+
+@dataclass(frozen=True)
+class WeightedMean:
+    """Exponentially weighted means of the context; with rate 1, its last vector."""
+
+    rates: tuple[float, ...]
+    weights: tuple[float, ...] = (1.0,)
+
+    @property
+    def name(self) -> str:
+        """copy-last, or the rates and their weights."""
+        if self.rates == (1.0,):
+            return "copy-last"
+        if len(self.rates) == 1:
+            return f"weighted mean, rate {self.rates[0]:g}"
+        parts = zip(self.weights, self.rates, strict=True)
+        return "weighted means, " + " + ".join(f"{w:g} of rate {r:g}" for w, r in parts)
+
+    @property
+    def family(self) -> str:
+        """copy-last or weighted mean."""
+        return "copy-last" if self.rates == (1.0,) else "weighted mean"
+
+    def predict(self, context_BTD: Tensor, length_B: Tensor) -> Tensor:
+        """Return the normalized mean at the last position."""
+        last_B1 = length_B[:, None] - 1
+        mean_B1D = weighted_mean_at(context_BTD, last_B1, self.rates, self.weights)
+        return normalize(mean_B1D[:, 0], dim=-1)
+
+
+@dataclass(frozen=True)
+class ContextMean:
+    """The mean of the whole context."""
+
+    name: str = "mean of the context"
+    family: str = "mean of the context"
+
+    def predict(self, context_BTD: Tensor, length_B: Tensor) -> Tensor:
+        """Return the normalized mean."""
+        return normalize(_context_mean(context_BTD, length_B), dim=-1)
+
+
+@dataclass(frozen=True)
+class GlobalMean:
+    """The mean of all training vectors, whatever the context."""
+
+    mean: Tensor = field(repr=False)
+    """Not normalized, shape ``(D,)``."""
+
+    name: str = "global mean"
+    family: str = "global mean"
+
+    def predict(self, context_BTD: Tensor, length_B: Tensor) -> Tensor:
+        """Return the same vector for all."""
+        del length_B
+        mean_D = normalize(self.mean, dim=-1)
+        return mean_D.to(context_BTD).expand(len(context_BTD), -1)
+
+
+@dataclass(frozen=True)
+class Ridge:
+    """Linear regression on the last vector, two weighted means and the mean."""
+
+    penalty: float
+    """Ridge penalty, as a share of the features' mean variance."""
+
+    coefficients: Tensor = field(repr=False)
+    """Shape ``(4 D, D)``."""
+
+    family: str = "ridge regression"
+
+    @property
+    def name(self) -> str:
+        """The family and its penalty."""
+        return f"ridge regression, penalty {self.penalty:g}"
+
+    def predict(self, context_BTD: Tensor, length_B: Tensor) -> Tensor:
+        """Return the normalized regression."""
+        features_BF = _regressors(context_BTD, length_B)
+        return normalize(features_BF @ self.coefficients.to(features_BF), dim=-1)
+
+
+@dataclass(frozen=True)
+class Successor:
+    """What came after the nearest training contexts."""
+
+    num_nearest: int
+    keys: Tensor = field(repr=False)
+    """Weighted mean up to each training position, shape ``(P, D)``."""
+
+    following: Tensor = field(repr=False)
+    """The vector after each of them, shape ``(P, D)``."""
+
+    rate: float = 0.3
+    """Rate of the weighted mean by which contexts are compared."""
+
+    family: str = "successor of the nearest training context"
+
+    @property
+    def name(self) -> str:
+        """How many neighbours are averaged."""
+        return f"successors of the {self.num_nearest} nearest training contexts"
+
+    def predict(self, context_BTD: Tensor, length_B: Tensor) -> Tensor:
+        """Return the normalized mean of the successors."""
+        key_BD = WeightedMean((self.rate,)).predict(context_BTD, length_B)
+        near = (key_BD @ self.keys.T.to(key_BD)).topk(self.num_nearest, dim=1).indices
+        return normalize(self.following.to(key_BD)[near].mean(dim=1), dim=-1)
+
+
+def closed_form_baselines() -> list[WeightedMean]:
+    """Return the weighted means: every one of them can be the base of a model."""
+    single = [WeightedMean((rate,)) for rate in (1.0, 0.7, 0.5, 0.3, 0.2, 0.1, 0.05)]
+    # one strong step, then a flat floor of topic: two rates fit that better than one
+    mixed = [
+        WeightedMean((fast, slow), (round(1 - share, 2), share))
+        for fast, slow in ((1.0, 0.2), (0.7, 0.1), (0.5, 0.05))
+        for share in (0.3, 0.5, 0.7)
+    ]
+    return single + mixed
+
+
+def fit_baselines(
+    vectors_ND: Tensor, corpus: Corpus, train: Int64, *, seed: int = 0
+) -> list[Baseline]:
+    """Fit all six families on the training documents, in all their settings.
+
+    Args:
+        vectors_ND: the catalogue in the searched space.
+        corpus: whose sequences these are.
+        train: numbers of the training documents.
+        seed: seed of the positions drawn where there are too many.
+
+    Returns:
+        Every setting of every family; which is best is for validation to say.
+    """
+    segments = cut_segments(corpus, train)
+    rows = np.unique(segments[segments >= 0])
+    baselines: list[Baseline] = [*closed_form_baselines(), ContextMean()]
+    baselines.append(GlobalMean(vectors_ND[torch.from_numpy(rows)].mean(dim=0)))
+    rng = np.random.default_rng(seed)
+    baselines += _fit_ridge(vectors_ND, segments, rng)
+    baselines += _fit_successor(vectors_ND, segments, rng)
+    return baselines
+
+
+def _fit_ridge(
+    vectors_ND: Tensor, segments: Int64, rng: np.random.Generator
+) -> list[Ridge]:
+    dim = vectors_ND.shape[1]
+    gram = torch.zeros(4 * dim, 4 * dim)
+    moment = torch.zeros(4 * dim, dim)
+    for context_BTD, length_B, next_BD in _examples(
+        vectors_ND, segments, _MAX_RIDGE_ROWS, rng
+    ):
+        features_BF = _regressors(context_BTD, length_B)
+        gram += features_BF.T @ features_BF
+        moment += features_BF.T @ next_BD
+    eye = torch.eye(len(gram))
+    scale = gram.diagonal().mean()
+    return [
+        Ridge(penalty, torch.linalg.solve(gram + penalty * scale * eye, moment))
+        for penalty in (0.001, 0.01, 0.1, 1.0)
+    ]
+
+
+def _fit_successor(
+    vectors_ND: Tensor, segments: Int64, rng: np.random.Generator
+) -> list[Successor]:
+    keys, following = [], []
+    rule = WeightedMean((0.3,))
+    for context_BTD, length_B, next_BD in _examples(
+        vectors_ND, segments, _MAX_KNN_ROWS, rng
+    ):
+        keys.append(rule.predict(context_BTD, length_B))
+        following.append(next_BD)
+    key_PD, next_PD = torch.cat(keys), torch.cat(following)
+    nearest = [k for k in (1, 5, 20) if k <= len(key_PD)]
+    return [Successor(k, key_PD, next_PD) for k in nearest]
+
+
+def _examples(
+    vectors_ND: Tensor, segments: Int64, most: int, rng: np.random.Generator
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Yield contexts, their lengths and what came next, in blocks.
+
+    Shorter contexts are taken only from a corpus that has no longer ones.
+    """
+    lengths = (segments >= 0).sum(axis=1)
+    shortest = min(_MIN_FIT_CONTEXT, int(lengths.max()) - 1)
+    ends = [
+        (segment, end)
+        for segment, length in enumerate(lengths.tolist())
+        for end in range(shortest, length)
+    ]
+    if len(ends) > most:
+        ends = [ends[i] for i in np.sort(rng.choice(len(ends), most, replace=False))]
+    for start in range(0, len(ends), _BLOCK):
+        segment, end = np.array(ends[start : start + _BLOCK]).T
+        rows_BT = segments[segment]
+        context_BTD = vectors_ND[torch.from_numpy(np.maximum(rows_BT, 0))]
+        next_BD = context_BTD[torch.arange(len(end)), torch.from_numpy(end)]
+        yield context_BTD, torch.from_numpy(end), next_BD
+
+
+def _regressors(context_BTD: Tensor, length_B: Tensor) -> Tensor:
+    last_B1 = length_B[:, None] - 1
+    parts = [
+        weighted_mean_at(context_BTD, last_B1, (rate,), (1.0,))[:, 0]
+        for rate in (1.0, 0.5, 0.2)
+    ]
+    return torch.cat([*parts, _context_mean(context_BTD, length_B)], dim=-1)
+
+
+def _context_mean(context_BTD: Tensor, length_B: Tensor) -> Tensor:
+    position_T = torch.arange(context_BTD.shape[1], device=context_BTD.device)
+    inside_BT = (position_T < length_B[:, None]).to(context_BTD)
+    sum_BD = torch.einsum("bt,btd->bd", inside_BT, context_BTD)
+    return sum_BD / length_B[:, None]
+
+
+def predict_all(
+    baseline: Baseline, context_QTD: Tensor, length_Q: Tensor, *, block: int = _BLOCK
+) -> Tensor:
+    """Predict for many contexts, a block at a time; shape ``(Q, D)``."""
+    parts: Sequence[Tensor] = [
+        baseline.predict(context_QTD[s : s + block], length_Q[s : s + block])
+        for s in range(0, len(context_QTD), block)
+    ]
+    return torch.cat(list(parts))

@@ -1,0 +1,190 @@
+"""What a model's skill is made of: the same windows, something taken away."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from training.corpus.windows import Windows
+from training.evaluation.evaluation import SELECTION_K, Judge
+from training.evaluation.metrics import hit_at_k
+from training.evaluation.ranking import Ranker
+from training.evaluation.statistics import Estimate, estimate
+from training.models.memory import MemoryEncoder
+from training.models.model import NextVectorModel
+from training.vectors import Int64
+
+CONTEXT_LENGTHS: Final = (5, 20, 50, 100)
+"""Lengths at which the same windows are predicted."""
+
+_BLOCK = 64
+
+Predict = Callable[[Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnostics:
+    """All in the pool "documents", Hit@5, fractions in [0, 1]."""
+
+    hit5: float
+    """With the whole context in its order."""
+
+    by_context_length: dict[int, float]
+    """With the newest vectors only."""
+
+    shuffled: float
+    """With the context in random order."""
+
+    shuffled_loss: Estimate
+    """What shuffling costs, paired over documents."""
+
+    last_replaced: float
+    """With the last vector replaced by one of another document."""
+
+    misses_in_document: float | None
+    """Share of the wrong first answers that lie in the right document; None if
+    no first answer is wrong."""
+
+    first_is_copy: float
+    """How often the first answer is a vector of the context, where these are
+    candidates."""
+
+    memory_gain: Estimate | None
+    """Hit@5 less that with every read replaced by the mean read; None for
+    architectures without a memory."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain JSON types."""
+        plain = asdict(self)
+        lengths = self.by_context_length.items()
+        plain["by_context_length"] = {str(n): value for n, value in lengths}
+        return plain
+
+
+def diagnose(
+    model: NextVectorModel,
+    predict: Predict,
+    judge: Judge,
+    vectors_ND: Tensor,
+    group_N: Int64,
+    document_N: Int64,
+    *,
+    seed: int = 0,
+) -> Diagnostics:
+    """Take things away from a model, one at a time.
+
+    Args:
+        model: in evaluation mode, on the CPU.
+        predict: contexts and lengths to predictions, by this model.
+        judge: of the validation suite.
+        vectors_ND: the whole catalogue in the searched space.
+        group_N: duplicate group of each row.
+        document_N: document of each row.
+        seed: seed of the shuffles and replacements.
+    """
+    windows, rng = judge.suite.windows, np.random.default_rng(seed)
+    ranker = judge.rankers["documents"]
+    context_QTD, length_Q = _contexts(windows, vectors_ND)
+
+    def hits(context_QTD: Tensor, length_Q: Tensor) -> np.ndarray:
+        rank_Q = ranker.ranks(predict(context_QTD, length_Q))
+        return (rank_Q <= SELECTION_K).astype(float)
+
+    prediction_QD = predict(context_QTD, length_Q)
+    rank_Q = ranker.ranks(prediction_QD)
+    hit_Q = (rank_Q <= SELECTION_K).astype(float)
+    shuffled_Q = hits(_shuffled(context_QTD, length_Q, rng), length_Q)
+    others = rng.permutation(context_QTD.shape[0])
+    replaced_QTD = context_QTD.clone()
+    last = (torch.arange(len(windows)), length_Q - 1)
+    replaced_QTD[last] = _other_last(context_QTD[last], windows, others)
+    documents = windows.documents
+    return Diagnostics(
+        hit5=hit_at_k(rank_Q, SELECTION_K),
+        by_context_length={
+            n: float(hits(*_contexts(windows.truncated(n), vectors_ND)).mean())
+            for n in CONTEXT_LENGTHS
+            if n <= windows.width
+        },
+        shuffled=float(shuffled_Q.mean()),
+        shuffled_loss=estimate(hit_Q - shuffled_Q, documents),
+        last_replaced=float(hits(replaced_QTD, length_Q).mean()),
+        misses_in_document=_misses_in_document(
+            ranker.nearest(prediction_QD), rank_Q, windows, document_N
+        ),
+        first_is_copy=_first_is_copy(
+            Ranker(vectors_ND, group_N, windows, ranker.pool, exclude_context=False),
+            prediction_QD,
+            windows,
+        ),
+        memory_gain=_memory_gain(model, ranker, context_QTD, length_Q, windows, hit_Q),
+    )
+
+
+def _contexts(windows: Windows, vectors_ND: Tensor) -> tuple[Tensor, Tensor]:
+    context_QTD = torch.from_numpy(windows.contexts(vectors_ND.numpy()))
+    return context_QTD, torch.from_numpy(windows.lengths)
+
+
+def _shuffled(
+    context_QTD: Tensor, length_Q: Tensor, rng: np.random.Generator
+) -> Tensor:
+    out = context_QTD.clone()
+    for query, length in enumerate(length_Q.tolist()):
+        order = torch.from_numpy(rng.permutation(length))
+        out[query, :length] = context_QTD[query, order]
+    return out
+
+
+def _other_last(last_QD: Tensor, windows: Windows, order: np.ndarray) -> Tensor:
+    """Take the last vector of another window, of another document where there is one."""
+    chosen = np.arange(len(windows))
+    for query in range(len(windows)):
+        candidates = np.roll(order, -query)
+        elsewhere = windows.documents[candidates] != windows.documents[query]
+        chosen[query] = candidates[int(np.argmax(elsewhere))]
+    return last_QD[torch.from_numpy(chosen)]
+
+
+def _misses_in_document(
+    first_Q: Int64, rank_Q: Int64, windows: Windows, document_N: Int64
+) -> float | None:
+    missed = rank_Q > 1
+    if not missed.any():
+        return None
+    inside = document_N[first_Q[missed]] == windows.documents[missed]
+    return float(inside.mean())
+
+
+def _first_is_copy(ranker: Ranker, prediction_QD: Tensor, windows: Windows) -> float:
+    first_Q = ranker.nearest(prediction_QD)
+    return float((windows.context_rows == first_Q[:, None]).any(axis=1).mean())
+
+
+@torch.inference_mode()
+def _memory_gain(
+    model: NextVectorModel,
+    ranker: Ranker,
+    context_QTD: Tensor,
+    length_Q: Tensor,
+    windows: Windows,
+    hit_Q: np.ndarray,
+) -> Estimate | None:
+    encoder = model.encoder
+    if not isinstance(encoder, MemoryEncoder):
+        return None
+    blocks = list(zip(context_QTD.split(_BLOCK), length_Q.split(_BLOCK), strict=True))
+    read_H = torch.stack(
+        [encoder.reads(block).mean(dim=(0, 1)) for block, _ in blocks]
+    ).mean(dim=0)
+    without_QD = torch.cat(
+        [
+            model.predict_from(block, encoder.forward(block, read_H), lengths)
+            for block, lengths in blocks
+        ]
+    )
+    without_Q = (ranker.ranks(without_QD) <= SELECTION_K).astype(float)
+    return estimate(hit_Q - without_Q, windows.documents)

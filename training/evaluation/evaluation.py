@@ -1,0 +1,185 @@
+"""Hit@K of a model and of its baselines, pool by pool, with lift and interval."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from training.evaluation.metrics import hit_at_k, mrr_at_k
+from training.evaluation.pools import Pool, PoolName
+from training.evaluation.ranking import Ranker
+from training.evaluation.statistics import Estimate, estimate
+from training.evaluation.suite import Suite
+from training.vectors import Int64
+
+KS: Final = (1, 5, 10)
+"""Cut-offs that are always reported."""
+
+SELECTION_K: Final = 5
+"""Cut-off of early stopping, of the choice of a baseline, and of the lift."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolResult:
+    """What one predictor reaches in one pool."""
+
+    pool: PoolName
+    num_candidates: int
+    """N, before the vectors of the context are taken out."""
+
+    num_windows: int
+    """Q."""
+
+    hit_at: dict[int, Estimate]
+    """Share of hits by cut-off, fractions in [0, 1]."""
+
+    mrr_at_10: float
+    """Mean reciprocal rank, 0 beyond rank 10."""
+
+    hit_at_5_context_included: float | None = None
+    """Hit@5 with the vectors of the context as candidates; not made for "targets"."""
+
+    baseline: str | None = None
+    """The best baseline of this pool, chosen on validation."""
+
+    baseline_hit_at: dict[int, float] | None = None
+    """Its share of hits by cut-off."""
+
+    lift: Estimate | None = None
+    """Hit@5 less that of the baseline, as a fraction; paired over documents."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """All pools of one predictor on one part of the corpus."""
+
+    part: str
+    num_leaked: int
+    """Windows left out: the target's like is in a training document."""
+
+    is_clean: bool
+    mean_cosine: float
+    """Mean cosine between prediction and target, in the searched space."""
+
+    pools: tuple[PoolResult, ...]
+
+    def pool(self, name: PoolName) -> PoolResult | None:
+        """Return the result of that pool, None if the corpus was too small for it."""
+        return next((result for result in self.pools if result.pool == name), None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain JSON types."""
+        plain = asdict(self)
+        for pool in plain["pools"]:
+            for key in ("hit_at", "baseline_hit_at"):
+                if pool[key] is not None:
+                    pool[key] = {str(k): v for k, v in pool[key].items()}
+        return plain
+
+
+class Judge:
+    """Ranks any number of predictors on the windows and pools of one suite."""
+
+    def __init__(self, vectors_ND: Tensor, group_N: Int64, suite: Suite) -> None:
+        """Prepare the candidates of every pool.
+
+        Args:
+            vectors_ND: the whole catalogue in the searched space.
+            group_N: duplicate group of each row.
+            suite: windows and pools.
+        """
+        self.suite = suite
+        self._vectors_ND, self._group_N = vectors_ND, group_N
+        self.rankers = {
+            pool.name: Ranker(vectors_ND, group_N, suite.windows, pool)
+            for pool in suite.pools
+        }
+
+    def ranks(self, prediction_QD: Tensor) -> dict[PoolName, Int64]:
+        """Rank the targets in every pool."""
+        return {name: r.ranks(prediction_QD) for name, r in self.rankers.items()}
+
+    def evaluate(
+        self,
+        prediction_QD: Tensor,
+        baselines: Mapping[PoolName, tuple[str, Tensor]] | None = None,
+    ) -> Evaluation:
+        """Judge a predictor.
+
+        Args:
+            prediction_QD: one prediction for each window, in the searched space.
+            baselines: for each pool, name and predictions of its best baseline.
+        """
+        windows = self.suite.windows
+        target_QD = self._vectors_ND[torch.from_numpy(windows.target_rows)]
+        cosine = torch.nn.functional.cosine_similarity(prediction_QD, target_QD)
+        results = []
+        for pool in self.suite.pools:
+            ranker = self.rankers[pool.name]
+            name, other = (baselines or {}).get(pool.name, (None, None))
+            results.append(
+                pool_result(
+                    pool,
+                    ranker.ranks(prediction_QD),
+                    windows.documents,
+                    baseline=name,
+                    baseline_rank_Q=None if other is None else ranker.ranks(other),
+                    with_context=self._with_context(pool, prediction_QD),
+                )
+            )
+        return Evaluation(
+            part=self.suite.part,
+            num_leaked=self.suite.num_leaked,
+            is_clean=self.suite.is_clean,
+            mean_cosine=float(cosine.mean()),
+            pools=tuple(results),
+        )
+
+    def _with_context(self, pool: Pool, prediction_QD: Tensor) -> float | None:
+        if pool.name == "targets":
+            return None
+        ranker = Ranker(
+            self._vectors_ND,
+            self._group_N,
+            self.suite.windows,
+            pool,
+            exclude_context=False,
+        )
+        return hit_at_k(ranker.ranks(prediction_QD), SELECTION_K)
+
+
+def pool_result(
+    pool: Pool,
+    rank_Q: Int64,
+    document_Q: Int64,
+    *,
+    baseline: str | None = None,
+    baseline_rank_Q: Int64 | None = None,
+    with_context: float | None = None,
+    ks: Sequence[int] = KS,
+) -> PoolResult:
+    """Turn ranks into a result, with intervals over documents."""
+    lift = None
+    if baseline_rank_Q is not None:
+        gain_Q = _hits(rank_Q, SELECTION_K) - _hits(baseline_rank_Q, SELECTION_K)
+        lift = estimate(gain_Q, document_Q)
+    return PoolResult(
+        pool=pool.name,
+        num_candidates=pool.size,
+        num_windows=len(rank_Q),
+        hit_at={k: estimate(_hits(rank_Q, k), document_Q) for k in ks},
+        mrr_at_10=mrr_at_k(rank_Q),
+        hit_at_5_context_included=with_context,
+        baseline=baseline,
+        baseline_hit_at=None
+        if baseline_rank_Q is None
+        else {k: hit_at_k(baseline_rank_Q, k) for k in ks},
+        lift=lift,
+    )
+
+
+def _hits(rank_Q: Int64, k: int) -> np.ndarray:
+    return (rank_Q <= k).astype(np.float64)

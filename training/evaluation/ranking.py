@@ -1,0 +1,141 @@
+"""The rank of the target among its candidates, by exact search."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from training.corpus.windows import Windows
+from training.errors import VectorError
+from training.evaluation.pools import Pool
+from training.vectors import Int64
+
+_BLOCK_BYTES = 128 << 20
+# Scores held at a time: 128 queries against 250,000 candidates.
+
+
+class Ranker:
+    """Ranks targets in one pool, for any number of predictors of the same windows.
+
+    Rank = 1 + the number of other candidates that score at least as high as the
+    target: ties count against us. Members of the target's duplicate group compete
+    with nobody (evaluation protocol, rules 5 and 6).
+    """
+
+    def __init__(
+        self,
+        vectors_ND: Tensor,
+        group_N: Int64,
+        windows: Windows,
+        pool: Pool,
+        *,
+        exclude_context: bool = True,
+    ) -> None:
+        """Prepare the candidates.
+
+        Args:
+            vectors_ND: the whole catalogue in the searched space, on any device.
+            group_N: duplicate group of each row (`duplicate_groups`).
+            windows: the queries; a target outside the pool counts as a miss.
+            pool: the candidates.
+            exclude_context: whether the vectors of the context are no candidates.
+        """
+        self.pool, self._device = pool, vectors_ND.device
+        whole = len(pool.rows) == len(vectors_ND)
+        rows_C = torch.from_numpy(pool.rows).to(self._device)
+        self._candidates_CD = vectors_ND if whole else vectors_ND[rows_C]
+        column_N = np.full(len(vectors_ND), -1, dtype=np.int64)
+        column_N[pool.rows] = np.arange(len(pool.rows))
+        self._target_Q = column_N[windows.target_rows]
+        self._group_Q = _group_columns(group_N, windows, pool)
+        self._context_Q = [torch.empty(0, dtype=torch.int64)] * len(windows)
+        if exclude_context:
+            self._context_Q = _context_columns(windows, column_N)
+        self._block = max(1, _BLOCK_BYTES // (4 * len(pool.rows)))
+
+    def __len__(self) -> int:
+        """Return the number of queries, Q."""
+        return len(self._target_Q)
+
+    def ranks(self, prediction_QD: Tensor) -> Int64:
+        """Rank every target.
+
+        Args:
+            prediction_QD: one prediction for each window, in the searched space.
+
+        Returns:
+            Shape ``(Q,)``, 1 is best; a target that is no candidate gets the number
+            of candidates plus 1.
+
+        Raises:
+            VectorError: another number of predictions, or one that is not finite (it
+                would compare with nothing and look perfect).
+        """
+        if len(prediction_QD) != len(self):
+            msg = f"expected {len(self)} predictions, got {len(prediction_QD)}"
+            raise VectorError(msg)
+        parts = [
+            self.ranks_of(prediction_QD[start : start + self._block], start)
+            for start in range(0, len(self), self._block)
+        ]
+        return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
+
+    def ranks_of(self, prediction_QD: Tensor, start: int) -> Int64:
+        """Rank the targets of the queries from number ``start`` on.
+
+        The part of `ranks` that one block is; for callers that must pause between.
+        """
+        stop = start + len(prediction_QD)
+        score_QC = self._scores(prediction_QD)
+        target_Q = torch.from_numpy(self._target_Q[start:stop]).to(self._device)
+        target_score_Q1 = score_QC.gather(1, target_Q.clamp(min=0)[:, None])
+        for query in range(len(score_QC)):
+            score_QC[query, self._group_Q[start + query]] = -torch.inf
+            score_QC[query, self._context_Q[start + query]] = -torch.inf
+        if self.pool.members is not None:
+            members = torch.from_numpy(self.pool.members[start:stop])
+            score_QC = score_QC.gather(1, members.to(self._device))
+        rank_Q = 1 + (score_QC >= target_score_Q1).sum(dim=1)
+        rank_Q[target_Q < 0] = score_QC.shape[1] + 1
+        return rank_Q.cpu().numpy()
+
+    def nearest(self, prediction_QD: Tensor) -> Int64:
+        """Return the best candidate of every query, as a row of the catalogue.
+
+        For pools in which all queries have the same candidates; shape ``(Q,)``.
+        """
+        found = []
+        for start in range(0, len(self), self._block):
+            score_QC = self._scores(prediction_QD[start : start + self._block])
+            for query in range(len(score_QC)):
+                score_QC[query, self._context_Q[start + query]] = -torch.inf
+            found.append(self.pool.rows[score_QC.argmax(dim=1).cpu().numpy()])
+        return np.concatenate(found)
+
+    def _scores(self, prediction_QD: Tensor) -> Tensor:
+        if not torch.isfinite(prediction_QD).all():
+            msg = "a prediction holds NaN or infinity"
+            raise VectorError(msg)
+        return prediction_QD.to(self._device) @ self._candidates_CD.T
+
+
+def _group_columns(group_N: Int64, windows: Windows, pool: Pool) -> list[Tensor]:
+    """Columns of each target's duplicate group, its own among them."""
+    # members of each group among the candidates, found by one sort
+    group_C = group_N[pool.rows]
+    order = np.argsort(group_C, kind="stable")
+    group_Q = group_N[windows.target_rows]
+    low_Q = np.searchsorted(group_C[order], group_Q)
+    high_Q = np.searchsorted(group_C[order], group_Q, side="right")
+    return [
+        torch.from_numpy(order[low:high])
+        for low, high in zip(low_Q, high_Q, strict=True)
+    ]
+
+
+def _context_columns(windows: Windows, column_N: Int64) -> list[Tensor]:
+    """Columns of each context's vectors that are candidates."""
+    columns = []
+    for context in windows.context_rows:
+        in_pool = column_N[context[context >= 0]]
+        columns.append(torch.from_numpy(in_pool[in_pool >= 0]))
+    return columns

@@ -1,0 +1,119 @@
+"""Go or no-go: the seed's thresholds, and what they forgot to ask."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from training.evaluation.evaluation import Evaluation
+from training.evaluation.pools import POOLS, TARGETS_POOL_SIZE
+from training.evaluation.statistics import Estimate
+
+THRESHOLDS: Final = {1: 0.30, 5: 0.55, 10: 0.70}
+"""Hit@K asked for in the pool "targets" (evaluation protocol, readiness)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One condition and what was found."""
+
+    name: str
+    is_met: bool
+    expected: str
+    found: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readiness:
+    """All conditions; GO if every one is met."""
+
+    checks: tuple[Check, ...]
+
+    @property
+    def is_go(self) -> bool:
+        """Whether every condition is met."""
+        return all(check.is_met for check in self.checks)
+
+    @property
+    def verdict(self) -> str:
+        """GO or NO-GO."""
+        return "GO" if self.is_go else "NO-GO"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain JSON types."""
+        return {"verdict": self.verdict, "checks": [asdict(c) for c in self.checks]}
+
+
+def assess(
+    evaluation: Evaluation,
+    *,
+    shuffled_loss: Estimate,
+    recorded_score: float,
+    restored_score: float,
+) -> Readiness:
+    """Hold an evaluation against the conditions.
+
+    Args:
+        evaluation: of the restored best weights, on validation.
+        shuffled_loss: Hit@5 in "documents" less that with the context shuffled.
+        recorded_score: the score that early stopping recorded for these weights.
+        restored_score: the same score, computed again after they were restored.
+    """
+    checks = [
+        Check(
+            name="no leaked window",
+            is_met=evaluation.is_clean,
+            expected="at most 5 % of the windows left out",
+            found=f"{evaluation.num_leaked} windows left out",
+        )
+    ]
+    targets = evaluation.pool("targets")
+    for k, threshold in THRESHOLDS.items():
+        value = None if targets is None else targets.hit_at[k].value
+        checks.append(
+            Check(
+                name=f"Hit@{k} in targets",
+                is_met=value is not None and value >= threshold,
+                expected=f"at least {threshold:.0%} of N = {TARGETS_POOL_SIZE:,}",
+                found="corpus too small for it" if value is None else f"{value:.1%}",
+            )
+        )
+    for name in POOLS:
+        result = evaluation.pool(name)
+        lift = None if result is None else result.lift
+        checks.append(
+            Check(
+                name=f"lift in {name}",
+                is_met=lift is not None and lift.low > 0,
+                expected="interval above 0",
+                found="not measured" if lift is None else points(lift),
+            )
+        )
+    checks.append(
+        Check(
+            name="order matters",
+            is_met=shuffled_loss.low > 0,
+            expected="a shuffled context is worse, interval above 0",
+            found=points(shuffled_loss),
+        )
+    )
+    checks.append(
+        Check(
+            name="restored weights",
+            is_met=recorded_score == restored_score,
+            expected=f"Hit@5 of exactly {recorded_score!r}",
+            found=repr(restored_score),
+        )
+    )
+    return Readiness(checks=tuple(checks))
+
+
+def points(gain: Estimate) -> str:
+    """Write a difference of shares in percentage points.
+
+    Example:
+        >>> points(Estimate(value=0.012, low=-0.003, high=0.027))
+        '+1.2 points [-0.3, +2.7]'
+    """
+    return (
+        f"{100 * gain.value:+.1f} points "
+        f"[{100 * gain.low:+.1f}, {100 * gain.high:+.1f}]"
+    )

@@ -1,0 +1,57 @@
+"""How sure a mean is, when the windows of one document are not independent."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.vectors import Int64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """A mean with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def estimate(
+    value_Q: NDArray[np.floating],
+    document_Q: Int64,
+    *,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> Estimate:
+    """Mean over windows, with a 95 % interval from a bootstrap over documents.
+
+    For a paired comparison pass the differences of the two, window by window.
+
+    Args:
+        value_Q: one number for each window, shape ``(Q,)``, at least one.
+        document_Q: document of each window, shape ``(Q,)``.
+        resamples: how many times documents are drawn, with replacement.
+        seed: seed of the draws.
+
+    Returns:
+        The mean and the 2.5 and 97.5 percentiles of the resampled means. With one
+        document there is nothing to draw, and the interval is everything: ±infinity.
+
+    Example:
+        >>> estimate(np.array([1.0, 1.0]), np.array([0, 1])).low
+        1.0
+    """
+    _, index_Q = np.unique(document_Q, return_inverse=True)
+    sums = np.bincount(index_Q, weights=value_Q)
+    counts = np.bincount(index_Q)
+    value = float(sums.sum() / counts.sum())
+    if len(counts) < 2:
+        return Estimate(value=value, low=-np.inf, high=np.inf)
+    rng = np.random.default_rng(seed)
+    times = rng.multinomial(
+        len(counts), np.full(len(counts), 1 / len(counts)), resamples
+    )
+    means = (times @ sums) / (times @ counts)
+    low, high = np.percentile(means, [2.5, 97.5])
+    return Estimate(value=value, low=float(low), high=float(high))

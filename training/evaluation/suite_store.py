@@ -1,0 +1,53 @@
+"""A suite on disk, so that a bundle can be validated again without its corpus."""
+
+from pathlib import Path
+
+import numpy as np
+
+from training.corpus.windows import Windows
+from training.errors import BundleError
+from training.evaluation.pools import POOLS, Pool
+from training.evaluation.suite import Suite
+
+_WINDOW_FIELDS = ("context_rows", "lengths", "target_rows", "documents", "positions")
+
+
+def save_suite(path: Path, suite: Suite) -> None:
+    """Write windows and pools as one compressed ``.npz``."""
+    arrays = {f"windows.{n}": getattr(suite.windows, n) for n in _WINDOW_FIELDS}
+    arrays["stride"] = np.array(suite.stride)
+    arrays["num_leaked"] = np.array(suite.num_leaked)
+    arrays["part"] = np.array(suite.part)
+    for pool in suite.pools:
+        arrays[f"pool.{pool.name}.rows"] = pool.rows
+        if pool.members is not None:
+            arrays[f"pool.{pool.name}.members"] = pool.members
+    np.savez_compressed(path, allow_pickle=False, **arrays)
+
+
+def load_suite(path: Path) -> Suite:
+    """Read what `save_suite` wrote.
+
+    Raises:
+        BundleError: missing or damaged.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return Suite(
+                part=str(arrays["part"]),
+                stride=int(arrays["stride"]),
+                windows=Windows(**{n: arrays[f"windows.{n}"] for n in _WINDOW_FIELDS}),
+                num_leaked=int(arrays["num_leaked"]),
+                pools=tuple(
+                    Pool(
+                        name=name,
+                        rows=arrays[f"pool.{name}.rows"],
+                        members=arrays.get(f"pool.{name}.members"),
+                    )
+                    for name in POOLS
+                    if f"pool.{name}.rows" in arrays
+                ),
+            )
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        msg = f"{path}: the validation windows are damaged: {error}"
+        raise BundleError(msg) from error

@@ -1,0 +1,66 @@
+"""Who wants to hear how a run gets on; the command line is one."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Epoch:
+    """What was measured after a pass over the training documents.
+
+    Epoch 0 is the untrained state, which is the closed-form base.
+    """
+
+    number: int
+    score: float
+    """Validation Hit@5 in the selection pool, a fraction."""
+
+    train_loss: float | None
+    """Mean loss of the steps, with dropout; None for epoch 0."""
+
+    validation_loss: float
+    """Loss of the validation windows, against a bank that stays the same."""
+
+    train_cosine: float
+    validation_cosine: float
+    """Mean cosine between prediction and target, on windows of full context."""
+
+    train_hit5: float
+    """Hit@5 on windows of training documents, as many as there are validation
+    documents, against the passages of these."""
+
+    seconds: float
+    """Time the epoch took, its measurements included."""
+
+    is_best: bool
+    """Whether its score was the best so far."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain JSON types."""
+        return asdict(self)
+
+
+class Listener(Protocol):
+    """Hears of stages, of steps within them, and of epochs."""
+
+    def stage(self, what: str) -> None:
+        """Hear that a stage begins."""
+
+    def progress(self, done: int, total: int) -> None:
+        """Hear how far the present stage has come."""
+
+    def epoch(self, epoch: Epoch) -> None:
+        """Hear what an epoch brought."""
+
+
+class Silence:
+    """A listener that does nothing."""
+
+    def stage(self, what: str) -> None:
+        """Ignore it."""
+
+    def progress(self, done: int, total: int) -> None:
+        """Ignore it."""
+
+    def epoch(self, epoch: Epoch) -> None:
+        """Ignore it."""

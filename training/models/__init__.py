@@ -1,0 +1,1 @@
+"""One contract, three recurrent networks."""

@@ -1,0 +1,27 @@
+"""Baseline GRU: recurrent layers over the whole context."""
+
+import math
+
+from torch import Tensor, nn
+
+from training.models.config import ModelConfig
+from training.models.encoders import Encoder, InputDropout, gru
+
+
+class BaselineEncoder(Encoder):
+    """One GRU; its state at each position is the feature vector."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        """Build it from its configuration."""
+        super().__init__()
+        self.num_features = config.hidden_size
+        self.scale = math.sqrt(config.dim)
+        self.input_dropout = InputDropout(config.input_dropout)
+        self.gru = gru(config, config.dim)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, context_BTD: Tensor) -> Tensor:
+        """Encode a batch of contexts, shape ``(B, T, D)`` to ``(B, T, H)``."""
+        # components of a unit vector are about 1 / sqrt(D): too faint for the gates
+        states_BTH, _ = self.gru(self.input_dropout(context_BTD) * self.scale)
+        return self.dropout(states_BTH)  # type: ignore[no-any-return]

@@ -1,0 +1,205 @@
+"""What every run on a corpus needs before the first step, and keeps in its folder."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import Tensor
+
+from training.checkpoint import as_tensor
+from training.config import TrainingConfig
+from training.corpus.corpus import Corpus
+from training.corpus.duplicates import duplicate_groups
+from training.corpus.split import Split, split_documents
+from training.corpus.windows import Windows
+from training.errors import BundleError
+from training.evaluation.baselines import (
+    Baseline,
+    WeightedMean,
+    fit_baselines,
+    predict_all,
+)
+from training.evaluation.evaluation import SELECTION_K, Judge
+from training.evaluation.metrics import hit_at_k
+from training.evaluation.pools import PoolName
+from training.evaluation.suite import Suite, build_suite
+from training.evaluation.suite_store import load_suite, save_suite
+from training.files import read_json, write_bytes, write_json
+from training.listener import Listener
+from training.transform import Transform
+from training.vectors import Int64
+
+GROUPS = "groups.npy"
+SUITE = "validation.npz"
+BASELINES = "baselines.safetensors"
+BASELINE_SCORES = "baselines.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BestBaselines:
+    """The best baseline of each pool, chosen on validation, and all that were tried."""
+
+    names: dict[PoolName, str]
+    """Name of the best one."""
+
+    predictions: dict[PoolName, Tensor]
+    """Its predictions on the validation windows, shape ``(Q, D)``."""
+
+    scores: dict[str, dict[PoolName, float]]
+    """Validation Hit@5 of every setting of every family, by pool."""
+
+    base: WeightedMean
+    """The best weighted mean of the selection pool: the base of the model."""
+
+    def paired(self) -> Mapping[PoolName, tuple[str, Tensor]]:
+        """Return them as `Judge.evaluate` takes them."""
+        return {
+            pool: (name, self.predictions[pool]) for pool, name in self.names.items()
+        }
+
+
+class Preparation:
+    """Split, duplicate groups, searched space, windows and baselines of a run.
+
+    What takes long is kept in the run's folder and found there by the next attempt.
+    """
+
+    def __init__(
+        self, corpus: Corpus, config: TrainingConfig, folder: Path, listener: Listener
+    ) -> None:
+        """Prepare it; ``folder`` must exist."""
+        self.corpus, self.config = corpus, config
+        self._folder, self._listener = folder, listener
+        listener.stage("splitting by document, finding duplicates")
+        self.split: Split = split_documents(corpus, config.split)
+        self.group_N: Int64 = self._groups()
+        listener.stage("fitting the transform, cutting windows")
+        train_rows = np.concatenate(
+            [corpus.sequence(d) for d in self.split.train.tolist()]
+        )
+        self.train_rows: Int64 = np.unique(train_rows)
+        self.transform = Transform.fit(
+            np.asarray(corpus.vectors[self.train_rows]), config.transform_config
+        )
+        self.vectors_ND: Tensor = torch.from_numpy(self.transform.apply(corpus.vectors))
+        self.suite: Suite = self._validation_suite()
+        self.judge = Judge(self.vectors_ND, self.group_N, self.suite)
+
+    def context(self, windows: Windows) -> tuple[Tensor, Tensor]:
+        """Return context vectors ``(Q, T, D)`` in the searched space, and lengths."""
+        context_QTD = windows.contexts(self.vectors_ND.numpy())
+        return torch.from_numpy(context_QTD), torch.from_numpy(windows.lengths)
+
+    @cached_property
+    def fitted_baselines(self) -> list[Baseline]:
+        """Every setting of every baseline, fitted on the training documents."""
+        return fit_baselines(self.vectors_ND, self.corpus, self.split.train)
+
+    def best_baselines(self) -> BestBaselines:
+        """Choose the best baseline of each pool on validation."""
+        kept = self._kept_baselines()
+        if kept is not None:
+            return kept
+        self._listener.stage("measuring the baselines")
+        context_QTD, length_Q = self.context(self.suite.windows)
+        scores: dict[str, dict[PoolName, float]] = {}
+        best: dict[PoolName, tuple[float, str, Tensor]] = {}
+        fitted = self.fitted_baselines
+        for done, baseline in enumerate(fitted, start=1):
+            prediction_QD = predict_all(baseline, context_QTD, length_Q)
+            scores[baseline.name] = {}
+            for pool, rank_Q in self.judge.ranks(prediction_QD).items():
+                score = hit_at_k(rank_Q, SELECTION_K)
+                scores[baseline.name][pool] = score
+                if pool not in best or score > best[pool][0]:
+                    best[pool] = (score, baseline.name, prediction_QD)
+            self._listener.progress(done, len(fitted))
+        chosen = BestBaselines(
+            names={pool: name for pool, (_, name, _) in best.items()},
+            predictions={pool: prediction for pool, (_, _, prediction) in best.items()},
+            scores=scores,
+            base=self._best_base(scores),
+        )
+        self._keep_baselines(chosen)
+        return chosen
+
+    def _best_base(self, scores: dict[str, dict[PoolName, float]]) -> WeightedMean:
+        means = [b for b in self.fitted_baselines if isinstance(b, WeightedMean)]
+        pool = self.selection_pool
+        return max(means, key=lambda mean: scores[mean.name][pool])
+
+    @property
+    def selection_pool(self) -> PoolName:
+        """The pool that early stopping watches.
+
+        Raises:
+            CorpusError: the corpus is too small for it.
+        """
+        return self.suite.pool(self.config.selection_pool).name
+
+    def _groups(self) -> Int64:
+        path = self._folder / GROUPS
+        try:
+            return np.asarray(np.load(path, allow_pickle=False))
+        except (OSError, ValueError):
+            groups = duplicate_groups(np.asarray(self.corpus.vectors))
+            temporary = path.with_suffix(".tmp.npy")
+            np.save(temporary, groups)
+            temporary.replace(path)
+            return groups
+
+    def _validation_suite(self) -> Suite:
+        path = self._folder / SUITE
+        try:
+            return load_suite(path)
+        except BundleError:
+            suite = build_suite(
+                self.corpus,
+                self.split,
+                self.group_N,
+                "validation",
+                stride=self.config.stride,
+            )
+            temporary = path.with_suffix(".tmp.npz")
+            save_suite(temporary, suite)
+            temporary.replace(path)
+            return suite
+
+    def _keep_baselines(self, chosen: BestBaselines) -> None:
+        tensors = {
+            pool: prediction.contiguous().clone()
+            for pool, prediction in chosen.predictions.items()
+        }
+        write_bytes(self._folder / BASELINES, save_tensors(tensors))
+        about = {
+            "names": chosen.names,
+            "scores": chosen.scores,
+            "base": {"rates": chosen.base.rates, "weights": chosen.base.weights},
+        }
+        write_json(self._folder / BASELINE_SCORES, about)
+
+    def _kept_baselines(self) -> BestBaselines | None:
+        try:
+            about: dict[str, Any] = read_json(self._folder / BASELINE_SCORES)
+            predictions = load_tensors((self._folder / BASELINES).read_bytes())
+        except (OSError, ValueError, SafetensorError):
+            return None
+        base = about["base"]
+        return BestBaselines(
+            names=about["names"],
+            predictions={pool: predictions[pool] for pool in about["names"]},
+            scores=about["scores"],
+            base=WeightedMean(tuple(base["rates"]), tuple(base["weights"])),
+        )
+
+
+def group_tensor(group_N: Int64) -> Tensor:
+    """Return duplicate groups as the loss takes them."""
+    return as_tensor(group_N)

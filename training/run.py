@@ -1,0 +1,232 @@
+"""A run, whole: corpus and options in, a folder with everything about it out."""
+
+import hashlib
+import platform
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+import torch
+from filelock import FileLock, Timeout
+from torch import Tensor
+
+from training.checkpoint import CARD, FORMAT, model_settings, predict
+from training.config import TrainingConfig
+from training.corpus.corpus import Corpus
+from training.errors import TrainingError
+from training.evaluation.baselines import predict_all
+from training.evaluation.diagnostics import diagnose
+from training.evaluation.evaluation import Evaluation, Judge
+from training.evaluation.readiness import assess
+from training.evaluation.suite import Suite, build_suite
+from training.files import read_json, write_json
+from training.history import write_history
+from training.listener import Listener, Silence
+from training.loop import Trained, fit, selection_score
+from training.models.model import NextVectorModel
+from training.preparation import BestBaselines, Preparation
+from training.report import write_report
+from training.state import STATE
+
+OPTIONS: Final = "options.json"
+
+
+def run_name(corpus: Corpus, config: TrainingConfig) -> str:
+    """Name a run after its corpus, architecture and options.
+
+    The same options on the same corpus give the same name, so a run that is there
+    already is found again.
+    """
+    told = orjson.dumps(config.to_dict(), option=orjson.OPT_SORT_KEYS)
+    digest = hashlib.sha256(corpus.fingerprint.encode() + told).hexdigest()
+    return f"{corpus.card.name}-{config.architecture}-{digest[:8]}"
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether a run in this folder came to its end."""
+    return (folder / CARD).exists()
+
+
+def train(
+    corpus: Corpus,
+    config: TrainingConfig,
+    folder: Path,
+    *,
+    corpus_folder: Path | None = None,
+    listener: Listener | None = None,
+) -> dict[str, Any]:
+    """Train, judge and describe a model; go on where an earlier attempt stopped.
+
+    Args:
+        corpus: what to train on.
+        config: the options.
+        folder: where the run lives; made if missing.
+        corpus_folder: where the corpus lies, for the card.
+        listener: hears how it gets on.
+
+    Returns:
+        The card, as written to ``folder/card.json``.
+
+    Raises:
+        TrainingError: another process works in the folder, it holds a run with other
+            options, or training failed.
+        CorpusError: the corpus is too small to be split.
+    """
+    listener = listener or Silence()
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            _claim(folder, corpus, config)
+            if is_finished(folder):
+                card: dict[str, Any] = read_json(folder / CARD)
+                return card
+            return _train(corpus, config, folder, corpus_folder, listener)
+    except Timeout as error:
+        msg = f"{folder}: another process is training this run"
+        raise TrainingError(msg) from error
+
+
+def _claim(folder: Path, corpus: Corpus, config: TrainingConfig) -> None:
+    """Refuse to mix two runs in one folder."""
+    told = {"corpus": corpus.fingerprint, "options": config.to_dict()}
+    path = folder / OPTIONS
+    if not path.exists():
+        write_json(path, told)
+        return
+    there = read_json(path)
+    if there != told:
+        options = there.get("options", {})
+        differing = [
+            f"{name} was {options.get(name)!r}, is {value!r}"
+            for name, value in config.to_dict().items()
+            if options.get(name) != value
+        ] or ["the corpus is another"]
+        msg = f"{folder}: holds a run with other options: {'; '.join(differing)}"
+        raise TrainingError(msg)
+
+
+def _train(
+    corpus: Corpus,
+    config: TrainingConfig,
+    folder: Path,
+    corpus_folder: Path | None,
+    listener: Listener,
+) -> dict[str, Any]:
+    prepared = Preparation(corpus, config, folder, listener)
+    # made before training: a corpus without test windows must not cost a training
+    test_suite = build_suite(
+        corpus, prepared.split, prepared.group_N, "test", stride=config.stride
+    )
+    baselines = prepared.best_baselines()
+    torch.manual_seed(config.seed)
+    model_config = config.model(
+        dim=corpus.dim,
+        base_rates=baselines.base.rates,
+        base_weights=baselines.base.weights,
+    )
+    listener.stage("training")
+    trained = fit(NextVectorModel(model_config), prepared, config, folder, listener)
+    listener.stage("judging the best weights on validation")
+    evaluation = _validate(trained, prepared, baselines)
+    diagnostics = diagnose(
+        trained.model,
+        lambda context, length: predict(trained.model, context, length),
+        prepared.judge,
+        prepared.vectors_ND,
+        prepared.group_N,
+        corpus.document_of_row,
+    )
+    readiness = assess(
+        evaluation,
+        shuffled_loss=diagnostics.shuffled_loss,
+        recorded_score=trained.best_score,
+        restored_score=selection_score(trained.model, prepared),
+    )
+    listener.stage("one look at the test documents")
+    test = _test(trained, prepared, baselines, test_suite)
+    card = {
+        "format": FORMAT,
+        "name": folder.name,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "model": model_settings(model_config),
+        "options": config.to_dict(),
+        "corpus": _corpus_facts(corpus, corpus_folder),
+        "split": _split_facts(prepared),
+        "best_epoch": trained.best_epoch,
+        "best_score": trained.best_score,
+        "is_better_than_base": trained.best_epoch > 0,
+        "base": baselines.base.name,
+        "history": [epoch.to_dict() for epoch in trained.history],
+        "evaluation": evaluation.to_dict(),
+        "test_evaluation": test.to_dict(),
+        "baselines": baselines.scores,
+        "diagnostics": diagnostics.to_dict(),
+        "readiness": readiness.to_dict(),
+        "seed": config.seed,
+        "seconds": sum(epoch.seconds for epoch in trained.history),
+        "versions": _versions(),
+    }
+    listener.stage("writing the report")
+    write_history(folder / "history.csv", trained.history)
+    write_report(folder / "report.html", card)
+    # the card comes last: a folder with a card holds a finished run
+    write_json(folder / CARD, card)
+    (folder / STATE).unlink(missing_ok=True)
+    return card
+
+
+def _validate(
+    trained: Trained, prepared: Preparation, baselines: BestBaselines
+) -> Evaluation:
+    context_QTD, length_Q = prepared.context(prepared.suite.windows)
+    prediction_QD = predict(trained.model, context_QTD, length_Q)
+    return prepared.judge.evaluate(prediction_QD, baselines.paired())
+
+
+def _test(
+    trained: Trained, prepared: Preparation, baselines: BestBaselines, suite: Suite
+) -> Evaluation:
+    """Judge the model and the baselines chosen on validation, on the test documents."""
+    judge = Judge(prepared.vectors_ND, prepared.group_N, suite)
+    context_QTD, length_Q = prepared.context(suite.windows)
+    paired: dict[Any, tuple[str, Tensor]] = {}
+    for pool, name in baselines.names.items():
+        chosen = next(b for b in prepared.fitted_baselines if b.name == name)
+        paired[pool] = (name, predict_all(chosen, context_QTD, length_Q))
+    prediction_QD = predict(trained.model, context_QTD, length_Q)
+    return judge.evaluate(prediction_QD, paired)
+
+
+def _corpus_facts(corpus: Corpus, folder: Path | None) -> dict[str, Any]:
+    return {
+        "name": corpus.card.name,
+        "kind": corpus.kind,
+        "encoder": corpus.card.encoder,
+        "source": corpus.card.source,
+        "licenses": corpus.card.licenses,
+        "windows_declared_independent": corpus.card.windows_declared_independent,
+        "fingerprint": corpus.fingerprint,
+        "num_vectors": len(corpus.vectors),
+        "num_documents": len(corpus.document_ids),
+        "folder": str(folder) if folder else None,
+    }
+
+
+def _split_facts(prepared: Preparation) -> dict[str, Any]:
+    split = prepared.split
+    return {
+        "seed": prepared.config.split_seed,
+        "num_train": len(split.train),
+        "num_validation": len(split.validation),
+        "num_test": len(split.test),
+        "fingerprint": split.fingerprint(prepared.corpus),
+        "num_windows": len(prepared.suite.windows),
+        "num_leaked": prepared.suite.num_leaked,
+    }
+
+
+def _versions() -> dict[str, str]:
+    names = ("nextvec", "torch", "numpy", "lightning-fabric", "safetensors")
+    return {"python": platform.python_version()} | {n: version(n) for n in names}

@@ -1,0 +1,61 @@
+"""Runs side by side, and which of them is the best."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from training.checkpoint import CARD, read_checkpoint_card
+from training.errors import TrainingError
+
+
+def finished_runs(folder: Path) -> list[tuple[Path, dict[str, Any]]]:
+    """Return folder and card of every finished run, by name."""
+    return [
+        (path.parent, read_checkpoint_card(path.parent))
+        for path in sorted(folder.glob(f"*/{CARD}"))
+    ]
+
+
+def best_run(
+    runs: Sequence[tuple[Path, dict[str, Any]]], *, corpus: str | None = None
+) -> tuple[Path, dict[str, Any]]:
+    """Choose the run with the highest validation Hit@5.
+
+    Only runs on one corpus, one split and one selection pool can be compared.
+
+    Args:
+        runs: folders and cards.
+        corpus: name or fingerprint of the corpus; None if all runs share one.
+
+    Raises:
+        TrainingError: no run, or runs that cannot be compared.
+    """
+    if corpus is not None:
+        runs = [
+            (folder, card)
+            for folder, card in runs
+            if corpus in {card["corpus"]["name"], card["corpus"]["fingerprint"]}
+        ]
+    if not runs:
+        where = f" on corpus {corpus!r}" if corpus else ""
+        msg = f"no finished run{where}: train one first"
+        raise TrainingError(msg)
+    grounds = {ground(card) for _, card in runs}
+    if len(grounds) > 1:
+        names = sorted({card["corpus"]["name"] for _, card in runs})
+        msg = (
+            f"runs on different corpora, splits or pools cannot be compared "
+            f"({', '.join(names)}): name one corpus"
+        )
+        raise TrainingError(msg)
+    return max(runs, key=lambda run: run[1]["best_score"])
+
+
+def ground(card: dict[str, Any]) -> tuple[str, str, str, int]:
+    """Return what two runs must share for their scores to be comparable."""
+    return (
+        card["corpus"]["fingerprint"],
+        card["split"]["fingerprint"],
+        card["options"]["selection_pool"],
+        card["options"]["stride"],
+    )
