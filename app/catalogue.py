@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from app.index import Selection
 from training.corpus.corpus import Corpus, Kind
@@ -43,15 +42,16 @@ class Catalogue:
 
     def __post_init__(self) -> None:
         """Refuse parts that do not fit together."""
-        parts = [self.documents, self.positions]
+        found = {"documents": len(self.documents), "positions": len(self.positions)}
         if self.texts is not None:
-            parts.append(np.empty(len(self.texts)))
-        if any(part.shape != (len(self.ids),) for part in parts):
-            found = [part.shape for part in parts]
-            msg = f"{len(self.ids)} ids, but documents, positions, texts are {found}"
-            raise BundleError(msg)
+            found["texts"] = len(self.texts)
+        for what, count in found.items():
+            if count != len(self):
+                msg = f"{len(self)} ids, but {count} {what}"
+                raise BundleError(msg)
         if len(self) and self.documents.max() >= len(self.document_ids):
-            msg = f"a row names document {self.documents.max()} of {self.document_ids}"
+            most = len(self.document_ids)
+            msg = f"a row names document {self.documents.max()}, there are {most}"
             raise BundleError(msg)
 
     def __len__(self) -> int:
@@ -128,8 +128,7 @@ class Catalogue:
         allowed = np.zeros(len(self.document_ids) + 1, dtype=bool)
         allowed[slice(None) if documents is None else np.array(documents)] = True
         allowed[np.array(exclude_documents, dtype=np.int64)] = False
-        allowed_N: NDArray[np.bool_] = allowed[self.documents]
-        return Selection(allowed_N)
+        return Selection(allowed[self.documents])
 
     def describe(self, row: int, score: float, *, with_text: bool) -> dict[str, Any]:
         """Return a row as a neighbor in an answer; items belong to no one document."""

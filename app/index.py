@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from training.errors import BundleError, IndexMismatchError
 from training.vectors import Float32, Int64
 
+_faiss: Final[Any] = faiss
+# Its stubs know the signatures of C++ only, not those of its Python wrappers.
+
 INDEX_KINDS: Final[Mapping[str, Callable[[int], Any]]] = {"flat": faiss.IndexFlatIP}
 """What a bundle may name as its kind: a function from dim to an empty index.
 
@@ -34,7 +37,7 @@ class Selection:
         """Take one boolean for each row of the index."""
         self.count = int(np.count_nonzero(allowed_N))
         bits = np.packbits(allowed_N, bitorder="little")
-        self.parameters = faiss.SearchParameters(sel=faiss.IDSelectorBitmap(bits))
+        self.parameters = _faiss.SearchParameters(sel=_faiss.IDSelectorBitmap(bits))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from app.index import Found, NeighborIndex, Selection
 from training.vectors import Float32, Int64
@@ -67,8 +66,9 @@ def find_neighbors(
 
 def _without(
     index: NeighborIndex, rows: Int64, context_TD: Float32 | None
-) -> NDArray[np.int64]:
+) -> Int64:
     if context_TD is None:
         return rows
-    cosine_KT = index.vectors[rows] @ context_TD.T
-    return rows[cosine_KT.max(axis=1, initial=-1.0) < CONTEXT_COSINE]
+    cosine_KT: Float32 = index.vectors[rows] @ context_TD.T
+    other: Int64 = rows[cosine_KT.max(axis=1, initial=-1.0) < CONTEXT_COSINE]
+    return other

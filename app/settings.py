@@ -61,9 +61,10 @@ class Settings(BaseSettings):
     threads: int | None = Field(default=None, ge=1)
     """Threads of torch and of the index; not set: the CPUs this process may use."""
 
-    hitk_step_ms: float = Field(default=3.0, gt=0)
+    hitk_step_ms: float | None = Field(default=None, gt=0)
     """How long one step of a validation run may hold the inference thread, in
-    milliseconds; a step is never less than one window."""
+    milliseconds; not set: half of what one prediction takes. Never less than one
+    window."""
 
     max_hitk_k: int = Field(default=100, ge=10)
     """Largest cut-off of /metrics/hitk, in ranks."""

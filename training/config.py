@@ -41,6 +41,10 @@ class TrainingConfig:
     num_lags: int = 16
     """Newest vectors the network can re-weight directly, 1 to 100."""
 
+    free_scale: float = 1.0
+    """Factor of the part of the change that can leave the span of the context; 0
+    leaves only the re-weighting of the newest vectors."""
+
     num_slots: int = 64
     """Learned slots; memory architecture only."""
 
@@ -126,6 +130,15 @@ class TrainingConfig:
         self.model(dim=1)
         self.split  # noqa: B018
         self.transform_config  # noqa: B018
+        self._check_loss()
+        self._check_ranges()
+        for name, allowed in (("selection_pool", POOLS), ("device", get_args(Device))):
+            if getattr(self, name) not in allowed:
+                names = ", ".join(allowed)
+                msg = f"{name} must be one of {names}, got {getattr(self, name)!r}"
+                raise ValueError(msg)
+
+    def _check_loss(self) -> None:
         weights = (self.lambda_mse, self.lambda_cosine, self.lambda_infonce)
         if min(weights) < 0 or sum(weights) == 0:
             msg = f"loss weights must be at least 0 and not all 0, got {weights}"
@@ -133,6 +146,8 @@ class TrainingConfig:
         if not 0 <= self.gce_q <= 1:
             msg = f"gce_q must lie in [0, 1], got {self.gce_q}"
             raise ValueError(msg)
+
+    def _check_ranges(self) -> None:
         for name in ("temperature", "lr", "grad_clip"):
             if getattr(self, name) <= 0:
                 msg = f"{name} must be above 0, got {getattr(self, name)}"
@@ -144,11 +159,6 @@ class TrainingConfig:
         for name in ("weight_decay", "warmup_steps", "max_epochs", "min_delta"):
             if getattr(self, name) < 0:
                 msg = f"{name} must be at least 0, got {getattr(self, name)}"
-                raise ValueError(msg)
-        for name, allowed in (("selection_pool", POOLS), ("device", get_args(Device))):
-            if getattr(self, name) not in allowed:
-                names = ", ".join(allowed)
-                msg = f"{name} must be one of {names}, got {getattr(self, name)!r}"
                 raise ValueError(msg)
 
     def model(
@@ -167,6 +177,7 @@ class TrainingConfig:
             dropout=self.dropout,
             input_dropout=self.input_dropout,
             num_lags=self.num_lags,
+            free_scale=self.free_scale,
             num_slots=self.num_slots,
             chunk_size=self.chunk_size,
             base_rates=base_rates,

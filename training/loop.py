@@ -13,7 +13,6 @@ from torch import Tensor
 
 from training.checkpoint import WEIGHTS, predict, save_weights
 from training.config import TrainingConfig
-from training.corpus.corpus import Corpus
 from training.corpus.segments import batches, cut_segments
 from training.early_stopping import EarlyStopping
 from training.errors import TrainingError
@@ -45,8 +44,12 @@ class Trained:
 class _Bank:
     """Everything the loss draws on, on the training device."""
 
-    vectors_ND: Tensor
-    group_N: Tensor
+    vectors: Tensor
+    """The catalogue in the searched space, shape ``(N, D)``."""
+
+    groups: Tensor
+    """Duplicate group of each row, shape ``(N,)``."""
+
     weights: LossWeights
 
 
@@ -81,8 +84,8 @@ def fit(
     wrapped, wrapped_optimizer = fabric.setup(model, optimizer)
     monitor = Monitor(prepared, config)
     bank = _Bank(
-        vectors_ND=prepared.vectors_ND.to(fabric.device),
-        group_N=torch.from_numpy(prepared.group_N).to(fabric.device),
+        vectors=prepared.vectors_ND.to(fabric.device),
+        groups=torch.from_numpy(prepared.group_N).to(fabric.device),
         weights=monitor.loss_weights,
     )
     stopping = EarlyStopping(config.patience, config.min_delta)
@@ -165,9 +168,8 @@ def _steps(
     prepared: Preparation, config: TrainingConfig, epoch: int
 ) -> Iterator[tuple[Int64, tuple[int, int]]]:
     """Yield the batches of an epoch, and how far it has come."""
-    corpus: Corpus = prepared.corpus
     rng = np.random.default_rng([config.seed, epoch])
-    segments = cut_segments(corpus, prepared.split.train, rng=rng)
+    segments = cut_segments(prepared.corpus, prepared.split.train, rng=rng)
     total = math.ceil(len(segments) / config.batch_size)
     for done, rows in enumerate(batches(segments, config.batch_size, rng), start=1):
         yield rows, (done, total)
@@ -181,19 +183,19 @@ def _loss(
     config: TrainingConfig,
 ) -> Tensor:
     """Loss of a batch of stretches, at every position that has a next vector."""
-    device = bank.vectors_ND.device
+    device = bank.vectors.device
     rows = torch.from_numpy(rows_BT).to(device)
     inside_BT = rows[:, 1:] >= 0
-    context_BTD = bank.vectors_ND[rows[:, :-1].clamp(min=0)]
+    context_BTD = bank.vectors[rows[:, :-1].clamp(min=0)]
     target_P = rows[:, 1:][inside_BT]
     draw = torch.randint(len(train_rows), (config.bank_size,))
     negative_N = torch.from_numpy(train_rows)[draw].to(device)
     return mixed_loss(
         model(context_BTD)[inside_BT],
-        bank.vectors_ND[target_P],
-        bank.group_N[target_P],
-        bank.vectors_ND[negative_N],
-        bank.group_N[negative_N],
+        bank.vectors[target_P],
+        bank.groups[target_P],
+        bank.vectors[negative_N],
+        bank.groups[negative_N],
         bank.weights,
     )
 

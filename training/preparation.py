@@ -72,9 +72,15 @@ class Preparation:
     """
 
     def __init__(
-        self, corpus: Corpus, config: TrainingConfig, folder: Path, listener: Listener
+        self,
+        corpus: Corpus,
+        config: TrainingConfig,
+        folder: Path,
+        listener: Listener,
+        *,
+        transform: Transform | None = None,
     ) -> None:
-        """Prepare it; ``folder`` must exist."""
+        """Prepare it in a ``folder`` that exists; None fits a transform of its own."""
         self.corpus, self.config = corpus, config
         self._folder, self._listener = folder, listener
         listener.stage("splitting by document, finding duplicates")
@@ -85,7 +91,7 @@ class Preparation:
             [corpus.sequence(d) for d in self.split.train.tolist()]
         )
         self.train_rows: Int64 = np.unique(train_rows)
-        self.transform = Transform.fit(
+        self.transform = transform or Transform.fit(
             np.asarray(corpus.vectors[self.train_rows]), config.transform_config
         )
         self.vectors_ND: Tensor = torch.from_numpy(self.transform.apply(corpus.vectors))
@@ -173,7 +179,7 @@ class Preparation:
             return suite
 
     def _keep_baselines(self, chosen: BestBaselines) -> None:
-        tensors = {
+        tensors: dict[str, Tensor] = {
             pool: prediction.contiguous().clone()
             for pool, prediction in chosen.predictions.items()
         }

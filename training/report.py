@@ -43,7 +43,7 @@ def percent(share: float | None) -> str:
         >>> percent(0.1234)
         '12.3 %'
     """
-    return "–" if share is None else f"{100 * share:.1f} %"
+    return "not measured" if share is None else f"{100 * share:.1f} %"
 
 
 def draw_curves(card: dict[str, Any]) -> str:

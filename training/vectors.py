@@ -55,7 +55,8 @@ def check_vectors(
 
     Raises:
         VectorError: not an array, not 2-D, not float, of another D, or a row that
-            holds NaN or infinity or has no length. Names source, row, expectation.
+            holds NaN or infinity or has no length, or one too great to square. Names
+            source, row, expectation.
 
     Example:
         >>> check_vectors(np.ones((2, 3)), source="example").shape
@@ -80,6 +81,11 @@ def check_vectors(
         raise VectorError(msg)
     # float64: the square of a finite float32 can be infinite in float32
     squares = np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64)
+    bounded = np.isfinite(squares)
+    if not bounded.all():
+        row = first_row + int(np.argmin(bounded))
+        msg = f"{source}: row {row} is too long to normalize, expected less than 1e154"
+        raise VectorError(msg)
     usable = squares > _MIN_NORM**2
     if not usable.all():
         row = first_row + int(np.argmin(usable))

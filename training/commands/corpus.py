@@ -5,6 +5,7 @@ from typing import Annotated
 
 import numpy as np
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from training.commands.console import console, handle_errors, progress_bars
@@ -36,11 +37,11 @@ corpus_app = typer.Typer(
 
 Out = Annotated[
     Path | None,
-    typer.Option(help=f"Folder of the corpus.  [default: {CORPORA}/<name>]"),
+    typer.Option(help=f"Folder of the corpus (default: {CORPORA}/<name>)."),
 ]
 Name = Annotated[
     str | None,
-    typer.Option(help="Name of the corpus.  [default: name of the first path]"),
+    typer.Option(help="Name of the corpus (default: that of the first path)."),
 ]
 Force = Annotated[
     bool, typer.Option("--force", help="Make the corpus again if it is there already.")
@@ -55,7 +56,7 @@ MinCoherence = Annotated[
         min=-1.0,
         max=1.0,
         help="Leave out documents whose neighboring vectors have a mean cosine below "
-        "this, from -1 to 1.  [default: keep all]",
+        "this, from -1 to 1 (default: keep all).",
     ),
 ]
 
@@ -128,8 +129,8 @@ def vectors(
     lengths: Annotated[
         Path | None,
         typer.Option(
-            help="Document lengths of a single .npy, in vectors: .npy, .txt or .json.  "
-            "[default: <name>.lengths.* beside it]"
+            help="Document lengths of a single .npy, in vectors: .npy, .txt or .json "
+            "(default: <name>.lengths.* beside it)."
         ),
     ] = None,
     windows_independent: Annotated[
@@ -233,10 +234,15 @@ def _print_summary(corpus: Corpus, folder: Path) -> None:
         facts["passages"] = f"{words:.1f} words (mean)"
     if card.windows_declared_independent:
         facts["windows"] = "declared independent by the user"
-    facts |= {key.replace("_", " "): f"{card.notes[key]}" for key in card.notes}
+    facts |= {key.replace("_", " "): _shown(card.notes[key]) for key in card.notes}
     facts |= {f"license of {part}": name for part, name in card.licenses.items()}
     facts["fingerprint"] = corpus.fingerprint
-    table = Table(title=f"corpus {card.name}", show_header=False)
+    table = Table("what", "value", title=f"corpus {card.name}", show_header=False)
+    table.columns[1].overflow = "fold"
     for what, value in facts.items():
-        table.add_row(what, value)
-    console.print(table, markup=False)
+        table.add_row(what, escape(value))
+    console.print(table)
+
+
+def _shown(value: object) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else str(value)

@@ -8,12 +8,12 @@ links' texts and table rows stay.
 import re
 from dataclasses import dataclass, field
 
-_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
+_FENCE = re.compile(r"(`{3,}|~{3,})")
 _FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _TITLE = re.compile(r"#{1,6}\s+(.*?)\s*#*$")
 _TABLE_ROW = re.compile(r"(\|.*)$")
-_QUOTE = re.compile(r"^(?:\s*>)+ ?|^\s+(?=[`~]{3})")
+_QUOTE = re.compile(r"^(?:\s*>)+")
 _SEPARATOR = re.compile(
     r"([-=_*])\s*(?:\1\s*)+$"  # a rule, or the line under a title
     r"|\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)*\|?$"  # below the head of a table
@@ -27,7 +27,9 @@ _LINK = re.compile(r"\[([^\]]+)\](?:\([^)]*\)|\[[^\]]*\])")
 _AUTOLINK = re.compile(r"<(https?://[^>\s]+)>")
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>")
 _CODE = re.compile(r"(`+)(.+?)\1")
-_EMPHASIS = re.compile(r"(?<![\w*_])(\*{1,3}|_{1,3})(?=\S)(.+?)(?<=\S)\1(?![\w*_])")
+_EMPHASIS = re.compile(
+    r"(?<![\w*_\\])(\*{1,3}|_{1,3})(?=\S)(.+?)(?<=[^\s\\])\1(?![\w*_])"
+)
 _ESCAPE = re.compile(r"\\([!-/:-@\[-`{-~])")
 
 
@@ -50,10 +52,11 @@ class _Reader:
     def read(self, line: str) -> None:
         """Take in one line."""
         text = line.strip()
+        unquoted = _QUOTE.sub("", line).strip()
         if self.fence:
-            if text.startswith(self.fence) and not text.strip(self.fence[0]):
+            if unquoted.startswith(self.fence) and not unquoted.strip(self.fence[0]):
                 self.fence = ""
-        elif opening := _FENCE.match(_QUOTE.sub("", line)):
+        elif opening := _FENCE.match(unquoted):
             self.flush()
             self.fence = opening[1]
         elif not text or _SEPARATOR.match(text):

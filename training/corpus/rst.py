@@ -7,6 +7,7 @@ comments and images go; titles, notes, lists and table cells stay as paragraphs.
 
 import re
 from dataclasses import dataclass, field
+from itertools import zip_longest
 
 _DROPPED = frozenset(
     (
@@ -75,7 +76,7 @@ _EXPLICIT = re.compile(r"\.\.(?:\s|$)")
 _DIRECTIVE = re.compile(r"\.\. ?(\|[^|]+\| )?([\w:+.-]+?)::(?:\s+(.*))?$")
 _FOOTNOTE = re.compile(r"\.\. \[[^\]]+\]\s+")
 _SIMPLE_BORDER = re.compile(r"[=-]{2,}( +[=-]{2,})+$")
-_SEPARATOR = re.compile(r"([^\w\s])\1+$|\+[-=+]+\+$|__ \S")
+_SEPARATOR = re.compile(r"(?!::$)([^\w\s])\1+$|\+[-=+]+\+$|__ \S")
 # The line under a title, the border of a grid table, an anonymous target.
 
 _GRID_ROW = re.compile(r"\|.*\|$")
@@ -84,12 +85,12 @@ _FIELD = re.compile(r":[^:`]+:(?:\s+|$)")
 _BULLET = re.compile(r"(?:[*+•-]|(?:\d+|#)[.)]|\|)\s+")
 
 _FOOTNOTE_MARK = re.compile(r"\s?\[(?:#?\w*|\*)\]_")
-_REFERENCE_WORD = re.compile(r"\b(\w[\w.-]*[^\W_])__?(?=[\s.,;:!?)]|$)")
+_REFERENCE_WORD = re.compile(r"(?<!\w)([^\W_][\w.-]*[^\W_])__?(?=[\s.,;:!?)]|$)")
 _ROLE = re.compile(r"(?::[\w:+.-]+:)?`([^`]+)`(?:__?)?")
 _LITERAL = re.compile(r"``(.+?)``")
-_EMPHASIS = re.compile(r"(?<![\w*])(\*{1,2})(?=\S)(.+?)(?<=\S)\1(?![\w*])")
+_EMPHASIS = re.compile(r"(?<![\w*\\])(\*{1,2})(?=\S)(.+?)(?<=[^\s\\])\1(?![\w*])")
 _SUBSTITUTION = re.compile(r"(?<!\w)\|(\S[^|]*?)\|(?!\w)")
-_ESCAPE = re.compile(r"\\([*`|_\\: ])")
+_ESCAPE = re.compile(r"\\([*`|_\\: ]|s\b)")
 _TARGET = re.compile(r"^(.+?)\s*<[^<>]*>$", re.DOTALL)
 _MODULE_ALIAS = re.compile(r"^_\w+\.")
 
@@ -184,6 +185,7 @@ class _Reader:
         item = False
         while (marker := _BULLET.match(text) or _FIELD.match(text)) is not None:
             text, item = text[marker.end() :], True
+            indent += marker.end()
         if item or self.in_simple_table:
             self.flush()
         if _EXPLICIT.match(text):
@@ -208,7 +210,7 @@ def rst_to_text(source: str) -> str:
     """
     reader = _Reader()
     lines = source.expandtabs(8).splitlines()
-    for line, following in zip(lines, [*lines[1:], ""], strict=True):
+    for line, following in zip_longest(lines, lines[1:], fillvalue=""):
         reader.read(line, following)
     reader.flush()
     return "\n\n".join(reader.blocks)

@@ -116,7 +116,7 @@ def load_corpus(folder: Path) -> Corpus:
             kind=card["kind"],
             texts=read_json(texts) if texts.exists() else None,
         )
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, EOFError) as error:
         msg = f"{folder}: the corpus is damaged: {error}"
         raise CorpusError(msg) from error
     # The digest of a large file takes long; it was computed when the file was written.

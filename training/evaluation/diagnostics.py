@@ -140,7 +140,7 @@ def _shuffled(
 
 
 def _other_last(last_QD: Tensor, windows: Windows, order: np.ndarray) -> Tensor:
-    """Take the last vector of another window, of another document where there is one."""
+    """Take the last vectors of windows of other documents, where there are any."""
     chosen = np.arange(len(windows))
     for query in range(len(windows)):
         candidates = np.roll(order, -query)

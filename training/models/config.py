@@ -36,6 +36,10 @@ class ModelConfig:
     num_lags: int = 16
     """Newest vectors the network can re-weight directly, 1 to 100."""
 
+    free_scale: float = 1.0
+    """Factor of the part of the change that can leave the span of the context; 0
+    leaves only the re-weighting of the newest vectors."""
+
     num_slots: int = 64
     """Learned slots of the memory; used by the memory architecture only."""
 
@@ -66,6 +70,9 @@ class ModelConfig:
                 raise ValueError(msg)
         if not 1 <= self.num_lags <= CONTEXT_LENGTH:
             msg = f"num_lags must lie in 1..{CONTEXT_LENGTH}, got {self.num_lags}"
+            raise ValueError(msg)
+        if self.free_scale < 0:
+            msg = f"free_scale must be at least 0, got {self.free_scale}"
             raise ValueError(msg)
         if len(self.base_rates) != len(self.base_weights) or not self.base_rates:
             msg = f"{len(self.base_rates)} rates but {len(self.base_weights)} weights"

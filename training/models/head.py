@@ -42,6 +42,7 @@ class DeltaHead(nn.Module):
         rates, weights = self.config.base_rates, self.config.base_weights
         base_BPD = weighted_mean_at(context_BTD, position_BP, rates, weights)
         free_BPD = self.free(torch.cat([features_BPH, base_BPD], dim=-1))
+        free_BPD = free_BPD * self.config.free_scale
         lag_BPT = _by_column(self.lags(features_BPH), position_BP, context_BTD.shape[1])
         return normalize(base_BPD + lag_BPT @ context_BTD + free_BPD, dim=-1)
 

@@ -1,0 +1,232 @@
+"""One thread that computes, and the queue in front of it.
+
+Exactly one thread may enter torch and faiss: each thread that enters OpenMP keeps a
+team of threads for ever. A batch is whatever waits when the thread becomes free, so
+that an idle service adds no delay.
+"""
+
+import asyncio
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+log = logging.getLogger(__name__)
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+T = TypeVar("T")
+
+Steps = Generator[None, None, T]
+"""Work in short steps: each ``yield`` lets live requests go first."""
+
+
+class QueueFullError(Exception):
+    """As many requests wait as may."""
+
+
+class BatcherStoppedError(Exception):
+    """The thread was stopped before it came to this."""
+
+
+@dataclass(slots=True, eq=False)
+class _Entry(Generic[Item, Result]):
+    item: Item
+    future: asyncio.Future[tuple[Result, float]]
+    queued_at: float = field(default_factory=time.perf_counter)
+
+
+class Batcher(Generic[Item, Result]):
+    """Runs batches, single calls and background steps in one thread of its own.
+
+    Calls go first, then live requests, then background steps, one at a time.
+    """
+
+    def __init__(
+        self,
+        run: Callable[[Sequence[Item]], Sequence[Result]],
+        *,
+        max_batch: int,
+        max_queue: int,
+        on_batch: Callable[[int, float], None],
+    ) -> None:
+        """Set it up; nothing runs before `start`.
+
+        Args:
+            run: answers a batch, called in the thread.
+            max_batch: most requests of a batch.
+            max_queue: most requests that wait.
+            on_batch: told size and seconds of each batch, in the thread.
+        """
+        self._run, self._on_batch = run, on_batch
+        self._max_batch, self._max_queue = max_batch, max_queue
+        self._queue: deque[_Entry[Item, Result]] = deque()
+        self._calls: deque[tuple[Callable[[], Any], asyncio.Future[Any]]] = deque()
+        self._background: deque[tuple[Steps[Any], asyncio.Future[Any]]] = deque()
+        self._wake = threading.Condition()
+        self._is_stopping = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = threading.Thread(target=self._work, name="inference")
+
+    def start(self) -> None:
+        """Start the thread; called in the event loop that will await the answers."""
+        self._loop = asyncio.get_running_loop()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop after the work in hand; what still waits gets BatcherStoppedError."""
+        with self._wake:
+            self._is_stopping = True
+            self._wake.notify()
+        self._thread.join()
+        futures = [entry.future for entry in self._queue]
+        futures += [future for _, future in (*self._calls, *self._background)]
+        for future in futures:
+            _settle(future, BatcherStoppedError("the service is shutting down"))
+
+    @property
+    def depth(self) -> int:
+        """Requests that wait."""
+        return len(self._queue)
+
+    async def submit(self, item: Item) -> tuple[Result, float]:
+        """Wait for the answer to one request, and for how long it was queued.
+
+        A cancelled call leaves the queue at once.
+
+        Returns:
+            The answer, and the seconds before its batch began.
+
+        Raises:
+            QueueFullError: as many wait as may.
+        """
+        entry: _Entry[Item, Result] = _Entry(item, self._future())
+        with self._wake:
+            if len(self._queue) >= self._max_queue:
+                msg = f"{len(self._queue)} requests are waiting already"
+                raise QueueFullError(msg)
+            self._queue.append(entry)
+            self._wake.notify()
+        try:
+            return await entry.future
+        except asyncio.CancelledError:
+            with self._wake:
+                if entry in self._queue:
+                    self._queue.remove(entry)
+            raise
+
+    def call(self, function: Callable[[], T]) -> Awaitable[T]:
+        """Run a function in the thread, before anything that waits."""
+        future: asyncio.Future[T] = self._future()
+        with self._wake:
+            self._calls.append((function, future))
+            self._wake.notify()
+        return future
+
+    def background(self, steps: Steps[T]) -> Awaitable[T]:
+        """Run a generator step by step, only while no request waits."""
+        future: asyncio.Future[T] = self._future()
+        with self._wake:
+            self._background.append((steps, future))
+            self._wake.notify()
+        return future
+
+    def _future(self) -> asyncio.Future[Any]:
+        if self._loop is None or self._is_stopping:
+            msg = "the inference thread is not running"
+            raise BatcherStoppedError(msg)
+        return self._loop.create_future()
+
+    def _work(self) -> None:
+        while True:
+            batch, call, steps = [], None, None
+            with self._wake:
+                while not (self._calls or self._queue or self._background):
+                    if self._is_stopping:
+                        return
+                    self._wake.wait()
+                if self._is_stopping:
+                    return
+                if self._calls:
+                    call = self._calls.popleft()
+                elif self._queue:
+                    batch = self._take()
+                else:
+                    steps = self._background[0]
+            if call is not None:
+                self._do(*call)
+            elif steps is not None:
+                self._step(*steps)
+            elif batch:
+                self._answer(batch)
+
+    def _take(self) -> list[_Entry[Item, Result]]:
+        batch: list[_Entry[Item, Result]] = []
+        while self._queue and len(batch) < self._max_batch:
+            entry = self._queue.popleft()
+            if not entry.future.cancelled():
+                batch.append(entry)
+        return batch
+
+    def _do(self, function: Callable[[], Any], future: asyncio.Future[Any]) -> None:
+        try:
+            outcome = function()
+        except Exception as error:  # noqa: BLE001 - handed to whoever waits for it
+            outcome = error
+        self._post([(future, outcome)])
+
+    def _step(self, steps: Steps[Any], future: asyncio.Future[Any]) -> None:
+        try:
+            if not future.cancelled():
+                next(steps)
+                return
+            outcome: Any = None
+        except StopIteration as stop:
+            outcome = stop.value
+        except Exception as error:  # noqa: BLE001 - handed to whoever waits for it
+            outcome = error
+        self._background.popleft()
+        self._post([(future, outcome)])
+
+    def _answer(self, batch: list[_Entry[Item, Result]]) -> None:
+        began = time.perf_counter()
+        outcomes = self._outcomes([entry.item for entry in batch])
+        self._on_batch(len(batch), time.perf_counter() - began)
+        answers = [
+            outcome
+            if isinstance(outcome, Exception)
+            else (outcome, began - entry.queued_at)
+            for entry, outcome in zip(batch, outcomes, strict=True)
+        ]
+        self._post([(entry.future, a) for entry, a in zip(batch, answers, strict=True)])
+
+    def _outcomes(self, items: list[Item]) -> Sequence[Result | Exception]:
+        try:
+            return self._run(items)
+        except Exception as error:
+            log.exception("batch failed", extra={"size": len(items)})
+            if len(items) == 1:
+                return [error]
+        # one request must not take the others of its batch down with it
+        return [outcome for item in items for outcome in self._outcomes([item])]
+
+    def _post(self, outcomes: list[tuple[asyncio.Future[Any], Any]]) -> None:
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(_settle_all, outcomes)
+
+
+def _settle_all(outcomes: list[tuple[asyncio.Future[Any], Any]]) -> None:
+    for future, outcome in outcomes:
+        _settle(future, outcome)
+
+
+def _settle(future: asyncio.Future[Any], outcome: object) -> None:
+    if future.done():
+        return
+    if isinstance(outcome, Exception):
+        future.set_exception(outcome)
+    else:
+        future.set_result(outcome)

@@ -1,0 +1,136 @@
+"""`bundle.json`: what a bundle is made of, and how to tell that it is whole."""
+
+import hashlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+from training.corpus.corpus import Kind
+from training.errors import BundleError
+from training.files import read_json, write_json
+
+MANIFEST: Final = "bundle.json"
+FORMAT: Final = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Golden:
+    """A question whose answer is known, asked before a bundle goes live."""
+
+    context_rows: list[int]
+    """Rows of the context, oldest first."""
+
+    prediction: list[float]
+    """What the model predicted when the bundle was made, in the searched space."""
+
+    rows: list[int]
+    """The neighbors found then, best first, the context left out."""
+
+    scores: list[float]
+    """Their scores."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """Everything `bundle.json` holds."""
+
+    version: str
+    """Name of the bundle: the run's, and a digest of its content."""
+
+    created: str
+    """When it was made, ISO 8601 in UTC."""
+
+    run: str
+    """Name of the run it was made from."""
+
+    index_kind: str
+    """Kind of the index."""
+
+    dim: int
+    """Length D of a vector."""
+
+    num_vectors: int
+    """Rows of the index, N."""
+
+    corpus_name: str
+    """What people call the corpus."""
+
+    corpus_fingerprint: str
+    """Fingerprint of the corpus whose rows the index holds."""
+
+    corpus_kind: Kind
+    """documents or items."""
+
+    model_version: str
+    """First 12 digits of the SHA-256 of the weights."""
+
+    index_version: str
+    """First 12 digits of the SHA-256 of the index."""
+
+    files: dict[str, str]
+    """SHA-256 of every other file."""
+
+    golden: Golden
+    """The question with the known answer."""
+
+    format: int = FORMAT
+    """Version of this layout."""
+
+    def save(self, folder: Path) -> None:
+        """Write `bundle.json`."""
+        write_json(folder / MANIFEST, asdict(self))
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read `bundle.json`.
+
+        Raises:
+            BundleError: missing, unreadable or of another format.
+        """
+        path = folder / MANIFEST
+        try:
+            fields: Any = read_json(path)
+        except OSError as error:
+            msg = f"{folder}: no bundle here (expected {MANIFEST} in that folder)"
+            raise BundleError(msg) from error
+        except ValueError as error:
+            msg = f"{path}: not JSON: {error}"
+            raise BundleError(msg) from error
+        found = fields.get("format") if isinstance(fields, dict) else None
+        if found != FORMAT:
+            msg = f"{path}: expected bundle format {FORMAT}, got {found!r}"
+            raise BundleError(msg)
+        try:
+            return cls(**{**fields, "golden": Golden(**fields["golden"])})
+        except (KeyError, TypeError) as error:
+            msg = f"{path}: a field is missing or unknown: {error}"
+            raise BundleError(msg) from error
+
+    def verify(self, folder: Path) -> None:
+        """Compare every file with its checksum.
+
+        Raises:
+            BundleError: a file is missing or is not the one that was sealed.
+        """
+        for name, expected in self.files.items():
+            found = sha256_of(folder / name)
+            if found != expected:
+                msg = (
+                    f"{folder / name}: damaged: expected SHA-256 {expected[:12]}, "
+                    f"got {found[:12]}"
+                )
+                raise BundleError(msg)
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file, as 64 hexadecimal digits.
+
+    Raises:
+        BundleError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        msg = f"{path}: missing from the bundle: {error.strerror}"
+        raise BundleError(msg) from error

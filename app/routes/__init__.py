@@ -1,0 +1,1 @@
+"""The routes: decode, hand over, await, encode; nothing is computed here."""

@@ -1,0 +1,46 @@
+"""`GET /info`: what is live, what it was measured at, and what may be asked."""
+
+from dataclasses import asdict
+from importlib.metadata import version
+from typing import Any
+
+import orjson
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from app.service import Service
+
+
+def info_router(service: Service) -> APIRouter:
+    """Return the route, bound to a service."""
+    router = APIRouter()
+
+    @router.get("/info")
+    async def info() -> Response:
+        return Response(orjson.dumps(_info(service)), media_type="application/json")
+
+    return router
+
+
+def _info(service: Service) -> dict[str, Any]:
+    settings, live = service.settings, service.live
+    bundle = live.engine.bundle
+    about = asdict(bundle.manifest)
+    # the golden query is a check, hundreds of numbers long, and not for people
+    del about["golden"]
+    return {
+        "name": "nextvec",
+        "version": version("nextvec"),
+        "bundle": about,
+        "card": bundle.card,
+        "has_texts": bundle.catalogue.texts is not None,
+        "limits": {
+            **asdict(live.limits),
+            "max_body_bytes": settings.max_body_bytes,
+            "max_batch": settings.max_batch,
+            "max_queue": settings.max_queue,
+            "max_hitk_k": settings.max_hitk_k,
+            "request_timeout_s": settings.request_timeout_s,
+        },
+        "threads": service.threads,
+    }

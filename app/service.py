@@ -1,0 +1,169 @@
+"""The service behind the routes: what is live, or why nothing is."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import torch
+
+from app.batcher import Batcher, BatcherStoppedError, QueueFullError
+from app.bundle import load_bundle
+from app.engine import Answer, Engine, Query
+from app.golden import check_golden
+from app.hitk import Hitk
+from app.index import set_index_threads
+from app.metrics import Metrics
+from app.options import Limits
+from app.problems import DEADLINE_EXCEEDED, NOT_READY, OVERLOADED, ProblemError
+from app.registry import Registry
+from app.settings import Settings
+from app.threads import usable_cpus
+from app.validation import Validator
+from training.errors import ProjectError
+
+log = logging.getLogger(__name__)
+
+_STEP_SHARE: Final = 0.5
+# A step of a validation run takes at most this share of one prediction, so that a
+# request that has to wait for one takes at most half as long again.
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """What answers requests."""
+
+    engine: Engine
+    hitk: Hitk
+    limits: Limits
+
+
+class Service:
+    """Owns the inference thread and the live bundle."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Set it up; nothing is loaded before `start`."""
+        self.settings = settings
+        self.batcher: Batcher[Query, Answer] = Batcher(
+            self._run,
+            max_batch=settings.max_batch,
+            max_queue=settings.max_queue,
+            on_batch=lambda size, seconds: self.metrics.batch_done(size, seconds),
+        )
+        self.metrics = Metrics(lambda: self.batcher.depth)
+        self.threads = settings.threads or usable_cpus()
+        self.reason = "the service is starting"
+        """Why nothing is live, when `is_ready` is false."""
+        self._live: Live | None = None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether a bundle is live: it has answered its golden query."""
+        return self._live is not None
+
+    @property
+    def live(self) -> Live:
+        """What answers requests.
+
+        Raises:
+            ProblemError: nothing does, and why.
+        """
+        if self._live is None:
+            raise ProblemError(NOT_READY, self.reason, self._retry())
+        return self._live
+
+    async def start(self) -> None:
+        """Start the thread, and load, check and warm the live bundle in it.
+
+        A bundle that cannot be used leaves the service up and not ready.
+        """
+        self.batcher.start()
+        began = time.perf_counter()
+        try:
+            self._live = await self.batcher.call(self._load)
+        except ProjectError as error:
+            self.reason = str(error)
+            log.error("no bundle is live", extra={"reason": self.reason})  # noqa: TRY400 - the reason is the whole story
+        except Exception as error:
+            # the edge of the process: whatever is in a bundle must not take it down
+            self.reason = f"the bundle cannot be loaded: {type(error).__name__}"
+            log.exception("no bundle is live", extra={"reason": self.reason})
+        else:
+            bundle = self._live.engine.bundle
+            self.metrics.bundle_live(bundle)
+            log.info(
+                "bundle is live",
+                extra={
+                    "bundle": bundle.manifest.version,
+                    "verdict": bundle.verdict,
+                    "num_vectors": bundle.manifest.num_vectors,
+                    "threads": self.threads,
+                    "startup_s": round(time.perf_counter() - began, 3),
+                },
+            )
+
+    def stop(self) -> None:
+        """Stop the thread; nothing is live after it."""
+        self._live, self.reason = None, "the service is shutting down"
+        self.metrics.ready.set(0)
+        self.batcher.stop()
+
+    async def predict(self, query: Query) -> tuple[Answer, float]:
+        """Wait for an answer.
+
+        Returns:
+            The answer, and the seconds it was queued.
+
+        Raises:
+            ProblemError: too many requests wait, or it took too long.
+        """
+        try:
+            async with asyncio.timeout(self.settings.request_timeout_s):
+                return await self.batcher.submit(query)
+        except QueueFullError as error:
+            self.metrics.dropped.labels("overloaded").inc()
+            raise ProblemError(OVERLOADED, str(error), self._retry()) from error
+        except BatcherStoppedError as error:
+            raise ProblemError(NOT_READY, str(error), self._retry()) from error
+        except TimeoutError as error:
+            self.metrics.dropped.labels("deadline").inc()
+            detail = f"expected an answer in {self.settings.request_timeout_s:g} s"
+            raise ProblemError(DEADLINE_EXCEEDED, detail) from error
+
+    def _retry(self) -> dict[str, str]:
+        return {"Retry-After": str(self.settings.retry_after_s)}
+
+    def _run(self, queries: Sequence[Query]) -> list[Answer]:
+        return self.live.engine.run(queries)
+
+    def _load(self) -> Live:
+        """Load and try out the bundle; runs in the inference thread."""
+        # here, not at the start: OpenMP keeps these for the calling thread only
+        torch.set_num_threads(self.threads)
+        set_index_threads(self.threads)
+        engine = Engine(load_bundle(self._folder()))
+        check_golden(engine)
+        settings, one_s = self.settings, engine.warm()
+        step_s = _STEP_SHARE * one_s
+        if settings.hitk_step_ms is not None:
+            step_s = settings.hitk_step_ms / 1000
+        validator = Validator(engine, step_s=step_s, depth=settings.max_hitk_k)
+        return Live(
+            engine=engine,
+            hitk=Hitk(engine.bundle, validator, self.batcher, self.metrics),
+            limits=Limits(
+                dim=engine.bundle.index.dim,
+                max_context=settings.max_context,
+                max_k=settings.max_k,
+                default_k=min(settings.default_k, settings.max_k),
+            ),
+        )
+
+    def _folder(self) -> Path:
+        registry = Registry(self.settings.bundles)
+        if self.settings.bundle is None:
+            return registry.live()
+        return registry.path(self.settings.bundle)

@@ -1,0 +1,130 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from training.corpus.parts import ignore_progress
+from training.corpus.unique import row_keys
+from training.corpus.windows import Windows, check_windows, each_window, join_windows
+from training.errors import CorpusError, VectorError
+from training.vectors import Float32, l2_normalize
+
+
+def rows(count: int, *, seed: int = 0, dim: int = 3) -> Float32:
+    rng = np.random.default_rng(seed)
+    return l2_normalize(rng.normal(size=(count, dim)))
+
+
+def cut(sequence: Float32, starts: list[int], length: int) -> Windows:
+    """Cut windows of ``length`` vectors, the last of each the target."""
+    windows = np.stack([sequence[start : start + length] for start in starts])
+    return Windows("x.npz", windows[:, :-1], windows[:, -1])
+
+
+@given(st.lists(st.integers(1, 5), max_size=6), st.integers(0, 3))
+def test_windows_are_joined_to_what_they_were_cut_from(
+    strides: list[int], repeated: int
+) -> None:
+    starts = [0, *np.cumsum(strides).tolist()]
+    starts += starts[-1:] * repeated  # the last window several times
+    sequence = rows(starts[-1] + 6)
+    windows = cut(sequence, starts, 6)
+
+    keys_NL = check_windows(windows, ignore_progress)
+    joined = join_windows(keys_NL, ["a"] * len(starts), "x.npz")
+
+    assert joined.document_ids == ["a"]
+    assert joined.lengths.tolist() == [len(sequence)]
+    np.testing.assert_array_equal(windows.entries(joined.entries), sequence)
+
+
+def test_chains_may_take_turns() -> None:
+    one, two = rows(8, seed=1), rows(8, seed=2)
+    windows = Windows(
+        "x.npz",
+        np.stack([one[:4], two[:4], one[2:6], two[3:7]]),
+        np.stack([one[4], two[4], one[6], two[7]]),
+    )
+
+    keys_NL = check_windows(windows, ignore_progress)
+    joined = join_windows(keys_NL, ["1", "2", "1", "2"], "x.npz")
+
+    assert joined.document_ids == ["1", "2"]
+    expected = np.concatenate([one[:7], two[:8]])
+    np.testing.assert_array_equal(windows.entries(joined.entries), expected)
+
+
+@pytest.mark.parametrize(
+    "starts", [pytest.param([0, 6], id="gap"), pytest.param([4, 0], id="backwards")]
+)
+def test_windows_that_do_not_go_on_are_refused(starts: list[int]) -> None:
+    keys_NL = check_windows(cut(rows(20), starts, 5), ignore_progress)
+
+    with pytest.raises(
+        CorpusError, match="x.npz: window 1 does not go on from window 0 .* chain 'a'"
+    ):
+        join_windows(keys_NL, ["a", "a"], "x.npz")
+
+
+def test_independent_windows_are_documents_of_their_own() -> None:
+    windows = cut(rows(20), [0, 3], 5)
+
+    found = each_window(2, windows.length, "x")
+
+    assert found.document_ids == ["x-000000", "x-000001"]
+    assert found.lengths.tolist() == [5, 5]
+    expected = np.concatenate([rows(20)[:5], rows(20)[3:8]])
+    np.testing.assert_array_equal(windows.entries(found.entries), expected)
+
+
+def test_keys_are_those_of_the_normalized_rows() -> None:
+    sequence = rows(9)
+    found = check_windows(cut(sequence * np.float32(2), [0, 4], 5), ignore_progress)
+
+    np.testing.assert_array_equal(found[1], row_keys(sequence)[4:])
+
+
+def bad_windows(what: str) -> Windows:
+    contexts = np.ones((70, 4, 3), np.float32)
+    targets = np.ones((70, 3), np.float32)
+    if what == "nan in a context":
+        contexts[66, 2, 1] = np.nan
+    elif what == "zero context":
+        contexts[66, 2] = 0
+    elif what == "zero target":
+        targets[66] = 0
+    elif what == "whole numbers":
+        contexts = contexts.astype(int)
+    elif what == "whole number targets":
+        targets = targets.astype(int)
+    elif what == "rank":
+        contexts = contexts[0]
+    elif what == "no windows":
+        contexts, targets = contexts[:0], targets[:0]
+    elif what == "too few targets":
+        targets = targets[:-1]
+    elif what == "mixed length":
+        targets = np.ones((70, 2), np.float32)
+    elif what == "too long":
+        contexts = np.ones((70, 101, 3), np.float32)
+    return Windows("x.npz", contexts, targets)
+
+
+@pytest.mark.parametrize(
+    ("what", "message"),
+    [
+        ("nan in a context", r"context_sequences\[66\]: row 2 holds NaN"),
+        ("zero context", r"context_sequences\[66\]: row 2 is a zero vector"),
+        ("zero target", "target_vectors: row 66 is a zero vector"),
+        ("whole numbers", "context_sequences: expected a float dtype, got int64"),
+        ("whole number targets", "target_vectors: expected a float dtype, got int64"),
+        ("rank", r"expected shape \(n, T, D\), none of them 0, got \(4, 3\)"),
+        ("no windows", r"none of them 0, got \(0, 4, 3\)"),
+        ("too few targets", r"target_vectors: expected shape \(70, 3\).*\(69, 3\)"),
+        ("mixed length", r"target_vectors: expected shape \(70, 3\).*\(70, 2\)"),
+        ("too long", "expected contexts of at most 100, got 101"),
+    ],
+)
+def test_unusable_windows_are_named(what: str, message: str) -> None:
+    with pytest.raises(VectorError, match=f"x.npz: {message}"):
+        check_windows(bad_windows(what), ignore_progress)

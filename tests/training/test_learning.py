@@ -1,0 +1,50 @@
+"""Can it learn? A rule that no mean of the past can know."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from training.config import TrainingConfig
+from training.corpus.corpus import Corpus
+from training.models.config import Architecture
+from training.run import train
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("architecture", ["baseline", "memory", "hierarchical"])
+def test_a_planted_rule_is_learned_where_the_base_fails(
+    architecture: Architecture, tmp_path: Path, make_rule_corpus: Callable[..., Corpus]
+) -> None:
+    config = TrainingConfig(
+        architecture=architecture,
+        hidden_size=48,
+        num_slots=16,
+        num_lags=4,
+        transform="identity",
+        input_dropout=0.0,
+        dropout=0.0,
+        gce_q=0.0,
+        lr=0.01,
+        batch_size=4,
+        bank_size=256,
+        max_epochs=40,
+        patience=12,
+        stride=3,
+        selection_pool="index",
+    )
+
+    corpus = make_rule_corpus()
+
+    untrained = train(corpus, replace(config, max_epochs=0), tmp_path / "untrained")
+    trained = train(corpus, config, tmp_path / "trained")
+
+    assert hit_at_1(untrained) < 0.1
+    assert hit_at_1(trained) >= 0.95
+
+
+def hit_at_1(card: dict[str, Any]) -> float:
+    pools = {pool["pool"]: pool for pool in card["evaluation"]["pools"]}
+    return float(pools["documents"]["hit_at"]["1"]["value"])

@@ -1,0 +1,145 @@
+"""``train``, ``evaluate``, ``compare``, ``recipes``: make runs and look at them."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from training.commands.console import console, handle_errors
+from training.commands.listener import ConsoleListener
+from training.commands.options import resolve, with_training_options
+from training.commands.tables import (
+    comparison_table,
+    evaluation_table,
+    readiness_table,
+    result_table,
+)
+from training.config import read_recipe, recipe_names
+from training.corpus.store import load_corpus
+from training.rejudge import judge_checkpoint
+from training.run import is_finished, run_name
+from training.run import train as train_run
+from training.runs import best_run, finished_runs, ground
+
+RUNS = Path("artifacts/runs")
+"""Folder of the runs, unless an option says another."""
+
+RunsFolder = Annotated[Path, typer.Option(help="Folder that holds the runs.")]
+
+
+@with_training_options
+@handle_errors()
+def train(
+    corpus: Annotated[Path, typer.Argument(help="Folder of a corpus.")],
+    *,
+    recipe: Annotated[
+        str, typer.Option(help="Name of a shipped recipe, or path of a TOML file.")
+    ] = "default",
+    name: Annotated[
+        str | None,
+        typer.Option(help="Name of the run (default: corpus, architecture, digest)."),
+    ] = None,
+    runs: RunsFolder = RUNS,
+    told: dict[str, Any],
+) -> None:
+    """Train a model on a corpus until validation Hit@5 stops rising.
+
+    A run that was interrupted goes on; one that is finished is shown again.
+    """
+    card = train_in(corpus, recipe, told, runs=runs, name=name)
+    console.print(f"Report: {runs / card['name'] / 'report.html'}", soft_wrap=True)
+
+
+def train_in(
+    corpus_folder: Path,
+    recipe: str,
+    told: dict[str, Any],
+    *,
+    runs: Path = RUNS,
+    name: str | None = None,
+) -> dict[str, Any]:
+    """Train, or find the run finished, show its tables, and return its card."""
+    config = resolve(recipe, told)
+    corpus = load_corpus(corpus_folder)
+    folder = runs / (name or run_name(corpus, config))
+    if is_finished(folder):
+        console.print(f"· run {folder.name} is finished already", soft_wrap=True)
+    with ConsoleListener() as listener:
+        card = train_run(
+            corpus, config, folder, corpus_folder=corpus_folder, listener=listener
+        )
+    show(card)
+    return card
+
+
+def show(card: dict[str, Any]) -> None:
+    """Print what came out of a run."""
+    console.print(result_table(card))
+    if card["best_epoch"] == 0:
+        console.print(
+            "The best epoch is 0: training found nothing better than the base "
+            f"({card['base']}), which is what this run holds.",
+            style="yellow",
+        )
+    console.print(readiness_table(card))
+
+
+@handle_errors()
+def evaluate(
+    checkpoint: Annotated[
+        Path, typer.Argument(help="Folder of a run, a bundle or a checkpoint.")
+    ],
+    *,
+    corpus: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the corpus (default: the one in its card)."),
+    ] = None,
+) -> None:
+    """Judge a checkpoint on the validation documents of a corpus, without training."""
+    judged = judge_checkpoint(checkpoint, corpus)
+    console.print(
+        evaluation_table(
+            f"{checkpoint.name} on {judged.corpus}, validation",
+            judged.card["model"]["architecture"],
+            judged.evaluation.to_dict()["pools"],
+        )
+    )
+    if judged.is_own_corpus:
+        recorded = judged.card["evaluation"]["pools"]
+        name = judged.card["model"]["architecture"]
+        console.print(evaluation_table("as recorded after training", name, recorded))
+    else:
+        console.print("It was trained on another corpus; nothing is recorded for this.")
+
+
+@handle_errors()
+def compare(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Runs to compare (default: all).")
+    ] = None,
+    *,
+    runs: RunsFolder = RUNS,
+) -> None:
+    """Compare finished runs and mark the best one of each corpus and split."""
+    found = [
+        (folder, card)
+        for folder, card in finished_runs(runs)
+        if not names or folder.name in names
+    ]
+    for missing in sorted(set(names or []) - {folder.name for folder, _ in found}):
+        console.print(f"No finished run is called {missing}.", style="yellow")
+    for shared in sorted({ground(card) for _, card in found}):
+        same = [run for run in found if ground(run[1]) == shared]
+        best = best_run(same)[0].name
+        console.print(f"\nCorpus {same[0][1]['corpus']['name']}, {shared[0][:12]}")
+        console.print(comparison_table([card for _, card in same], best))
+    if not found:
+        console.print(f"No finished run in {runs}.")
+
+
+def recipes() -> None:
+    """List the shipped recipes and what they set."""
+    for name in recipe_names():
+        console.print(f"[bold]{name}[/]")
+        for option, value in read_recipe(name).items():
+            console.print(f"  {option} = {value}", highlight=False)

@@ -1,0 +1,78 @@
+"""An existing checkpoint, judged again without training."""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from training.checkpoint import load_checkpoint, predict
+from training.config import TrainingConfig
+from training.corpus.store import load_corpus
+from training.errors import CheckpointError, VectorError
+from training.evaluation.evaluation import Evaluation
+from training.listener import Listener, Silence
+from training.preparation import Preparation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """A fresh evaluation, and what the checkpoint's card says of itself."""
+
+    evaluation: Evaluation
+    card: dict[str, Any]
+    corpus: str
+    """Name of the corpus it was judged on."""
+
+    is_own_corpus: bool
+    """Whether that is the corpus it was trained on."""
+
+
+def judge_checkpoint(
+    folder: Path, corpus_folder: Path | None, *, listener: Listener | None = None
+) -> Judged:
+    """Judge a checkpoint on the validation documents of a corpus.
+
+    The split is made with the options in its card, so on its own corpus it is the one
+    it was trained with. The baselines get the checkpoint's own transform.
+
+    Args:
+        folder: of a run, a bundle, or just weights and card.
+        corpus_folder: the corpus; None takes the one its card names.
+        listener: hears how it gets on.
+
+    Raises:
+        CheckpointError: unreadable, or its card names no corpus and none was given.
+        CorpusError: the corpus is missing or too small.
+        VectorError: its vectors have another length than the model's.
+    """
+    checkpoint = load_checkpoint(folder)
+    card = checkpoint.card
+    where = corpus_folder or card["corpus"]["folder"]
+    if where is None:
+        msg = f"{folder}: its card names no corpus folder: give one with --corpus"
+        raise CheckpointError(msg)
+    corpus = load_corpus(Path(where))
+    if corpus.dim != checkpoint.model.config.dim:
+        msg = (
+            f"{where}: its vectors have length {corpus.dim}, the model takes "
+            f"{checkpoint.model.config.dim}"
+        )
+        raise VectorError(msg)
+    config = TrainingConfig.from_dict(card["options"], source=str(folder))
+    with tempfile.TemporaryDirectory() as scratch:
+        prepared = Preparation(
+            corpus,
+            config,
+            Path(scratch),
+            listener or Silence(),
+            transform=checkpoint.transform,
+        )
+        baselines = prepared.best_baselines()
+    context_QTD, length_Q = prepared.context(prepared.suite.windows)
+    prediction_QD = predict(checkpoint.model, context_QTD, length_Q)
+    return Judged(
+        evaluation=prepared.judge.evaluate(prediction_QD, baselines.paired()),
+        card=card,
+        corpus=corpus.card.name,
+        is_own_corpus=corpus.fingerprint == card["corpus"]["fingerprint"],
+    )
