@@ -57,6 +57,9 @@ class Answer:
     found: Found
     """Rows and scores of the neighbors."""
 
+    num_context: int
+    """Vectors of the context, T."""
+
     vector: Float32 | None
     """The prediction in the caller's space, unit length, shape ``(D,)``, if wanted."""
 
@@ -89,8 +92,14 @@ class Engine:
         ]
         model_s, search_s = modelled - began, time.perf_counter() - modelled
         return [
-            Answer(found=f, vector=v, model_s=model_s, search_s=search_s)
-            for f, v in zip(found, vectors, strict=True)
+            Answer(
+                found=f,
+                num_context=len(context),
+                vector=v,
+                model_s=model_s,
+                search_s=search_s,
+            )
+            for f, context, v in zip(found, contexts, vectors, strict=True)
         ]
 
     def warm(self) -> float:

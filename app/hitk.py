@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-
 from app.batcher import Batcher, Steps
 from app.bundle import Bundle
 from app.metrics import Metrics

@@ -64,9 +64,7 @@ def find_neighbors(
         found = index.search(query_D[None], wanted, selection)[0]
 
 
-def _without(
-    index: NeighborIndex, rows: Int64, context_TD: Float32 | None
-) -> Int64:
+def _without(index: NeighborIndex, rows: Int64, context_TD: Float32 | None) -> Int64:
     if context_TD is None:
         return rows
     cosine_KT: Float32 = index.vectors[rows] @ context_TD.T

@@ -6,6 +6,7 @@ from typing import Any, Final, NoReturn
 
 from app.problems import INVALID_OPTION, ProblemError
 
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """What the live bundle and the settings allow."""

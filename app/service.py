@@ -47,13 +47,13 @@ class Service:
     def __init__(self, settings: Settings) -> None:
         """Set it up; nothing is loaded before `start`."""
         self.settings = settings
+        self.metrics = Metrics(self._queue_depth)
         self.batcher: Batcher[Query, Answer] = Batcher(
             self._run,
             max_batch=settings.max_batch,
             max_queue=settings.max_queue,
-            on_batch=lambda size, seconds: self.metrics.batch_done(size, seconds),
+            on_batch=self.metrics.batch_done,
         )
-        self.metrics = Metrics(lambda: self.batcher.depth)
         self.threads = settings.threads or usable_cpus()
         self.reason = "the service is starting"
         """Why nothing is live, when `is_ready` is false."""
@@ -132,6 +132,9 @@ class Service:
             self.metrics.dropped.labels("deadline").inc()
             detail = f"expected an answer in {self.settings.request_timeout_s:g} s"
             raise ProblemError(DEADLINE_EXCEEDED, detail) from error
+
+    def _queue_depth(self) -> int:
+        return self.batcher.depth
 
     def _retry(self) -> dict[str, str]:
         return {"Retry-After": str(self.settings.retry_after_s)}

@@ -84,7 +84,8 @@ def _vectors(context: object, limits: Limits) -> Float32:
     """Turn lists of numbers into unit vectors; say which number is at fault if any."""
     if not isinstance(context, list):
         _refuse(
-            INVALID_CONTEXT, f"context: expected a list of vectors, got {name_of(context)}"
+            INVALID_CONTEXT,
+            f"context: expected a list of vectors, got {name_of(context)}",
         )
     _check_length(len(context), limits)
     for position, vector in enumerate(context):
@@ -110,7 +111,7 @@ def _vectors(context: object, limits: Limits) -> Float32:
     wide_TD = np.array(context, dtype=np.float64)
     too_large = np.abs(wide_TD) > _LARGEST
     if too_large.any():
-        position, at = np.unravel_index(int(np.argmax(too_large)), wide_TD.shape)
+        position, at = divmod(int(np.argmax(too_large)), limits.dim)
         _refuse(
             INVALID_CONTEXT,
             f"context[{position}][{at}]: expected a number within float32 "

@@ -56,7 +56,7 @@ def predict_router(service: Service) -> APIRouter:
         for stage in ("queue", "model", "search"):
             service.metrics.stage_seconds.labels(stage).observe(stages[stage])
         timing = ", ".join(f"{n};dur={1000 * s:.3f}" for n, s in stages.items())
-        content = _content(asked, query, answer, live)
+        content = _content(asked, answer, live)
         return Response(
             orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY),
             media_type=JSON,
@@ -159,13 +159,11 @@ async def _disconnect(request: Request) -> None:
         pass
 
 
-def _content(
-    asked: PredictRequest, query: Query, answer: Answer, live: Live
-) -> dict[str, Any]:
+def _content(asked: PredictRequest, answer: Answer, live: Live) -> dict[str, Any]:
     manifest = live.engine.bundle.manifest
     content: dict[str, Any] = {
         "neighbors": _neighbors(asked.options, answer, live.engine.bundle.catalogue),
-        "num_context": len(asked.context if query.rows is None else query.rows),
+        "num_context": answer.num_context,
         "bundle": manifest.version,
         "model_version": manifest.model_version,
         "index_version": manifest.index_version,

@@ -100,14 +100,12 @@ def evaluate(
     console.print(
         evaluation_table(
             f"{checkpoint.name} on {judged.corpus}, validation",
-            judged.card["model"]["architecture"],
             judged.evaluation.to_dict()["pools"],
         )
     )
     if judged.is_own_corpus:
         recorded = judged.card["evaluation"]["pools"]
-        name = judged.card["model"]["architecture"]
-        console.print(evaluation_table("as recorded after training", name, recorded))
+        console.print(evaluation_table("as recorded after training", recorded))
     else:
         console.print("It was trained on another corpus; nothing is recorded for this.")
 

@@ -1,4 +1,4 @@
-"""Results as tables for a terminal."""
+"""Results as tables for a terminal of 80 columns."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,51 +12,58 @@ from training.report import percent
 
 def result_table(card: dict[str, Any]) -> Table:
     """One run: a row for each pool of the validation."""
-    table = Table(title=f"{card['name']}, validation, best epoch {card['best_epoch']}")
-    for column in ("model", "pool", "N", "Hit@1", "Hit@5", "Hit@10"):
-        table.add_column(column, no_wrap=True)
-    table.add_column("best baseline")
-    table.add_column("its Hit@5", no_wrap=True)
-    table.add_column("lift in Hit@5 [95 %]")
-    for pool in card["evaluation"]["pools"]:
-        table.add_row(*_pool_cells(card["model"]["architecture"], pool))
-    return table
+    best, last = card["best_epoch"], len(card["history"]) - 1
+    title = (
+        f"{card['name']}: {card['model']['architecture']} GRU, "
+        f"best epoch {best} of {last}, validation"
+    )
+    return evaluation_table(title, card["evaluation"]["pools"])
 
 
-def evaluation_table(title: str, architecture: str, pools: Sequence[Any]) -> Table:
+def evaluation_table(title: str, pools: Sequence[dict[str, Any]]) -> Table:
     """One evaluation: a row for each pool."""
-    card = {
-        "name": title,
-        "best_epoch": "-",
-        "model": {"architecture": architecture},
-        "evaluation": {"pools": pools},
-    }
-    table = result_table(card)
-    table.title = title
+    table = Table(title=title, title_justify="left")
+    table.add_column("pool")
+    for column in ("N", "Hit@1", "Hit@5", "Hit@10"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("best baseline: its Hit@5")
+    table.add_column("lift in Hit@5, points [95 %]")
+    for pool in pools:
+        table.add_row(
+            pool["pool"],
+            f"{pool['num_candidates']:,}",
+            *(percent(pool["hit_at"][k]["value"]) for k in ("1", "5", "10")),
+            f"{pool['baseline']}: {percent(pool['baseline_hit_at']['5'])}",
+            _lift(pool),
+        )
     return table
 
 
 def comparison_table(cards: Sequence[dict[str, Any]], best: str | None) -> Table:
     """Many runs: a row for each, in the pool that early stopping watched."""
-    table = Table(title="Runs by validation Hit@5; the best one is marked")
-    for column in ("", "run", "model", "best epoch", "of", "pool", "N"):
-        table.add_column(column, no_wrap=True)
-    for column in ("Hit@1", "Hit@5", "Hit@10", "best baseline", "lift", "readiness"):
-        table.add_column(column)
+    watched = cards[0]["options"]["selection_pool"]
+    pools = {card["name"]: _pool(card, watched) for card in cards}
+    first = pools[cards[0]["name"]]
+    table = Table(
+        title=f"validation, pool {watched}, N = {first['num_candidates']:,}, "
+        f"{first['num_windows']} windows; * is the best",
+        title_justify="left",
+    )
+    table.add_column("run", overflow="fold")
+    table.add_column("epoch")
+    for column in ("Hit@1", "Hit@5", "Hit@10"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("lift over")
+    table.add_column("points [95 %]")
+    table.add_column("ready")
     for card in sorted(cards, key=lambda card: -card["best_score"]):
-        watched = card["options"]["selection_pool"]
-        pool = next(p for p in card["evaluation"]["pools"] if p["pool"] == watched)
+        pool = pools[card["name"]]
         table.add_row(
-            "*" if card["name"] == best else "",
-            card["name"],
-            card["model"]["architecture"],
-            str(card["best_epoch"]),
-            str(len(card["history"]) - 1),
-            watched,
-            f"{pool['num_candidates']:,}",
+            f"{card['name']}{' *' if card['name'] == best else ''}",
+            f"{card['best_epoch']} of {len(card['history']) - 1}",
             *(percent(pool["hit_at"][k]["value"]) for k in ("1", "5", "10")),
-            f"{pool['baseline']} ({percent(pool['baseline_hit_at']['5'])})",
-            points(Estimate(**pool["lift"])),
+            pool["baseline"],
+            _lift(pool),
             card["readiness"]["verdict"],
         )
     return table
@@ -64,7 +71,9 @@ def comparison_table(cards: Sequence[dict[str, Any]], best: str | None) -> Table
 
 def readiness_table(card: dict[str, Any]) -> Table:
     """Go or no-go, condition by condition."""
-    table = Table(title=f"Readiness: {card['readiness']['verdict']}")
+    table = Table(
+        title=f"readiness: {card['readiness']['verdict']}", title_justify="left"
+    )
     for column in ("condition", "expected", "found", ""):
         table.add_column(column)
     for check in card["readiness"]["checks"]:
@@ -75,15 +84,11 @@ def readiness_table(card: dict[str, Any]) -> Table:
     return table
 
 
-def _pool_cells(architecture: str, pool: dict[str, Any]) -> list[str]:
-    baseline = pool["baseline"] or "not measured"
-    theirs = pool["baseline_hit_at"]
-    return [
-        architecture,
-        pool["pool"],
-        f"{pool['num_candidates']:,}",
-        *(percent(pool["hit_at"][k]["value"]) for k in ("1", "5", "10")),
-        baseline,
-        percent(theirs["5"] if theirs else None),
-        points(Estimate(**pool["lift"])).replace("[", r"\[") if pool["lift"] else "",
-    ]
+def _pool(card: dict[str, Any], name: str) -> dict[str, Any]:
+    pools: list[dict[str, Any]] = card["evaluation"]["pools"]
+    return next(pool for pool in pools if pool["pool"] == name)
+
+
+def _lift(pool: dict[str, Any]) -> str:
+    gain = points(Estimate(**pool["lift"]))
+    return gain.replace(" points", "").replace("[", r"\[")

@@ -18,14 +18,14 @@ from training.corpus.arrays import (
     read_lengths,
     read_names,
 )
-from training.corpus.parts import Parts, Progress, combine, ignore_progress
-from training.corpus.unique import UInt64, row_keys
 from training.corpus.imported_windows import (
     Windows,
     check_windows,
     each_window,
     join_windows,
 )
+from training.corpus.parts import Parts, Progress, combine, ignore_progress
+from training.corpus.unique import UInt64, row_keys
 from training.errors import CorpusError, VectorError
 from training.vectors import Int64, check_vectors, l2_normalize
 

@@ -54,13 +54,16 @@ class WeightedMean:
 
     @property
     def name(self) -> str:
-        """copy-last, or the rates and their weights."""
+        """copy-last, or the exponentially weighted means by their rates."""
         if self.rates == (1.0,):
             return "copy-last"
         if len(self.rates) == 1:
-            return f"weighted mean, rate {self.rates[0]:g}"
+            return f"EWMA({self.rates[0]:g})"
         parts = zip(self.weights, self.rates, strict=True)
-        return "weighted means, " + " + ".join(f"{w:g} of rate {r:g}" for w, r in parts)
+        return " + ".join(
+            f"{weight:g} {'last' if rate == 1 else f'EWMA({rate:g})'}"
+            for weight, rate in parts
+        )
 
     @property
     def family(self) -> str:
@@ -118,7 +121,7 @@ class Ridge:
     @property
     def name(self) -> str:
         """The family and its penalty."""
-        return f"ridge regression, penalty {self.penalty:g}"
+        return f"ridge({self.penalty:g})"
 
     def predict(self, context_BTD: Tensor, length_B: Tensor) -> Tensor:
         """Return the normalized regression."""
@@ -145,7 +148,7 @@ class Successor:
     @property
     def name(self) -> str:
         """How many neighbours are averaged."""
-        return f"successors of the {self.num_nearest} nearest training contexts"
+        return f"kNN successor({self.num_nearest})"
 
     def predict(self, context_BTD: Tensor, length_B: Tensor) -> Tensor:
         """Return the normalized mean of the successors."""

@@ -64,7 +64,7 @@ def test_an_object_array_in_an_archive_is_refused(tmp_path: Path) -> None:
         pytest.param(b"hello", "expected a whole .npy", id="no-npy"),
         pytest.param(pickle.dumps(3), "expected a whole .npy", id="pickle"),
         pytest.param("truncated", "expected a whole .npy", id="truncated"),
-        pytest.param("archive", "found an archive of arrays", id="archive"),
+        pytest.param("archive", "expected a whole .npy", id="archive"),
     ],
 )
 def test_a_damaged_npy_is_named(

@@ -50,7 +50,7 @@ def test_no_text_and_an_empty_text_are_encoded(encoder: Encoder) -> None:
 
 
 def test_an_unknown_encoder_is_named_with_the_known_ones() -> None:
-    with pytest.raises(CorpusError, match="no encoder named 'gtr'.*: wordllama"):
+    with pytest.raises(CorpusError, match=r"no encoder named 'gtr'.*: wordllama"):
         get_encoder("gtr")
 
 
@@ -74,5 +74,5 @@ def test_a_package_without_weights_is_named(monkeypatch: pytest.MonkeyPatch) -> 
         wordllama.WordLlama, "get_filename", staticmethod(lambda *_: "gone")
     )
 
-    with pytest.raises(CorpusError, match="lacks its weights.*'gone' not found"):
+    with pytest.raises(CorpusError, match=r"lacks its weights.*'gone' not found"):
         get_encoder()

@@ -51,7 +51,8 @@ def test_vectors_come_back_as_they_were(
     as_npy: bool,
 ) -> None:
     folder = tmp_path_factory.mktemp("import")
-    vectors = np.random.default_rng(1).normal(size=(sum(lengths), dim)).astype(dtype)
+    drawn = np.random.default_rng(1).normal(size=(sum(lengths), dim))
+    vectors: np.ndarray = drawn.astype(dtype)
     if as_npy:
         file = folder / "x.npy"
         np.save(file, vectors)
@@ -327,7 +328,7 @@ def test_lengths_are_found_beside_a_npy_or_named(tmp_path: Path, scratch: Path) 
 
 
 def test_one_file_of_lengths_goes_with_one_file(tmp_path: Path, scratch: Path) -> None:
-    with pytest.raises(CorpusError, match="goes with one .npy, got 2 files"):
+    with pytest.raises(CorpusError, match=r"goes with one \.npy, got 2 files"):
         read_vectors([tmp_path, tmp_path], scratch, lengths=tmp_path / "x.txt")
 
 

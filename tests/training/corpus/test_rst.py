@@ -55,7 +55,7 @@ from training.corpus.rst import rst_to_text
             id="simple-table",
         ),
         pytest.param(
-            "+---+-----+\n| a | b   |\n|   | c   |\n+---+-----+\n| d | e   |\n+---+-----+",
+            "+---+---+\n| a | b |\n|   | c |\n+---+---+\n| d | e |\n+---+---+",
             ["a", "b c", "d", "e"],
             id="grid-table",
         ),

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from training.corpus.unique import row_keys, text_keys, unique_documents
 
@@ -90,7 +89,7 @@ def test_a_wrong_call_is_refused(
 @pytest.mark.slow
 def test_a_quarter_of_a_million_passages_take_seconds() -> None:
     rng = np.random.default_rng(5)
-    found: list[NDArray[np.uint64]] = []
+    found: list[np.ndarray] = []
     for _ in range(5000):
         own = rng.integers(0, 2**63, size=48, dtype=np.uint64)
         own[:2] = 7, 8  # boilerplate that all documents share

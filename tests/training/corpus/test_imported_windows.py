@@ -3,9 +3,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from training.corpus.imported_windows import (
+    Windows,
+    check_windows,
+    each_window,
+    join_windows,
+)
 from training.corpus.parts import ignore_progress
 from training.corpus.unique import row_keys
-from training.corpus.windows import Windows, check_windows, each_window, join_windows
 from training.errors import CorpusError, VectorError
 from training.vectors import Float32, l2_normalize
 
@@ -61,9 +66,20 @@ def test_windows_that_do_not_go_on_are_refused(starts: list[int]) -> None:
     keys_NL = check_windows(cut(rows(20), starts, 5), ignore_progress)
 
     with pytest.raises(
-        CorpusError, match="x.npz: window 1 does not go on from window 0 .* chain 'a'"
+        CorpusError, match=r"x\.npz: window 1 does not go on from window 0 .* chain 'a'"
     ):
         join_windows(keys_NL, ["a", "a"], "x.npz")
+
+
+def test_a_vector_that_recurs_does_not_mislead() -> None:
+    sequence = rows(10)
+    sequence[[1, 3]] = sequence[0]
+    windows = cut(sequence, [0, 3], 6)
+
+    keys_NL = check_windows(windows, ignore_progress)
+    joined = join_windows(keys_NL, ["a", "a"], "x.npz")
+
+    np.testing.assert_array_equal(windows.entries(joined.entries), sequence[:9])
 
 
 def test_independent_windows_are_documents_of_their_own() -> None:
@@ -84,47 +100,80 @@ def test_keys_are_those_of_the_normalized_rows() -> None:
     np.testing.assert_array_equal(found[1], row_keys(sequence)[4:])
 
 
-def bad_windows(what: str) -> Windows:
-    contexts = np.ones((70, 4, 3), np.float32)
-    targets = np.ones((70, 3), np.float32)
-    if what == "nan in a context":
-        contexts[66, 2, 1] = np.nan
-    elif what == "zero context":
-        contexts[66, 2] = 0
-    elif what == "zero target":
-        targets[66] = 0
-    elif what == "whole numbers":
-        contexts = contexts.astype(int)
-    elif what == "whole number targets":
-        targets = targets.astype(int)
-    elif what == "rank":
-        contexts = contexts[0]
-    elif what == "no windows":
-        contexts, targets = contexts[:0], targets[:0]
-    elif what == "too few targets":
-        targets = targets[:-1]
-    elif what == "mixed length":
-        targets = np.ones((70, 2), np.float32)
-    elif what == "too long":
-        contexts = np.ones((70, 101, 3), np.float32)
-    return Windows("x.npz", contexts, targets)
+ONES = np.ones((70, 4, 3), np.float32)
+TARGETS = np.ones((70, 3), np.float32)
+
+
+def with_row(array: Float32, place: tuple[int, ...], value: float) -> Float32:
+    changed = array.copy()
+    changed[place] = value
+    return changed
 
 
 @pytest.mark.parametrize(
-    ("what", "message"),
+    ("contexts", "targets", "message"),
     [
-        ("nan in a context", r"context_sequences\[66\]: row 2 holds NaN"),
-        ("zero context", r"context_sequences\[66\]: row 2 is a zero vector"),
-        ("zero target", "target_vectors: row 66 is a zero vector"),
-        ("whole numbers", "context_sequences: expected a float dtype, got int64"),
-        ("whole number targets", "target_vectors: expected a float dtype, got int64"),
-        ("rank", r"expected shape \(n, T, D\), none of them 0, got \(4, 3\)"),
-        ("no windows", r"none of them 0, got \(0, 4, 3\)"),
-        ("too few targets", r"target_vectors: expected shape \(70, 3\).*\(69, 3\)"),
-        ("mixed length", r"target_vectors: expected shape \(70, 3\).*\(70, 2\)"),
-        ("too long", "expected contexts of at most 100, got 101"),
+        pytest.param(
+            with_row(ONES, (66, 2, 1), np.nan),
+            TARGETS,
+            r"context_sequences\[66\]: row 2 holds NaN",
+            id="nan",
+        ),
+        pytest.param(
+            with_row(ONES, (66, 2), 0),
+            TARGETS,
+            r"context_sequences\[66\]: row 2 is a zero vector",
+            id="zero-in-a-context",
+        ),
+        pytest.param(
+            ONES,
+            with_row(TARGETS, (66,), 0),
+            "target_vectors: row 66 is a zero vector",
+            id="zero-target",
+        ),
+        pytest.param(
+            ONES.astype(int),
+            TARGETS,
+            "context_sequences: expected a float dtype, got int64",
+            id="whole-numbers",
+        ),
+        pytest.param(
+            ONES,
+            TARGETS.astype(int),
+            "target_vectors: expected a float dtype, got int64",
+            id="whole-number-targets",
+        ),
+        pytest.param(
+            ONES[0],
+            TARGETS,
+            r"expected shape \(n, T, D\), none of them 0, got \(4, 3\)",
+            id="rank",
+        ),
+        pytest.param(
+            ONES[:0], TARGETS[:0], r"none of them 0, got \(0, 4, 3\)", id="no-windows"
+        ),
+        pytest.param(
+            ONES,
+            TARGETS[:69],
+            r"target_vectors: expected shape \(70, 3\).*\(69, 3\)",
+            id="too-few-targets",
+        ),
+        pytest.param(
+            ONES,
+            TARGETS[:, :2],
+            r"target_vectors: expected shape \(70, 3\).*\(70, 2\)",
+            id="mixed-length",
+        ),
+        pytest.param(
+            np.ones((2, 101, 3), np.float32),
+            TARGETS[:2],
+            "expected contexts of at most 100, got 101",
+            id="too-long",
+        ),
     ],
 )
-def test_unusable_windows_are_named(what: str, message: str) -> None:
-    with pytest.raises(VectorError, match=f"x.npz: {message}"):
-        check_windows(bad_windows(what), ignore_progress)
+def test_unusable_windows_are_named(
+    contexts: Float32, targets: Float32, message: str
+) -> None:
+    with pytest.raises(VectorError, match=rf"x\.npz: .*{message}"):
+        check_windows(Windows("x.npz", contexts, targets), ignore_progress)

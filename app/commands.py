@@ -1,0 +1,127 @@
+"""The one console command, ``nextvec``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from app.bundle_commands import bundle_app
+from app.client import Client
+from app.serving import run_service
+from app.settings import Settings
+from app.up import up
+from training.commands.console import console, handle_errors
+from training.commands.corpus import corpus_app
+from training.commands.runs import compare, evaluate, recipes, train
+from training.errors import VectorError
+
+nextvec = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+    help="Predict the next embedding vector, and find the real things nearest to it.",
+)
+nextvec.add_typer(corpus_app, name="corpus")
+for command in (up, train, evaluate, compare, recipes):
+    nextvec.command()(command)
+nextvec.add_typer(bundle_app, name="bundle")
+
+
+@nextvec.command()
+@handle_errors()
+def serve(
+    *,
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on (default 127.0.0.1).")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(help="TCP port to listen on (default 8000).")
+    ] = None,
+    bundles: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the bundles (default artifacts/bundles)."),
+    ] = None,
+    bundle: Annotated[
+        str | None,
+        typer.Option(help="Version to serve (default: the one that is live)."),
+    ] = None,
+) -> None:
+    """Serve the live bundle over HTTP.
+
+    Everything else is set by environment variables: see docs/configuration.md.
+    """
+    told = {"host": host, "port": port, "bundles": bundles, "bundle": bundle}
+    settings = Settings(**{k: v for k, v in told.items() if v is not None})  # type: ignore[arg-type]
+    run_service(settings)
+
+
+@nextvec.command()
+@handle_errors()
+def predict(
+    vectors: Annotated[
+        Path | None,
+        typer.Argument(help="A .npy file of vectors in order, shape (T, D)."),
+    ] = None,
+    *,
+    ids: Annotated[
+        str | None,
+        typer.Option(help="Instead: ids of the index in order, with commas between."),
+    ] = None,
+    url: Annotated[
+        str, typer.Option(help="Where the service is.")
+    ] = "http://127.0.0.1:8000",
+    k: Annotated[int, typer.Option(min=1, help="Neighbors to show.")] = 10,
+    include_context: Annotated[
+        bool,
+        typer.Option("--include-context", help="Let context vectors be neighbors."),
+    ] = False,
+    timeout_s: Annotated[
+        float, typer.Option("--timeout", min=0.1, help="Longest wait, in seconds.")
+    ] = 30.0,
+) -> None:
+    """Ask a running service what comes next."""
+    if (vectors is None) == (ids is None):
+        msg = "give either a .npy file or --ids"
+        raise typer.BadParameter(msg)
+    client = Client(url, timeout_s)
+    if vectors is not None:
+        answer = client.predict_vectors(
+            _read(vectors), k=k, exclude_context=not include_context
+        )
+    else:
+        named = [name.strip() for name in (ids or "").split(",")]
+        answer = client.predict_ids(named, k=k, exclude_context=not include_context)
+    table = Table(
+        title=f"After {answer['num_context']} vectors, says {answer['bundle']}"
+    )
+    for column in ("", "score", "id", "document", "position", "text"):
+        table.add_column(column, overflow="fold")
+    for rank, found in enumerate(answer["neighbors"], start=1):
+        table.add_row(
+            str(rank),
+            f"{found['score']:.4f}",
+            escape(found["id"]),
+            escape(found["document"] or ""),
+            "" if found["position"] is None else str(found["position"]),
+            escape(found.get("text", "")),
+        )
+    console.print(table)
+
+
+def _read(path: Path) -> np.ndarray:
+    try:
+        array: np.ndarray = np.load(path, allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        msg = f"{path}: expected a .npy file of numbers: {error}"
+        raise VectorError(msg) from error
+    if not isinstance(array, np.ndarray) or array.ndim != 2 or array.dtype.kind != "f":
+        msg = f"{path}: expected a float array of shape (T, D)"
+        raise VectorError(msg)
+    return array
+
+
+def main() -> None:
+    """Run the command line."""
+    nextvec()

@@ -1,0 +1,95 @@
+"""From nothing to a live bundle; whatever is made already is found again."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.bundling import build_bundle
+from app.registry import Registry
+from training.commands.console import console
+from training.commands.corpus import sample
+from training.commands.runs import train_in
+from training.corpus.store import load_corpus
+from training.corpus.windows import cut_windows
+from training.runs import best_run, finished_runs, ground
+
+_SHOWN_CONTEXT = 5
+# Ids in the example request: a line that still fits a terminal.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Live:
+    """What is live after the pipeline."""
+
+    version: str
+    """The bundle."""
+
+    card: dict[str, Any]
+    """The card of its run."""
+
+    example: list[str]
+    """Ids of some passages in order, for an example request."""
+
+
+def make_live(
+    root: Path,
+    *,
+    corpus: Path | None = None,
+    sample_name: str = "docs",
+    recipe: str = "default",
+    architectures: Sequence[str] = ("memory",),
+) -> Live:
+    """Make a corpus, train, bundle the best run, and promote it.
+
+    Args:
+        root: folder of everything that is made: corpora, runs, bundles, downloads.
+        corpus: folder of a corpus of your own; None takes a sample.
+        sample_name: which sample.
+        recipe: name of a recipe, or path of a TOML file.
+        architectures: what to train; the best by validation Hit@5 is served.
+
+    Raises:
+        ProjectError: a stage failed; what was finished before stays.
+    """
+    folder = corpus or root / "corpora" / sample_name
+    if corpus is None:
+        console.rule("1 of 4: corpus")
+        sample(sample_name, out=folder, downloads=root / "downloads")
+    console.rule("2 of 4: training")
+    cards = [
+        train_in(folder, recipe, {"architecture": name}, runs=root / "runs")
+        for name in architectures
+    ]
+    console.rule("3 of 4: the best run")
+    same = [
+        (path, card)
+        for path, card in finished_runs(root / "runs")
+        if ground(card) == ground(cards[0])
+    ]
+    run, card = best_run(same)
+    console.print(
+        f"· {run.name}: the highest validation Hit@5 ({card['best_score']:.2%}) of "
+        f"{len(same)} finished run(s) on this corpus and split",
+        soft_wrap=True,
+    )
+    console.rule("4 of 4: bundle")
+    registry = Registry(root / "bundles")
+    version = build_bundle(
+        run,
+        registry.folder,
+        corpus=folder,
+        say=lambda what: console.print(f"· {what}", soft_wrap=True),
+    )
+    registry.promote(version)
+    console.print(f"· {version} is live", soft_wrap=True)
+    return Live(version=version, card=card, example=_example(folder))
+
+
+def _example(folder: Path) -> list[str]:
+    """Ids of some passages in order, from the first document that is long enough."""
+    corpus = load_corpus(folder)
+    longest = corpus.lengths.argmax()
+    windows = cut_windows(corpus, longest[None])
+    rows = windows.context_rows[len(windows) // 2, -_SHOWN_CONTEXT:]
+    return [corpus.ids[int(row)] for row in rows]

@@ -1,0 +1,210 @@
+import hashlib
+import io
+import subprocess
+import sys
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from training.corpus import archives
+from training.corpus.archives import SourceArchive, fetch_archive, read_pages
+from training.corpus.samples import Sample, read_sample
+from training.corpus.text import Document
+from training.errors import CorpusError
+
+Pack = Callable[..., SourceArchive]
+
+
+@pytest.fixture
+def pack(tmp_path: Path) -> Pack:
+    """Make a tiny source distribution and its entry in a table."""
+
+    def make(
+        pages: dict[str, bytes], *, links: dict[str, str] | None = None
+    ) -> SourceArchive:
+        path = tmp_path / "tiny-1.0.tar.gz"
+        with tarfile.open(path, "w:gz") as tar:
+            for name, content in pages.items():
+                member = tarfile.TarInfo(name)
+                member.size = len(content)
+                tar.addfile(member, io.BytesIO(content))
+            for name, target in (links or {}).items():
+                member = tarfile.TarInfo(name)
+                member.type = tarfile.SYMTYPE
+                member.linkname = target
+                tar.addfile(member)
+        return SourceArchive(
+            name="Tiny",
+            version="1.0",
+            file=path.name,
+            sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+            folder="docs/build",
+            license="MIT",
+        )
+
+    return make
+
+
+def test_only_pages_of_the_folder_are_read(pack: Pack, tmp_path: Path) -> None:
+    archive = pack(
+        {
+            "tiny-1.0/docs/build/b.rst": b"Title\n=====\n",
+            "tiny-1.0/docs/build/deep/a.txt": b"See :ref:`it <x>`.\n",
+            "tiny-1.0/docs/build/c.md": b"Text.\n",
+            "tiny-1.0/docs/build/setup.py": b"raise SystemExit\n",
+            "tiny-1.0/docs/other.rst": b"No.\n",
+            "tiny-1.0/README.rst": b"No.\n",
+        },
+        links={"tiny-1.0/docs/build/link.rst": "b.rst"},
+    )
+
+    documents = read_sample(Sample(archives=(archive,), description="tiny"), tmp_path)
+
+    assert documents == [
+        Document("tiny/b.rst", "Title"),
+        Document("tiny/c.md", "Text."),
+        Document("tiny/deep/a.txt", "See it."),
+    ]
+    assert [path.name for path in tmp_path.iterdir()] == [archive.file]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["tiny-1.0/docs/build/../../../up.rst", "/docs/build/x.rst", "../docs/build/x.rst"],
+)
+def test_a_path_that_leaves_the_archive_writes_nothing(
+    pack: Pack, tmp_path: Path, name: str
+) -> None:
+    archive = pack({name: b"Out.\n", "tiny-1.0/docs/build/a.rst": b"In.\n"})
+
+    documents = read_pages(archive, tmp_path / archive.file)
+
+    assert documents[-1].id == "tiny/a.rst" or len(documents) == 2
+    assert [path.name for path in tmp_path.iterdir()] == [archive.file]
+    assert not (tmp_path.parent / "up.rst").exists()
+
+
+def test_an_oversized_page_is_left_out(
+    pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archives, "_MAX_PAGE_BYTES", 5)
+    archive = pack(
+        {"t/docs/build/a.rst": b"Short", "t/docs/build/b.rst": b"Far too long."}
+    )
+
+    assert read_pages(archive, tmp_path / archive.file) == [
+        Document("tiny/a.rst", "Short")
+    ]
+
+
+def test_an_archive_of_another_digest_is_refused(pack: Pack, tmp_path: Path) -> None:
+    archive = pack({"t/docs/build/a.rst": b"Text."})
+    with (tmp_path / archive.file).open("ab") as file:
+        file.write(b"!")
+
+    with pytest.raises(
+        CorpusError, match=rf"tiny-1.0.tar.gz: expected SHA-256 {archive.sha256}, found"
+    ):
+        fetch_archive(archive, tmp_path)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "text", "latin-1", "no pages"])
+def test_a_damaged_archive_is_named(pack: Pack, tmp_path: Path, damage: str) -> None:
+    content = b"caf\xe9" if damage == "latin-1" else b"Text."
+    folder = "other" if damage == "no pages" else "docs/build"
+    archive = pack({f"t/{folder}/a.rst": content})
+    path = tmp_path / archive.file
+    if damage == "truncated":
+        path.write_bytes(path.read_bytes()[:60])
+    elif damage == "text":
+        path.write_text("hello")
+
+    with pytest.raises(CorpusError, match=r"tiny-1\.0\.tar\.gz: expected .*pages"):
+        read_pages(archive, path)
+
+
+@pytest.fixture
+def installer(
+    monkeypatch: pytest.MonkeyPatch, pack: Pack
+) -> Callable[[str], tuple[SourceArchive, list[list[str]]]]:
+    """Stand in for the package installer, which needs a network."""
+
+    def replace_with(script: str) -> tuple[SourceArchive, list[list[str]]]:
+        archive = pack({"t/docs/build/a.rst": b"Text."})
+        real_run = subprocess.run
+        calls: list[list[str]] = []
+
+        def run(
+            command: list[str], **options: object
+        ) -> subprocess.CompletedProcess[str]:
+            calls.append(command)
+            folder = command[command.index("--dest") + 1]
+            wanted = Path(command[command.index("--requirement") + 1]).read_text()
+            calls.append(wanted.split())
+            return real_run(  # type: ignore[call-overload, no-any-return]
+                [sys.executable, "-c", script, folder, archive.file], **options
+            )
+
+        monkeypatch.setattr(subprocess, "run", run)
+        return archive, calls
+
+    return replace_with
+
+
+def test_a_missing_archive_is_fetched_once(
+    installer: Callable[[str], tuple[SourceArchive, list[list[str]]]], tmp_path: Path
+) -> None:
+    script = (
+        "import shutil, sys; "
+        f"shutil.copy({str(tmp_path)!r} + '/' + sys.argv[2], sys.argv[1])"
+    )
+    archive, calls = installer(script)
+    downloads = tmp_path / "downloads"
+
+    path = fetch_archive(archive, downloads)
+    again = fetch_archive(archive, downloads)
+
+    assert path == again == downloads / archive.file
+    assert [p.name for p in downloads.iterdir()] == [archive.file]
+    command, wanted = calls
+    assert wanted == ["Tiny==1.0", f"--hash=sha256:{archive.sha256}"]
+    assert "--require-hashes" in command
+    assert command[command.index("--no-binary") + 1] == "Tiny"
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        pytest.param(
+            "import sys; sys.exit('WARNING: x\\nERROR: No matching distribution')",
+            r"could not be fetched \(No matching distribution\); without a network",
+            id="no-network",
+        ),
+        pytest.param(
+            "raise SystemExit(1)", "the package installer failed", id="no-reason"
+        ),
+        pytest.param("", "no file came", id="no-file"),
+        pytest.param(
+            "import time; time.sleep(9)", "within 0.1 seconds", id="no-answer"
+        ),
+    ],
+)
+def test_without_a_network_a_sentence_says_what_to_do(
+    installer: Callable[[str], tuple[SourceArchive, list[list[str]]]],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    script: str,
+    message: str,
+) -> None:
+    archive, _ = installer(script)
+    if "sleep" in script:
+        monkeypatch.setattr(archives, "_FETCH_TIMEOUT_S", 0.1)
+    downloads = tmp_path / "downloads"
+
+    with pytest.raises(CorpusError, match=message) as refused:
+        fetch_archive(archive, downloads)
+
+    assert f"into {downloads} by hand" in str(refused.value)
+    assert list(downloads.iterdir()) == []
