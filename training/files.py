@@ -44,7 +44,8 @@ def read_json(path: Path) -> Any:  # noqa: ANN401 - the caller knows the form
 def new_folder(path: Path) -> Iterator[Path]:
     """Yield an empty folder that becomes ``path`` only if the block succeeds.
 
-    An older folder of that name is replaced. On an error nothing is left behind.
+    An older folder of that name is replaced, or stays as it was if the block or the
+    last step fails. On an error nothing else is left behind.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     for stale in path.parent.glob(f".{path.name}.*.tmp"):
@@ -60,7 +61,11 @@ def new_folder(path: Path) -> Iterator[Path]:
             # rename cannot replace a folder that holds files: the old one steps aside
             old = path.with_name(f".{path.name}.{os.getpid()}.old.tmp")
             path.replace(old)
-            temporary.replace(path)
+            try:
+                temporary.replace(path)
+            except OSError:
+                old.replace(path)
+                raise
             shutil.rmtree(old)
         else:
             temporary.replace(path)

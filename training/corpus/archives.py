@@ -106,8 +106,10 @@ def _download(archive: SourceArchive, downloads: Path) -> None:
 
 
 def _last_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.startswith("ERROR")]
-    return (lines or ["the package installer failed"])[-1].removeprefix("ERROR: ")
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith("ERROR: ")]
+    found = errors or lines or ["the package installer failed"]
+    return found[-1].removeprefix("ERROR: ")
 
 
 def read_pages(archive: SourceArchive, path: Path) -> list[Document]:

@@ -102,6 +102,7 @@ def parts_from_documents(
         dim=encoder.dim,
         read=encode,
         texts=texts,
+        notes={"documents_without_text_left_out": len(documents) - len(names)},
     )
 
 
@@ -137,6 +138,7 @@ def build_corpus(
     lengths = parts.lengths[unique.kept]
     require_long_document(lengths, f"{parts.name}, duplicates left out")
     notes = card.notes | {
+        **parts.notes,
         "documents_found": len(parts.lengths),
         "entries_found": int(parts.lengths.sum()),
         "duplicate_documents_left_out": unique.num_dropped,

@@ -1,7 +1,7 @@
 """What every source of a corpus hands over: documents, their vectors still to come."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,9 @@ class Parts:
 
     texts: Sequence[str] | None = None
     """Text of each entry, where there are any."""
+
+    notes: Mapping[str, int] = field(default_factory=dict)
+    """What was left out before, for the card: counts by reason."""
 
 
 def combine(found: Sequence[Parts]) -> Parts:

@@ -55,8 +55,8 @@ def read_documents(paths: Sequence[Path]) -> list[Document]:
     by their ``document_id``.
 
     Args:
-        paths: folders (searched in depth for .txt, .md and .rst), single pages, or
-            .jsonl files.
+        paths: folders (searched in depth for .txt, .md and .rst, what is hidden left
+            out), single pages, or .jsonl files.
 
     Returns:
         Documents in the order of the paths, pages of a folder by name.
@@ -82,7 +82,7 @@ def read_documents(paths: Sequence[Path]) -> list[Document]:
 
 def _read(path: Path) -> Iterator[tuple[Document, str]]:
     if path.is_dir():
-        pages = sorted(p for p in path.rglob("*") if p.suffix.lower() in PAGE_SUFFIXES)
+        pages = sorted(page for page in path.rglob("*") if _is_page(page, path))
         if not pages:
             msg = f"{path}: expected pages ({', '.join(PAGE_SUFFIXES)}), found none"
             raise CorpusError(msg)
@@ -98,6 +98,11 @@ def _read(path: Path) -> Iterator[tuple[Document, str]]:
         found = "another kind of file" if path.exists() else "nothing there"
         msg = f"{path}: expected {expected}, found {found}"
         raise CorpusError(msg)
+
+
+def _is_page(page: Path, folder: Path) -> bool:
+    hidden = any(part.startswith(".") for part in page.relative_to(folder).parts)
+    return page.suffix.lower() in PAGE_SUFFIXES and not hidden and page.is_file()
 
 
 def _page(path: Path) -> str:

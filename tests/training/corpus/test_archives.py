@@ -185,6 +185,11 @@ def test_a_missing_archive_is_fetched_once(
         pytest.param(
             "raise SystemExit(1)", "the package installer failed", id="no-reason"
         ),
+        pytest.param(
+            "import sys; sys.exit('No module named pip')",
+            r"\(No module named pip\)",
+            id="no-installer",
+        ),
         pytest.param("", "no file came", id="no-file"),
         pytest.param(
             "import time; time.sleep(9)", "within 0.1 seconds", id="no-answer"

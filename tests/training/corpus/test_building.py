@@ -89,6 +89,7 @@ def test_text_becomes_a_corpus_without_its_duplicates(tmp_path: Path) -> None:
     cosines = (expected * corpus.vectors).sum(1) / np.linalg.norm(expected, axis=1)
     np.testing.assert_allclose(cosines, 1, atol=1e-6)
     notes = corpus.card.notes
+    assert notes["documents_without_text_left_out"] == 1
     assert notes["documents_found"] == 3
     assert notes["entries_found"] == 218
     assert notes["duplicate_documents_left_out"] == 1

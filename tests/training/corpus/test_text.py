@@ -12,6 +12,9 @@ def test_a_folder_is_read_in_depth_by_name(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("plain *text*\n")
     (tmp_path / "c.MD").write_text("# Title\n")
     (tmp_path / "left.out").write_text("no")
+    (tmp_path / ".hidden").mkdir()
+    (tmp_path / ".hidden" / "page.txt").write_text("no")
+    (tmp_path / "folder.md").mkdir()
 
     documents = read_documents([tmp_path])
 

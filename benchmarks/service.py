@@ -1,0 +1,187 @@
+"""Latency, memory and start-up time of the service, against one client."""
+
+import http.client
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import orjson
+import psutil
+
+from app.registry import Registry
+from training.corpus.store import load_corpus
+
+_START_TIMEOUT_S = 60
+_TIMEOUT_S = 60
+
+Request = tuple[bytes, dict[str, str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceFigures:
+    """What one client met."""
+
+    startup_s: float
+    """From starting the process to the first 200 of /readyz."""
+
+    idle_mib: float
+    """Resident memory when ready."""
+
+    after_mib: float
+    """Resident memory after all requests."""
+
+    latencies_ms: dict[str, np.ndarray]
+    """Of every request, by kind of body."""
+
+    during_hitk_ms: np.ndarray
+    """Of octet requests while the validation ran again."""
+
+    hitk_s: float
+    """How long that validation took meanwhile."""
+
+
+def measure_service(bundles: Path, corpus: Path, *, requests: int) -> ServiceFigures:
+    """Start the service, ask it with every kind of body in turn, and stop it."""
+    loaded = load_corpus(corpus)
+    document = int(np.argmax(loaded.lengths))
+    rows = loaded.sequence(document)
+    bodies: dict[str, Callable[[int], Request]] = {
+        "octets": lambda start: octets(loaded.vectors[rows[start : start + 100]]),
+        "ids": lambda start: as_json(
+            {"ids": [loaded.ids[int(r)] for r in rows[start : start + 100]]}
+        ),
+        "JSON": lambda start: as_json(
+            {"context": loaded.vectors[rows[start : start + 100]].tolist()}
+        ),
+    }
+    starts = np.random.default_rng(0).integers(0, len(rows) - 100, requests)
+    with running(bundles) as (port, pid, startup_s):
+        process = psutil.Process(pid)
+        idle = process.memory_info().rss / 2**20
+        latencies: dict[str, list[float]] = {name: [] for name in bodies}
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT_S)
+        for start in starts.tolist():
+            # in turn, so that a slow moment of the machine meets all of them
+            for name, body in bodies.items():
+                latencies[name].append(timed(connection, body(start)))
+        during, hitk_s = _during_hitk(port, connection, bodies["octets"], starts)
+        after = process.memory_info().rss / 2**20
+    return ServiceFigures(
+        startup_s=startup_s,
+        idle_mib=idle,
+        after_mib=after,
+        latencies_ms={name: np.array(values) for name, values in latencies.items()},
+        during_hitk_ms=np.array(during),
+        hitk_s=hitk_s,
+    )
+
+
+def _during_hitk(
+    port: int,
+    connection: http.client.HTTPConnection,
+    body: Callable[[int], Request],
+    starts: np.ndarray,
+) -> tuple[list[float], float]:
+    """Ask while another client has the validation run again, again and again."""
+    took: list[float] = []
+    done = threading.Event()
+
+    def validate() -> None:
+        # bounded: as many runs as fit into what the requests take, at most ten
+        other = http.client.HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT_S)
+        for _ in range(10):
+            if done.is_set():
+                break
+            started = time.perf_counter()
+            other.request("GET", "/metrics/hitk?refresh=true")
+            other.getresponse().read()
+            took.append(time.perf_counter() - started)
+
+    thread = threading.Thread(target=validate)
+    thread.start()
+    latencies = []
+    for start in starts.tolist():
+        if not thread.is_alive():
+            break
+        latencies.append(timed(connection, body(start)))
+    done.set()
+    thread.join()
+    return latencies, float(np.median(took))
+
+
+def octets(vectors: np.ndarray) -> Request:
+    """Return a request of raw little-endian float32."""
+    body = np.ascontiguousarray(vectors, dtype="<f4").tobytes()
+    return body, {"Content-Type": "application/octet-stream"}
+
+
+def as_json(value: object) -> Request:
+    """Return a request of JSON."""
+    return orjson.dumps(value), {"Content-Type": "application/json"}
+
+
+def timed(connection: http.client.HTTPConnection, request: Request) -> float:
+    """Send one prediction and return how long it took, in milliseconds."""
+    body, headers = request
+    started = time.perf_counter()
+    connection.request("POST", "/predict", body, headers)
+    answer = connection.getresponse()
+    content = answer.read()
+    took = 1000 * (time.perf_counter() - started)
+    if answer.status != http.client.OK:
+        msg = f"expected 200, got {answer.status}: {content[:300]!r}"
+        raise RuntimeError(msg)
+    return took
+
+
+@contextmanager
+def running(bundles: Path) -> Iterator[tuple[int, int, float]]:
+    """Serve the live bundle on a free port; yield port, pid and start-up time."""
+    Registry(bundles).live()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = int(free.getsockname()[1])
+    command = [
+        str(Path(sys.prefix) / "bin" / "nextvec"),
+        "serve",
+        f"--port={port}",
+        f"--bundles={bundles}",
+    ]
+    started = time.perf_counter()
+    with subprocess.Popen(  # noqa: S603 - our own command
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        try:
+            wait_until_ready(port)
+            yield port, process.pid, time.perf_counter() - started
+        finally:
+            process.terminate()
+
+
+def wait_until_ready(port: int) -> None:
+    """Wait for the first 200 of /readyz.
+
+    Raises:
+        TimeoutError: none within a minute.
+    """
+    deadline = time.monotonic() + _START_TIMEOUT_S
+    while time.monotonic() < deadline:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        try:
+            connection.request("GET", "/readyz")
+            if connection.getresponse().status == http.client.OK:
+                return
+        except OSError:
+            pass
+        finally:
+            connection.close()
+        time.sleep(0.05)
+    msg = f"the service on port {port} was not ready within {_START_TIMEOUT_S} s"
+    raise TimeoutError(msg)
