@@ -141,7 +141,8 @@ def report(
     yield "|---|---|---|---|---|---|"
     for run in trained:
         yield (
-            f"| {run.dim} | {run.architecture} | {run.parameters:,} | {run.targets:,} | "
+            f"| {run.dim} | {run.architecture} | {run.parameters:,} "
+            f"| {run.targets:,} | "
             f"{run.windows_per_s:,.0f} | {run.training_s:.1f} + {run.measuring_s:.1f} |"
         )
     yield ""

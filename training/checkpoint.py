@@ -70,11 +70,10 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         settings = dict(card["model"])
         for name in ("base_rates", "base_weights"):
             settings[name] = tuple(settings[name])
-        config = ModelConfig(**settings)
+        model = NextVectorModel(ModelConfig(**settings))
     except (KeyError, TypeError, ValueError) as error:
         msg = f"{folder / CARD}: cannot build a network from it: {error}"
         raise CheckpointError(msg) from error
-    model = NextVectorModel(config)
     transform = load_weights(folder / WEIGHTS, model)
     return Checkpoint(model=model.eval(), transform=transform, card=card)
 
@@ -109,15 +108,16 @@ def load_weights(path: Path, model: NextVectorModel) -> Transform:
             inverse=tensors["transform.inverse"].numpy(),
             scale=float(tensors["transform.scale"]),
         )
-    except (RuntimeError, KeyError) as error:
+    except (RuntimeError, KeyError, ValueError) as error:
         msg = f"{path}: the weights are not those of its card: {error}"
         raise CheckpointError(msg) from error
-    if transform.mean.shape != (model.config.dim,):
-        msg = (
-            f"{path}: the transform takes {transform.mean.shape[0]} numbers, the "
-            f"network {model.config.dim}"
-        )
-        raise CheckpointError(msg)
+    dim = model.config.dim
+    expected = {"mean": (dim,), "matrix": (dim, dim), "inverse": (dim, dim)}
+    for name, shape in expected.items():
+        found = getattr(transform, name).shape
+        if found != shape:
+            msg = f"{path}: the transform's {name} is {found}, the network's {shape}"
+            raise CheckpointError(msg)
     return transform
 
 

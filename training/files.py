@@ -48,8 +48,7 @@ def new_folder(path: Path) -> Iterator[Path]:
     last step fails. On an error nothing else is left behind.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    for stale in path.parent.glob(f".{path.name}.*.tmp"):
-        shutil.rmtree(stale, ignore_errors=True)
+    _recover(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     temporary.mkdir()
     try:
@@ -72,6 +71,27 @@ def new_folder(path: Path) -> Iterator[Path]:
         _sync_folder(path.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _recover(path: Path) -> None:
+    """Clear away what a crash of an earlier process left; put back what it moved."""
+    for stale in path.parent.glob(f".{path.name}.*.tmp"):
+        if _is_running(int(stale.name.removeprefix(f".{path.name}.").split(".")[0])):
+            continue
+        if stale.name.endswith(".old.tmp") and not path.exists():
+            stale.replace(path)
+        else:
+            shutil.rmtree(stale, ignore_errors=True)
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return pid != os.getpid()
 
 
 def _sync(path: Path) -> None:

@@ -52,8 +52,10 @@ def duplicate_groups(vectors: Float32, cosine: float = DUPLICATE_COSINE) -> Int6
     graph = coo_array((np.ones(len(left)), (left, right)), shape=(len(points),) * 2)
     _, group_of_unique = connected_components(graph, directed=False)
     groups = group_of_unique[unique_of_row]
-    _, numbered = np.unique(groups, return_inverse=True)
-    return np.asarray(numbered, dtype=np.int64)
+    # numbered in the order in which they first occur
+    _, first_row, numbered = np.unique(groups, return_index=True, return_inverse=True)
+    rank = np.argsort(np.argsort(first_row))
+    return np.asarray(rank[numbered], dtype=np.int64)
 
 
 def _leading_components(points: Float32) -> Float32:

@@ -27,7 +27,11 @@ class SplitConfig:
 
     def __post_init__(self) -> None:
         """Refuse shares that leave a part empty."""
-        if min(self.validation, self.test) <= 0:
+        if self.seed < 0:
+            msg = f"seed must be at least 0, got {self.seed}"
+            raise ValueError(msg)
+        # not "<= 0": NaN must not pass
+        if not (self.validation > 0 and self.test > 0):
             msg = f"shares must be above 0, got {self.validation} and {self.test}"
             raise ValueError(msg)
         if self.validation + self.test >= 1:

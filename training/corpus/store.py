@@ -139,7 +139,8 @@ def read_card(folder: Path) -> dict[str, Any]:
     except ValueError as error:
         msg = f"{path}: not JSON: {error}"
         raise CorpusError(msg) from error
-    if card.get("format") != FORMAT:
-        msg = f"{path}: expected corpus format {FORMAT}, got {card.get('format')!r}"
+    found = card.get("format") if isinstance(card, dict) else None
+    if found != FORMAT:
+        msg = f"{path}: expected corpus format {FORMAT}, got {found!r}"
         raise CorpusError(msg)
     return card

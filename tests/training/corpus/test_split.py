@@ -1,0 +1,108 @@
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from training.corpus.corpus import Corpus
+from training.corpus.split import PARTS, SplitConfig, split_documents
+from training.errors import CorpusError
+
+MakeCorpus = Callable[..., Corpus]
+
+shares = st.tuples(st.floats(0.01, 0.98), st.floats(0.01, 0.98)).filter(
+    lambda pair: sum(pair) < 0.99
+)
+
+
+@settings(max_examples=60)
+@given(
+    num_long=st.integers(3, 12),
+    num_short=st.integers(0, 9),
+    shares=shares,
+    seed=st.integers(0, 50),
+)
+def test_every_document_is_in_one_part_and_every_part_has_a_long_one(
+    make_corpus: MakeCorpus,
+    num_long: int,
+    num_short: int,
+    shares: tuple[float, float],
+    seed: int,
+) -> None:
+    corpus = make_corpus([101] * num_long + [2] * num_short, dim=2)
+    config = SplitConfig(seed=seed, validation=shares[0], test=shares[1])
+
+    split = split_documents(corpus, config)
+
+    dealt = np.concatenate([split.part(name) for name in PARTS])
+    assert sorted(dealt.tolist()) == list(range(num_long + num_short))
+    for name in PARTS:
+        assert (corpus.lengths[split.part(name)] > 100).any()
+        assert (np.diff(split.part(name)) > 0).all()
+
+
+def test_long_and_short_documents_are_dealt_out_apart(make_corpus: MakeCorpus) -> None:
+    corpus = make_corpus([110] * 20 + [5] * 40, dim=2)
+
+    split = split_documents(corpus, SplitConfig())
+
+    counts = {
+        name: [int((split.part(name) < 20).sum()), int((split.part(name) >= 20).sum())]
+        for name in PARTS
+    }
+    assert counts == {"train": [12, 24], "validation": [3, 6], "test": [5, 10]}
+
+
+def test_a_document_of_exactly_100_vectors_is_short(make_corpus: MakeCorpus) -> None:
+    corpus = make_corpus([101, 101, 100], dim=2)
+
+    with pytest.raises(CorpusError, match="2 documents have more than 100 vectors"):
+        split_documents(corpus, SplitConfig())
+
+
+def test_one_seed_gives_one_split_and_another_another(make_corpus: MakeCorpus) -> None:
+    corpus = make_corpus([101] * 20, dim=2)
+
+    first, again, other = (
+        split_documents(corpus, SplitConfig(seed=seed)).fingerprint(corpus)
+        for seed in (1, 1, 2)
+    )
+
+    assert first == again
+    assert first != other
+
+
+def test_the_fingerprint_tells_parts_apart(make_corpus: MakeCorpus) -> None:
+    corpus, other = make_corpus([101] * 4, dim=2), make_corpus([101] * 4, dim=3)
+    split = split_documents(corpus, SplitConfig())
+    swapped = type(split)(
+        train=split.train, validation=split.test, test=split.validation
+    )
+
+    assert swapped.fingerprint(corpus) != split.fingerprint(corpus)
+    assert split.fingerprint(other) != split.fingerprint(corpus)
+
+
+def test_there_is_no_fourth_part(make_corpus: MakeCorpus) -> None:
+    split = split_documents(make_corpus([101] * 4, dim=2), SplitConfig())
+
+    with pytest.raises(ValueError, match="part must be one of"):
+        split.part("all")
+
+
+@pytest.mark.parametrize(
+    ("told", "message"),
+    [
+        ({"validation": 0.0}, "shares must be above 0"),
+        ({"test": -0.1}, "shares must be above 0"),
+        ({"validation": 0.5, "test": 0.5}, "shares leave no training"),
+        ({"validation": float("nan")}, "shares must"),
+        ({"seed": -1}, "seed must be at least 0, got -1"),
+    ],
+)
+def test_shares_that_leave_a_part_empty_are_refused(
+    told: dict[str, float], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        SplitConfig(**told)  # type: ignore[arg-type]
