@@ -54,7 +54,10 @@ class Service:
             max_queue=settings.max_queue,
             on_batch=self.metrics.batch_done,
         )
-        self.threads = settings.threads or usable_cpus()
+        # half: the event loop needs one too, and a team that shares a processor waits
+        # for its slowest member at every one of a hundred steps (two busy cores, two
+        # threads: p99 2.5 s; one thread: 0.12 s)
+        self.threads = settings.threads or max(1, usable_cpus() // 2)
         self.reason = "the service is starting"
         """Why nothing is live, when `is_ready` is false."""
         self._live: Live | None = None

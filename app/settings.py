@@ -59,7 +59,8 @@ class Settings(BaseSettings):
     """What a 503 tells the client to wait, in seconds."""
 
     threads: int | None = Field(default=None, ge=1)
-    """Threads of torch and of the index; not set: the CPUs this process may use."""
+    """Threads of torch and of the index; not set: half of the CPUs this process may
+    use, at least 1."""
 
     hitk_step_ms: float | None = Field(default=None, gt=0)
     """How long one step of a validation run may hold the inference thread, in

@@ -79,6 +79,10 @@ class TrainingConfig:
     bank_size: int = 8192
     """Negatives drawn from the training documents for each step, in rows."""
 
+    document_negatives: int = 128
+    """Negatives drawn for each stretch from its own document, in rows; what is in a
+    context is none. 0 draws none, and items have none."""
+
     lr: float = 0.001
     """Learning rate of AdamW after warm-up."""
 
@@ -156,7 +160,13 @@ class TrainingConfig:
             if getattr(self, name) < 1:
                 msg = f"{name} must be at least 1, got {getattr(self, name)}"
                 raise ValueError(msg)
-        for name in ("weight_decay", "warmup_steps", "max_epochs", "min_delta"):
+        for name in (
+            "document_negatives",
+            "weight_decay",
+            "warmup_steps",
+            "max_epochs",
+            "min_delta",
+        ):
             if getattr(self, name) < 0:
                 msg = f"{name} must be at least 0, got {getattr(self, name)}"
                 raise ValueError(msg)

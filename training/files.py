@@ -1,6 +1,7 @@
 """Files that are whole or not there at all, even after a crash."""
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -75,10 +76,12 @@ def new_folder(path: Path) -> Iterator[Path]:
 
 def _recover(path: Path) -> None:
     """Clear away what a crash of an earlier process left; put back what it moved."""
-    for stale in path.parent.glob(f".{path.name}.*.tmp"):
-        if _is_running(int(stale.name.removeprefix(f".{path.name}.").split(".")[0])):
+    pattern = re.compile(rf"\.{re.escape(path.name)}\.(\d+)(\.old)?\.tmp")
+    for stale in path.parent.iterdir():
+        left = pattern.fullmatch(stale.name)
+        if left is None or _is_running(int(left[1])):
             continue
-        if stale.name.endswith(".old.tmp") and not path.exists():
+        if left[2] and not path.exists():
             stale.replace(path)
         else:
             shutil.rmtree(stale, ignore_errors=True)

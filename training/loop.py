@@ -22,6 +22,7 @@ from training.listener import Epoch, Listener
 from training.losses import LossWeights, mixed_loss
 from training.models.model import NextVectorModel
 from training.monitor import Monitor
+from training.negatives import OwnNegatives
 from training.preparation import Preparation
 from training.state import TrainingState, load_state, save_state
 from training.vectors import Int64
@@ -51,6 +52,11 @@ class _Bank:
     """Duplicate group of each row, shape ``(N,)``."""
 
     weights: LossWeights
+    size: int
+    """Negatives from all training documents, for each step."""
+
+    num_own: int
+    """Negatives from its own document, for each stretch."""
 
 
 def fit(
@@ -87,6 +93,8 @@ def fit(
         vectors=prepared.vectors_ND.to(fabric.device),
         groups=torch.from_numpy(prepared.group_N).to(fabric.device),
         weights=monitor.loss_weights,
+        size=config.bank_size,
+        num_own=config.document_negatives if prepared.corpus.kind == "documents" else 0,
     )
     stopping = EarlyStopping(config.patience, config.min_delta)
     state = load_state(folder, model, optimizer) or TrainingState()
@@ -102,8 +110,9 @@ def fit(
             _seed(config.seed, number)
             wrapped.train()
             losses = []
-            for rows_BT, progress in _steps(prepared, config, number):
-                loss = _loss(wrapped, rows_BT, bank, prepared.train_rows, config)
+            rng = np.random.default_rng([config.seed, number])
+            for rows_BT, progress in _steps(prepared, config, rng):
+                loss = _loss(wrapped, rows_BT, bank, prepared, rng)
                 if not torch.isfinite(loss):
                     msg = (
                         f"the loss of epoch {number}, step {state.step + 1} is "
@@ -165,10 +174,9 @@ def _seed(seed: int, epoch: int) -> None:
 
 
 def _steps(
-    prepared: Preparation, config: TrainingConfig, epoch: int
+    prepared: Preparation, config: TrainingConfig, rng: np.random.Generator
 ) -> Iterator[tuple[Int64, tuple[int, int]]]:
     """Yield the batches of an epoch, and how far it has come."""
-    rng = np.random.default_rng([config.seed, epoch])
     segments = cut_segments(prepared.corpus, prepared.split.train, rng=rng)
     total = math.ceil(len(segments) / config.batch_size)
     for done, rows in enumerate(batches(segments, config.batch_size, rng), start=1):
@@ -179,24 +187,31 @@ def _loss(
     model: torch.nn.Module,
     rows_BT: Int64,
     bank: _Bank,
-    train_rows: Int64,
-    config: TrainingConfig,
+    prepared: Preparation,
+    rng: np.random.Generator,
 ) -> Tensor:
     """Loss of a batch of stretches, at every position that has a next vector."""
     device = bank.vectors.device
     rows = torch.from_numpy(rows_BT).to(device)
     inside_BT = rows[:, 1:] >= 0
-    context_BTD = bank.vectors[rows[:, :-1].clamp(min=0)]
+    prediction_BTD = model(bank.vectors[rows[:, :-1].clamp(min=0)])
     target_P = rows[:, 1:][inside_BT]
-    draw = torch.randint(len(train_rows), (config.bank_size,))
-    negative_N = torch.from_numpy(train_rows)[draw].to(device)
+    draw = torch.from_numpy(rng.integers(len(prepared.train_rows), size=bank.size))
+    negative_N = torch.from_numpy(prepared.train_rows)[draw].to(device)
+    own_PE = None
+    if bank.num_own:
+        own = OwnNegatives.draw(prepared.corpus, rows_BT[:, :-1], bank.num_own, rng)
+        own_PE = own.cosines(
+            prediction_BTD, bank.vectors, bank.groups, rows[:, 1:].clamp(min=0)
+        )[inside_BT]
     return mixed_loss(
-        model(context_BTD)[inside_BT],
+        prediction_BTD[inside_BT],
         bank.vectors[target_P],
         bank.groups[target_P],
         bank.vectors[negative_N],
         bank.groups[negative_N],
         bank.weights,
+        own_PE,
     )
 
 

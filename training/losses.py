@@ -5,6 +5,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+_NO_SCORE = -1e4
+# exp(-1e4) is 0 in every float, and its gradient is 0 and not NaN.
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LossWeights:
@@ -24,6 +27,7 @@ def mixed_loss(
     bank_ND: Tensor,
     bank_group_N: Tensor,
     weights: LossWeights,
+    own_cosine_PE: Tensor | None = None,
 ) -> Tensor:
     """``mse * mean((p - y)^2) + cosine * (1 - cos(p, y)) + infonce * InfoNCE``.
 
@@ -38,6 +42,8 @@ def mixed_loss(
         bank_group_N: duplicate group of each; a negative of the target's own group is
             masked, since it is no negative.
         weights: weight of each term.
+        own_cosine_PE: cosines with further negatives of each position's own, -infinity
+            where it has fewer; None for none.
 
     Returns:
         The mean over positions, a scalar.
@@ -54,6 +60,7 @@ def mixed_loss(
             bank_ND,
             bank_group_N,
             weights.temperature,
+            own_cosine_PE,
         )
         contrast_P = generalized_cross_entropy(log_p_P, weights.gce_q)
         loss = loss + weights.infonce * contrast_P.mean()
@@ -82,13 +89,18 @@ def _log_probability(
     bank_ND: Tensor,
     bank_group_N: Tensor,
     temperature: float,
+    own_cosine_PE: Tensor | None,
 ) -> Tensor:
-    """Log of the softmax share that the target has among itself and the bank."""
+    """Log of the softmax share that the target has among itself and the negatives."""
     score_PN = prediction_PD @ bank_ND.T / temperature
     position, column = _same_group(target_group_P, bank_group_N)
     score_PN[position, column] = -torch.inf
     target_P = cosine_P / temperature
     others_P = torch.logsumexp(score_PN, dim=1)
+    if own_cosine_PE is not None:
+        # a finite floor: a position without any own negative would get a NaN gradient
+        own_PE = (own_cosine_PE / temperature).clamp(min=_NO_SCORE)
+        others_P = torch.logaddexp(others_P, torch.logsumexp(own_PE, dim=1))
     return target_P - torch.logaddexp(target_P, others_P)
 
 

@@ -12,6 +12,7 @@ import torch
 from fastapi.testclient import TestClient
 from safetensors.torch import save_file
 
+from app.bundle import load_bundle
 from app.bundling import build_bundle
 from app.engine import Engine
 from app.factory import create_app
@@ -22,7 +23,6 @@ from training.checkpoint import (
     FORMAT,
     WEIGHTS,
     as_tensor,
-    load_checkpoint,
     model_settings,
     predict,
     save_weights,
@@ -124,9 +124,12 @@ def bundles(world: World, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def engine(world: World) -> Engine:
-    from app.bundle import load_bundle  # noqa: PLC0415 - x
+def new_run() -> Callable[[Corpus, Path, Path | None], None]:
+    return make_run
 
+
+@pytest.fixture(scope="session")
+def engine(world: World) -> Engine:
     return Engine(load_bundle(world.bundles / world.version))
 
 
@@ -140,6 +143,3 @@ def client(settings: Settings) -> Iterator[TestClient]:
     """A running service."""
     with TestClient(create_app(settings)) as running:
         yield running
-
-
-__all__ = ["World", "load_checkpoint", "make_run"]

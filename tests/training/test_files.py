@@ -118,8 +118,12 @@ def test_the_older_folder_comes_back_where_the_new_one_cannot_take_its_place(
     assert names(tmp_path / "folder") == ["old"]
 
 
+_DEAD = 99_999_999
+# no system numbers its processes that high
+
+
 def test_what_a_killed_process_left_is_cleared_away(tmp_path: Path) -> None:
-    stale = tmp_path / ".folder.1234.tmp"
+    stale = tmp_path / f".folder.{_DEAD}.tmp"
     stale.mkdir()
     (stale / "half").write_text("half")
 
@@ -127,3 +131,48 @@ def test_what_a_killed_process_left_is_cleared_away(tmp_path: Path) -> None:
         (new / "a").write_text("a")
 
     assert names(tmp_path) == ["folder"]
+
+
+def test_what_a_killed_process_moved_aside_is_put_back(tmp_path: Path) -> None:
+    old = tmp_path / f".folder.{_DEAD}.old.tmp"
+    old.mkdir()
+    (old / "old").write_text("old")
+
+    def crash() -> None:
+        with new_folder(tmp_path / "folder"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        crash()
+
+    assert names(tmp_path / "folder") == ["old"]
+
+
+@pytest.mark.parametrize("answer", [None, PermissionError])
+def test_what_a_running_process_writes_is_left_alone(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: type[OSError] | None,
+) -> None:
+    (tmp_path / ".folder.4711.tmp").mkdir()
+
+    def kill(pid: int, signal: int) -> None:
+        assert (pid, signal) == (4711, 0)
+        if answer is not None:
+            raise answer
+
+    monkeypatch.setattr(os, "kill", kill)
+    with new_folder(tmp_path / "folder"):
+        pass
+
+    assert names(tmp_path) == [".folder.4711.tmp", "folder"]
+
+
+def test_a_folder_whose_name_begins_alike_is_left_alone(tmp_path: Path) -> None:
+    other = tmp_path / f".folder.v2.{_DEAD}.tmp"
+    other.mkdir()
+
+    with new_folder(tmp_path / "folder"):
+        pass
+
+    assert names(tmp_path) == [other.name, "folder"]

@@ -75,6 +75,10 @@ class Corpus:
 
     def __post_init__(self) -> None:
         """Refuse parts that do not fit together."""
+        if self.vectors.ndim != 2:
+            shape = self.vectors.shape
+            msg = f"{self.card.name}: expected vectors (N, D), got shape {shape}"
+            raise CorpusError(msg)
         n = len(self.vectors)
         if len(self.ids) != n:
             msg = f"{self.card.name}: {n} vectors but {len(self.ids)} ids"

@@ -88,6 +88,12 @@ def split_documents(corpus: Corpus, config: SplitConfig) -> Split:
         least = 1 if is_long[documents].any() else 0
         num_validation = max(least, round(config.validation * len(shuffled)))
         num_test = max(least, round(config.test * len(shuffled)))
+        # large shares of few documents, rounded up, must leave one to train on
+        while num_validation + num_test > len(shuffled) - least:
+            if num_validation > num_test:
+                num_validation -= 1
+            else:
+                num_test -= 1
         cuts = [num_validation, num_validation + num_test]
         validation, test, train = np.split(shuffled, cuts)
         parts["validation"].append(validation)

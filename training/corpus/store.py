@@ -54,7 +54,8 @@ def save_streamed(corpus: Corpus, blocks: Iterable[Float32], folder: Path) -> Co
         )
         done = 0
         for block in blocks:
-            out[done : done + len(block)] = block
+            room = len(out) - done
+            out[done : done + len(block)] = block[: max(0, room)]
             done += len(block)
         out.flush()
         if done != len(out):
@@ -116,11 +117,11 @@ def load_corpus(folder: Path) -> Corpus:
             kind=card["kind"],
             texts=read_json(texts) if texts.exists() else None,
         )
-    except (OSError, ValueError, KeyError, EOFError) as error:
+        # The digest of a large file takes long; it was computed when it was written.
+        corpus.__dict__["fingerprint"] = card["fingerprint"]
+    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
         msg = f"{folder}: the corpus is damaged: {error}"
         raise CorpusError(msg) from error
-    # The digest of a large file takes long; it was computed when the file was written.
-    corpus.__dict__["fingerprint"] = card["fingerprint"]
     return corpus
 
 
