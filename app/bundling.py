@@ -12,7 +12,7 @@ from app.bundle import INDEX, RUN_FILES, corpus_fingerprint, load_bundle
 from app.catalogue import Catalogue
 from app.engine import Engine
 from app.golden import make_golden
-from app.index import NeighborIndex
+from app.index import NeighborIndex, require_match
 from app.manifest import MANIFEST, Golden, Manifest, sha256_of
 from training.checkpoint import WEIGHTS, Checkpoint, load_checkpoint
 from training.corpus.corpus import Corpus
@@ -52,6 +52,12 @@ def build_bundle(
     """
     checkpoint = load_checkpoint(run)
     loaded = load_corpus(corpus or _corpus_folder(run, checkpoint.card))
+    require_match(
+        dim=checkpoint.model.config.dim,
+        fingerprint=corpus_fingerprint(checkpoint.card),
+        index_dim=loaded.dim,
+        index_fingerprint=loaded.fingerprint,
+    )
     version = _version(run, checkpoint, loaded, index_kind)
     folder = bundles / version
     if (folder / MANIFEST).exists():
@@ -63,9 +69,6 @@ def build_bundle(
         checkpoint.transform.apply(loaded.vectors),
         kind=index_kind,
         fingerprint=loaded.fingerprint,
-    )
-    index.require(
-        dim=checkpoint.model.config.dim, fingerprint=corpus_fingerprint(checkpoint.card)
     )
     with new_folder(folder) as new:
         for name in RUN_FILES:

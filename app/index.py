@@ -117,15 +117,12 @@ class NeighborIndex:
         Raises:
             IndexMismatchError: it predicts another D, or was trained on another corpus.
         """
-        if dim != self.dim:
-            msg = f"model predicts {dim} numbers, index takes {self.dim}"
-            raise IndexMismatchError(msg)
-        if fingerprint != self.fingerprint:
-            msg = (
-                f"model was trained on corpus {fingerprint[:12]}, index holds "
-                f"{self.fingerprint[:12]}"
-            )
-            raise IndexMismatchError(msg)
+        require_match(
+            dim=dim,
+            fingerprint=fingerprint,
+            index_dim=self.dim,
+            index_fingerprint=self.fingerprint,
+        )
 
     def candidates(self, selection: Selection | None) -> int:
         """Return how many rows a search can find at most."""
@@ -167,6 +164,31 @@ class NeighborIndex:
         """
         scores: Float32 = np.einsum("kd,d->k", self.vectors[rows], query_D)
         return scores
+
+
+def require_match(
+    *, dim: int, fingerprint: str, index_dim: int, index_fingerprint: str
+) -> None:
+    """Refuse a model and an index that were not made for each other.
+
+    Args:
+        dim: length of what the model predicts.
+        fingerprint: of the corpus that the model was trained on.
+        index_dim: length of what the index holds.
+        index_fingerprint: of the corpus that the index holds.
+
+    Raises:
+        IndexMismatchError: they differ.
+    """
+    if dim != index_dim:
+        msg = f"model predicts {dim} numbers, index takes {index_dim}"
+        raise IndexMismatchError(msg)
+    if fingerprint != index_fingerprint:
+        msg = (
+            f"model was trained on corpus {fingerprint[:12]}, index holds "
+            f"{index_fingerprint[:12]}"
+        )
+        raise IndexMismatchError(msg)
 
 
 def _maker(kind: str) -> Callable[[int], Any]:

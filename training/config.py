@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import math
 import textwrap
 import tomllib
 from dataclasses import MISSING, asdict, dataclass, fields
@@ -130,6 +131,11 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         """Refuse values no run can have."""
+        for name, value in asdict(self).items():
+            # NaN would pass every comparison below
+            if isinstance(value, float) and not math.isfinite(value):
+                msg = f"{name} must be a finite number, got {value}"
+                raise ValueError(msg)
         # these check their own fields
         self.model(dim=1)
         self.split  # noqa: B018
@@ -166,6 +172,7 @@ class TrainingConfig:
             "warmup_steps",
             "max_epochs",
             "min_delta",
+            "seed",
         ):
             if getattr(self, name) < 0:
                 msg = f"{name} must be at least 0, got {getattr(self, name)}"
@@ -230,8 +237,13 @@ class TrainingConfig:
                 found = f"{type(value).__name__} {value!r}"
                 msg = f"{source}: {name} takes {type(default).__name__}, got {found}"
                 raise TrainingError(msg)
+        # 1 and 1.0 are one option and must name one run
+        told = {
+            name: float(value) if isinstance(known[name].default, float) else value
+            for name, value in values.items()
+        }
         try:
-            return cls(**values)
+            return cls(**told)
         except ValueError as error:
             msg = f"{source}: {error}"
             raise TrainingError(msg) from error
@@ -263,10 +275,14 @@ def read_recipe(name_or_path: str) -> dict[str, Any]:
     path = Path(name_or_path)
     shipped = resources.files("training") / "recipes" / f"{name_or_path}.toml"
     try:
-        text = path.read_text() if path.suffix == ".toml" else shipped.read_text()
+        source = path if path.suffix == ".toml" else shipped
+        text = source.read_text(encoding="utf-8")
     except OSError as error:
         names = ", ".join(recipe_names())
         msg = f"no recipe {name_or_path!r}: expected one of {names}, or a .toml file"
+        raise TrainingError(msg) from error
+    except UnicodeDecodeError as error:
+        msg = f"{name_or_path}: not UTF-8: {error}"
         raise TrainingError(msg) from error
     try:
         return tomllib.loads(text)

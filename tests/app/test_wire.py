@@ -17,7 +17,7 @@ LIMITS = Limits(dim=3, max_context=4, max_k=20, default_k=10)
 contexts = st_numpy.arrays(
     np.float32,
     st.tuples(st.integers(1, 4), st.just(3)),
-    elements=st.floats(-1e30, 1e30, width=32),
+    elements=st.floats(-(2.0**100), 2.0**100, width=32),
 ).filter(lambda rows: bool((np.linalg.norm(rows.astype(float), axis=1) > 1e-6).all()))
 
 

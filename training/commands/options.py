@@ -3,12 +3,13 @@
 import inspect
 from collections.abc import Callable
 from functools import wraps
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 
 from training.config import TrainingConfig, option_defaults, option_help, read_recipe
 from training.errors import TrainingError
+from training.models.config import Architecture
 
 
 def with_training_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -57,8 +58,11 @@ def resolve(recipe: str, told: dict[str, Any]) -> TrainingConfig:
     settings = read_recipe(recipe)
     by_architecture = settings.pop("architectures", {})
     architecture = told.get("architecture", settings.get("architecture", "memory"))
-    if not isinstance(by_architecture, dict):
-        msg = f"{recipe}: architectures takes a table for each architecture"
+    names = get_args(Architecture)
+    if not isinstance(by_architecture, dict) or not all(
+        name in names and isinstance(own, dict) for name, own in by_architecture.items()
+    ):
+        msg = f"recipe {recipe}: architectures takes tables named {', '.join(names)}"
         raise TrainingError(msg)
-    own = by_architecture.get(architecture, {})
+    own = by_architecture.get(str(architecture), {})
     return TrainingConfig.from_dict(settings | own | told, source=f"recipe {recipe}")

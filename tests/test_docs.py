@@ -1,0 +1,54 @@
+"""Documentation that cannot lag."""
+
+import re
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from app.commands import nextvec
+from training.config import option_defaults, option_help, recipe_names
+
+ROOT = Path(__file__).parent.parent
+COMMANDS = typer.main.get_command(nextvec).commands  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", sorted(option_defaults()))
+def test_every_training_option_is_documented_with_its_default(name: str) -> None:
+    text = (ROOT / "docs/training.md").read_text()
+
+    option, default = f"`--{name.replace('_', '-')}`", option_defaults()[name]
+
+    assert f"| {option} | `{name}` | {default} | {option_help()[name]} |" in text
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_every_recipe_is_documented(name: str) -> None:
+    assert f"| `{name}` |" in (ROOT / "docs/training.md").read_text()
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_every_command_is_in_the_readme(name: str) -> None:
+    if name != "recipes":  # that one is where recipes are explained
+        assert f"`nextvec {name}`" in (ROOT / "README.md").read_text()
+
+
+def test_what_the_readme_links_to_exists() -> None:
+    links = re.findall(r"\]\(([^)#]+)", (ROOT / "README.md").read_text())
+
+    missing = [
+        link
+        for link in links
+        if not link.startswith("http") and not (ROOT / link).exists()
+    ]
+
+    assert missing == []
+
+
+def test_the_makefile_has_what_the_readme_calls() -> None:
+    called = set(re.findall(r"make ([a-z]+)\b  ", (ROOT / "README.md").read_text()))
+    targets = set(
+        re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    )
+
+    assert {"run", "test"} <= called <= targets
