@@ -69,11 +69,12 @@ class Batcher(Generic[Item, Result]):
         self._wake = threading.Condition()
         self._is_stopping = False
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread = threading.Thread(target=self._work, name="inference")
+        self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Start the thread; called in the event loop that will await the answers."""
-        self._loop = asyncio.get_running_loop()
+        self._loop, self._is_stopping = asyncio.get_running_loop(), False
+        self._thread = threading.Thread(target=self._work, name="inference")
         self._thread.start()
 
     def stop(self) -> None:
@@ -81,11 +82,14 @@ class Batcher(Generic[Item, Result]):
         with self._wake:
             self._is_stopping = True
             self._wake.notify()
-        self._thread.join()
+        if self._thread is not None:
+            self._thread.join()
         futures = [entry.future for entry in self._queue]
         futures += [future for _, future in (*self._calls, *self._background)]
         for future in futures:
             _settle(future, BatcherStoppedError("the service is shutting down"))
+        for waiting in (self._queue, self._calls, self._background):
+            waiting.clear()
 
     @property
     def depth(self) -> int:

@@ -9,10 +9,12 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from app.batcher import BatcherStoppedError
 from app.middleware import BodyLimit, RequestLog, request_id
 from app.openapi import openapi_document
 from app.problems import (
     INVALID_OPTION,
+    NOT_READY,
     ProblemError,
     problem_response,
     type_of_status,
@@ -42,20 +44,21 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        openapi_url=None,
         # a path with a slash too many is a 404, not a redirect that loses the body
         redirect_slashes=False,
     )
     app.state.service = service
-    app.openapi_schema = openapi_document(settings)
     for router in (
         predict_router(service),
         metrics_router(service),
         health_router(service),
         info_router(service),
-        pages_router(),
+        pages_router(openapi_document(settings)),
     ):
         app.include_router(router)
     app.add_exception_handler(ProblemError, _problem)
+    app.add_exception_handler(BatcherStoppedError, _stopped)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     # the last one added is the outermost
@@ -71,6 +74,15 @@ async def _problem(request: Request, error: Exception) -> Response:
         error.type,
         error.detail,
         headers=error.headers,
+        request_id=request_id(request.scope),
+    )
+
+
+async def _stopped(request: Request, error: Exception) -> Response:
+    return problem_response(
+        NOT_READY,
+        str(error),
+        headers={"Retry-After": "1"},
         request_id=request_id(request.scope),
     )
 

@@ -73,8 +73,12 @@ class Hitk:
         predicted = await self._once(_PREDICTIONS, self._validator.predictions)
         prediction_QD: Float32 = predicted.value
         measured = [await self._pool(name, prediction_QD) for name in pools]
-        results = await asyncio.to_thread(
-            lambda: [self._pool_report(m.value, ks) for m in measured]
+        # thousands of resamplings, kept off the event loop
+        results, mean_cosine = await asyncio.to_thread(
+            lambda: (
+                [self._pool_report(m.value, ks) for m in measured],
+                self._validator.mean_cosine(prediction_QD),
+            )
         )
         ended = max(m.ended for m in (predicted, *measured))
         manifest, suite = self._bundle.manifest, self._bundle.suite
@@ -90,7 +94,7 @@ class Hitk:
             "is_clean": suite.is_clean,
             "stride": suite.stride,
             "context_excluded": True,
-            "mean_cosine": self._validator.mean_cosine(prediction_QD),
+            "mean_cosine": mean_cosine,
             "recorded_mean_cosine": self._recorded("evaluation").get("mean_cosine"),
             "pools": results,
             "readiness": self._bundle.card.get("readiness"),

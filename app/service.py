@@ -10,7 +10,7 @@ from typing import Final
 
 import torch
 
-from app.batcher import Batcher, BatcherStoppedError, QueueFullError
+from app.batcher import Batcher, QueueFullError
 from app.bundle import load_bundle
 from app.engine import Answer, Engine, Query
 from app.golden import check_golden
@@ -129,8 +129,6 @@ class Service:
         except QueueFullError as error:
             self.metrics.dropped.labels("overloaded").inc()
             raise ProblemError(OVERLOADED, str(error), self._retry()) from error
-        except BatcherStoppedError as error:
-            raise ProblemError(NOT_READY, str(error), self._retry()) from error
         except TimeoutError as error:
             self.metrics.dropped.labels("deadline").inc()
             detail = f"expected an answer in {self.settings.request_timeout_s:g} s"

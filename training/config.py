@@ -39,10 +39,10 @@ class TrainingConfig:
     input_dropout: float = 0.2
     """Probability of dropping an input component for a whole context, in [0, 1)."""
 
-    num_lags: int = 16
+    num_lags: int = 32
     """Newest vectors the network can re-weight directly, 1 to 100."""
 
-    free_scale: float = 1.0
+    free_scale: float = 0.1
     """Factor of the part of the change that can leave the span of the context; 0
     leaves only the re-weighting of the newest vectors."""
 
@@ -77,14 +77,14 @@ class TrainingConfig:
     """Exponent q of generalized cross-entropy, in [0, 1]: how far targets out of
     reach are let go; 0 is plain InfoNCE."""
 
-    bank_size: int = 8192
+    bank_size: int = 4096
     """Negatives drawn from the training documents for each step, in rows."""
 
     document_negatives: int = 128
     """Negatives drawn for each stretch from its own document, in rows; what is in a
     context is none. 0 draws none, and items have none."""
 
-    lr: float = 0.001
+    lr: float = 0.0003
     """Learning rate of AdamW after warm-up."""
 
     weight_decay: float = 0.01

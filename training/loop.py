@@ -12,7 +12,7 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from training.checkpoint import WEIGHTS, predict, save_weights
-from training.config import TrainingConfig
+from training.config import Device, TrainingConfig
 from training.corpus.segments import batches, cut_segments
 from training.early_stopping import EarlyStopping
 from training.errors import TrainingError
@@ -82,8 +82,7 @@ def fit(
     Raises:
         TrainingError: a loss or a score is not finite; says where.
     """
-    fabric = Fabric(accelerator=config.device, devices=1)
-    # Loading a fused or foreach optimizer differently would change the trajectory.
+    fabric = Fabric(accelerator=accelerator(config.device), devices=1)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=config.lr, weight_decay=config.weight_decay
     )
@@ -113,17 +112,17 @@ def fit(
             rng = np.random.default_rng([config.seed, number])
             for rows_BT, progress in _steps(prepared, config, rng):
                 loss = _loss(wrapped, rows_BT, bank, prepared, rng)
-                if not torch.isfinite(loss):
-                    msg = (
-                        f"the loss of epoch {number}, step {state.step + 1} is "
-                        f"{loss.item()}; try a smaller --lr or --grad-clip"
-                    )
-                    raise TrainingError(msg)
+                _check_finite("loss", loss, number, state.step + 1)
                 wrapped_optimizer.zero_grad()
                 fabric.backward(loss)
-                fabric.clip_gradients(
-                    wrapped, wrapped_optimizer, max_norm=config.grad_clip
+                norm = fabric.clip_gradients(
+                    wrapped,
+                    wrapped_optimizer,
+                    max_norm=config.grad_clip,
+                    error_if_nonfinite=False,
                 )
+                if norm is not None:
+                    _check_finite("gradient", norm, number, state.step + 1)
                 _warm_up(optimizer, config, state.step)
                 wrapped_optimizer.step()
                 state.step += 1
@@ -133,7 +132,7 @@ def fit(
             if not _all_finite(model):
                 msg = f"a weight is not finite after epoch {number}; try a smaller --lr"
                 raise TrainingError(msg)
-        measured = monitor.measure(model.eval())
+        measured = monitor.measure(model.eval(), epoch=number)
         if stopping.update(measured.score):
             state.best = {k: v.detach().cpu().clone() for k, v in _state(model).items()}
             save_weights(folder / WEIGHTS, state.best, prepared.transform)
@@ -151,6 +150,9 @@ def fit(
         state.history.append(epoch)
         save_state(folder, state, model, optimizer)
         listener.epoch(epoch)
+    # an epoch that a crash cut off after its weights were written may not have been
+    # a best one when it was trained again
+    save_weights(folder / WEIGHTS, state.best, prepared.transform)
     model.cpu().load_state_dict(state.best)
     return Trained(
         model=model.eval(),
@@ -158,6 +160,19 @@ def fit(
         best_epoch=stopping.best_epoch,
         best_score=stopping.best_score,
     )
+
+
+def accelerator(device: Device) -> str:
+    """Return the kind of device to train on, as Fabric names it.
+
+    Raises:
+        TrainingError: a GPU was asked for and there is none.
+    """
+    has_gpu = torch.cuda.is_available()
+    if device == "cuda" and not has_gpu:
+        msg = "--device cuda: torch finds no GPU here; try --device cpu"
+        raise TrainingError(msg)
+    return "cuda" if has_gpu and device != "cpu" else "cpu"
 
 
 def selection_score(model: NextVectorModel, prepared: Preparation) -> float:
@@ -221,6 +236,15 @@ def _warm_up(
     share = min(1.0, (step + 1) / max(1, config.warmup_steps))
     for group in optimizer.param_groups:
         group["lr"] = config.lr * share
+
+
+def _check_finite(what: str, value: Tensor, epoch: int, step: int) -> None:
+    if not torch.isfinite(value):
+        msg = (
+            f"the {what} of epoch {epoch}, step {step} is {value.item()}; "
+            "try a smaller --lr or --grad-clip"
+        )
+        raise TrainingError(msg)
 
 
 def _all_finite(model: torch.nn.Module) -> bool:

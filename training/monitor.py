@@ -53,15 +53,18 @@ class Monitor:
         self._ranker = prepared.judge.rankers[prepared.selection_pool]
         self._train, self._train_ranker = self._train_windows(rng)
 
-    def measure(self, model: NextVectorModel) -> Measured:
-        """Measure a model in evaluation mode.
+    def measure(self, model: NextVectorModel, *, epoch: int) -> Measured:
+        """Measure a model in evaluation mode, after the ``epoch`` of that number.
 
         Raises:
             TrainingError: the score is not finite, because the predictions are not.
         """
         prediction_QD, cosine_Q = self._predict(model, self._validation)
         if not torch.isfinite(prediction_QD).all():
-            msg = "the model predicts NaN or infinity on validation"
+            msg = (
+                f"after epoch {epoch} the model predicts NaN or infinity on validation; "
+                "try a smaller --lr or --grad-clip"
+            )
             raise TrainingError(msg)
         trained_QD, trained_cosine_Q = self._predict(model, self._train)
         ranks = self._train_ranker.ranks(trained_QD)

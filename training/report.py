@@ -28,7 +28,7 @@ def write_report(path: Path, card: dict[str, Any]) -> None:
         lstrip_blocks=True,
     )
     environment.filters["percent"] = percent
-    environment.filters["points"] = lambda gain: points(Estimate(**gain))
+    environment.filters["points"] = lambda gain: points(Estimate.from_plain(gain))
     page = environment.get_template("report.html").render(
         card=card,
         curves=Markup(draw_curves(card)),  # noqa: S704 - drawn here

@@ -76,12 +76,11 @@ def load_state(
             numbered.setdefault(int(number), {})[key] = tensor
         optimizer.load_state_dict({"state": numbered, "param_groups": groups})
         history = [Epoch(**values) for values in orjson.loads(metadata["history"])]
+        step = int(metadata["step"])
     except (SafetensorError, RuntimeError, ValueError, KeyError, TypeError) as error:
         msg = f"{path}: cannot go on from it ({error}); delete the run to start anew"
         raise TrainingError(msg) from error
-    return TrainingState(
-        history=history, step=int(metadata["step"]), best=_part(tensors, "best.")
-    )
+    return TrainingState(history=history, step=step, best=_part(tensors, "best."))
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

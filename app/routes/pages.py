@@ -2,8 +2,9 @@
 
 from collections.abc import Awaitable, Callable
 from importlib.resources import files
-from typing import Final
+from typing import Any, Final
 
+import orjson
 from fastapi import APIRouter
 from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.responses import HTMLResponse, Response
@@ -15,9 +16,13 @@ _ASSETS: Final = {
 }
 
 
-def pages_router() -> APIRouter:
-    """Return the routes."""
-    router = APIRouter()
+def pages_router(document: dict[str, Any]) -> APIRouter:
+    """Return the routes; ``document`` describes the API (OpenAPI)."""
+    router, described = APIRouter(), orjson.dumps(document)
+
+    @router.get("/openapi.json")
+    async def openapi() -> Response:
+        return Response(described, media_type="application/json")
 
     @router.get("/")
     async def home() -> Response:

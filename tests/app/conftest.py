@@ -143,3 +143,9 @@ def client(settings: Settings) -> Iterator[TestClient]:
     """A running service."""
     with TestClient(create_app(settings)) as running:
         yield running
+
+
+@pytest.fixture
+def context(world: World) -> list[str]:
+    """The ids of the first hundred passages of a document."""
+    return list(world.corpus.ids[130:230])

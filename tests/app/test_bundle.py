@@ -140,7 +140,9 @@ def test_a_folder_without_manifest_is_no_bundle(tmp_path: Path) -> None:
         load_bundle(tmp_path)
 
 
-def test_a_manifest_that_lists_too_little_is_refused(world: World, bundles: Path) -> None:
+def test_a_manifest_that_lists_too_little_is_refused(
+    world: World, bundles: Path
+) -> None:
     folder = bundles / world.version
     files = dict(Manifest.load(folder).files)
     del files["ids.json"]
@@ -267,7 +269,7 @@ def test_no_go_can_be_made_to_forbid_promotion(world: World, bundles: Path) -> N
         Registry(bundles).promote(world.version, require_go=True)
 
 
-def test_there_may_be_nothing_to_roll_back_to(world: World, bundles: Path) -> None:
+def test_there_may_be_nothing_to_roll_back_to(bundles: Path) -> None:
     with pytest.raises(BundleError, match="no bundle was live before"):
         Registry(bundles).rollback()
 

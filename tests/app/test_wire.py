@@ -45,8 +45,10 @@ def test_any_octets_are_decoded_or_refused(body: bytes) -> None:
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=4)
-    | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
     max_leaves=12,
 )
 
@@ -275,9 +277,7 @@ def query(*pairs: tuple[str, str]) -> Callable[[], object]:
             "at least one",
             id="no documents",
         ),
-        pytest.param(
-            octets(b""), "invalid-context", "1 to 4 vectors", id="no octets"
-        ),
+        pytest.param(octets(b""), "invalid-context", "1 to 4 vectors", id="no octets"),
         pytest.param(
             octets(bytes(13)), "malformed-body", "multiple of 12 bytes", id="truncated"
         ),
@@ -311,7 +311,10 @@ def query(*pairs: tuple[str, str]) -> Callable[[], object]:
             query(("k", "1"), ("k", "2")), "invalid-option", "one value", id="twice"
         ),
         pytest.param(
-            query(("return_vector", "yes")), "invalid-option", "true or", id="query flag"
+            query(("return_vector", "yes")),
+            "invalid-option",
+            "true or",
+            id="query flag",
         ),
         pytest.param(query(("ids", "a")), "invalid-option", "unknown", id="query ids"),
     ],

@@ -57,7 +57,7 @@ def tiny_config() -> TrainingConfig:
         batch_size=4,
         warmup_steps=2,
         max_epochs=3,
-        lr=0.02,
+        lr=0.05,
         stride=5,
         device="cpu",
     )

@@ -28,6 +28,7 @@ def test_a_planted_rule_is_learned_where_the_base_fails(
         dropout=0.0,
         gce_q=0.0,
         lr=0.01,
+        free_scale=1.0,
         batch_size=4,
         bank_size=256,
         max_epochs=40,

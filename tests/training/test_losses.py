@@ -29,9 +29,12 @@ def slow_loss(
     bank: np.ndarray,
     bank_group: list[int],
     told: LossWeights,
+    own_cosine: np.ndarray,
 ) -> float:
     losses = []
-    for p, y, group in zip(prediction, target, target_group, strict=True):
+    for p, y, group, own_negatives in zip(
+        prediction, target, target_group, own_cosine, strict=True
+    ):
         mse = sum((a - b) ** 2 for a, b in zip(p, y, strict=True)) / len(p)
         cosine = 1 - sum(a * b for a, b in zip(p, y, strict=True))
         own = math.exp(float(p @ y) / told.temperature)
@@ -39,6 +42,9 @@ def slow_loss(
         for row, other in zip(bank, bank_group, strict=True):
             if other != group:
                 total += math.exp(float(p @ row) / told.temperature)
+        for negative in own_negatives.tolist():
+            if negative > -math.inf:
+                total += math.exp(negative / told.temperature)
         share = own / total
         q = told.gce_q
         contrast = -math.log(share) if q == 0 else (1 - share**q) / q
@@ -80,6 +86,15 @@ def test_the_loss_agrees_with_a_slow_obvious_one(
     prediction, target = unit(positions, dim, seed), unit(positions, dim, seed + 1)
     bank = unit(negatives, dim, seed + 2)
 
+    own = data.draw(st.integers(0, 3))
+    own_cosine = prediction @ unit(own, dim, seed + 3).T if own else None
+    for position in range(positions if own else 0):
+        masked = torch.tensor(
+            data.draw(st.lists(st.booleans(), min_size=own, max_size=own))
+        )
+        assert own_cosine is not None
+        own_cosine[position, masked] = -torch.inf
+
     fast = mixed_loss(
         prediction,
         target,
@@ -87,10 +102,17 @@ def test_the_loss_agrees_with_a_slow_obvious_one(
         bank,
         torch.tensor(bank_group),
         told,
+        own_cosine,
     )
 
     slow = slow_loss(
-        prediction.numpy(), target.numpy(), target_group, bank.numpy(), bank_group, told
+        prediction.numpy(),
+        target.numpy(),
+        target_group,
+        bank.numpy(),
+        bank_group,
+        told,
+        np.empty((positions, 0)) if own_cosine is None else own_cosine.numpy(),
     )
     assert float(fast) == pytest.approx(slow, rel=1e-6, abs=1e-9)
 
@@ -146,10 +168,16 @@ def test_a_target_out_of_reach_is_let_go() -> None:
 @pytest.mark.parametrize(
     "bank_group", [[9, 9, 9], [0, 0, 0], [0, 1, 9]], ids=["none", "all", "some masked"]
 )
+@pytest.mark.parametrize("own", ["none", "all masked", "some masked"])
 def test_gradients_are_finite_whatever_is_masked(
-    gce_q: float, bank_group: list[int]
+    gce_q: float, bank_group: list[int], own: str
 ) -> None:
     prediction = unit(2, 4, 0).float().requires_grad_()
+    own_cosine = None
+    if own != "none":
+        own_cosine = prediction @ unit(3, 4, 5).float().T
+        masked = torch.tensor([[True] * 3, [own == "all masked", True, True]])
+        own_cosine = own_cosine.masked_fill(masked, -torch.inf)
 
     loss = mixed_loss(
         prediction,
@@ -158,6 +186,7 @@ def test_gradients_are_finite_whatever_is_masked(
         unit(3, 4, 2).float(),
         torch.tensor(bank_group),
         weights(mse=1, cosine=1, infonce=1, temperature=0.01, gce_q=gce_q),
+        own_cosine,
     )
     loss.backward()
 

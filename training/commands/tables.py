@@ -90,5 +90,5 @@ def _pool(card: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def _lift(pool: dict[str, Any]) -> str:
-    gain = points(Estimate(**pool["lift"]))
+    gain = points(Estimate.from_plain(pool["lift"]))
     return gain.replace(" points", "").replace("[", r"\[")

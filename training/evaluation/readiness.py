@@ -1,5 +1,6 @@
 """Go or no-go: the seed's thresholds, and what they forgot to ask."""
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -113,6 +114,8 @@ def points(gain: Estimate) -> str:
         >>> points(Estimate(value=0.012, low=-0.003, high=0.027))
         '+1.2 points [-0.3, +2.7]'
     """
+    if math.isinf(gain.low):
+        return f"{100 * gain.value:+.1f} points (one document: no interval)"
     return (
         f"{100 * gain.value:+.1f} points "
         f"[{100 * gain.low:+.1f}, {100 * gain.high:+.1f}]"

@@ -1,6 +1,9 @@
 """How sure a mean is, when the windows of one document are not independent."""
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +18,16 @@ class Estimate:
     value: float
     low: float
     high: float
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, float | None]) -> Self:
+        """Read it from JSON, which has no infinity and holds null instead."""
+        value, low, high = (plain[name] for name in ("value", "low", "high"))
+        return cls(
+            value=math.nan if value is None else value,
+            low=-math.inf if low is None else low,
+            high=math.inf if high is None else high,
+        )
 
 
 def estimate(

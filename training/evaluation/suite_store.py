@@ -1,6 +1,8 @@
 """A suite on disk, so that a bundle can be validated again without its corpus."""
 
+import zlib
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -8,6 +10,9 @@ from training.corpus.windows import Windows
 from training.errors import BundleError
 from training.evaluation.pools import POOLS, Pool
 from training.evaluation.suite import Suite
+
+_DAMAGE = (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error)
+# What NumPy raises for files that are missing, cut short or changed.
 
 _WINDOW_FIELDS = ("context_rows", "lengths", "target_rows", "documents", "positions")
 
@@ -32,7 +37,8 @@ def load_suite(path: Path) -> Suite:
         BundleError: missing or damaged.
     """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        # NumPy leaves a damaged file open where it opened it itself
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return Suite(
                 part=str(arrays["part"]),
                 stride=int(arrays["stride"]),
@@ -48,6 +54,6 @@ def load_suite(path: Path) -> Suite:
                     if f"pool.{name}.rows" in arrays
                 ),
             )
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except _DAMAGE as error:
         msg = f"{path}: the validation windows are damaged: {error}"
         raise BundleError(msg) from error

@@ -1,0 +1,110 @@
+"""What can be set, asked or answered is documented."""
+
+import dataclasses
+import inspect
+from pathlib import Path
+
+import pytest
+from fastapi.routing import APIRoute
+
+from app.manifest import Golden, Manifest
+from app.metrics import Metrics
+from app.openapi import openapi_document
+from app.options import OPTION_NAMES
+from app.problems import PROBLEM_TYPES, ProblemType
+from app.routes.health import health_router
+from app.routes.info import info_router
+from app.routes.metrics import metrics_router
+from app.routes.pages import pages_router
+from app.routes.predict import predict_router
+from app.service import Service
+from app.settings import Settings
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def page(name: str) -> str:
+    return (DOCS / name).read_text()
+
+
+@pytest.mark.parametrize("name", list(Settings.model_fields))
+def test_every_setting_is_documented_with_its_default(name: str) -> None:
+    field = Settings.model_fields[name]
+    default = "not set" if field.default is None else f"`{field.default}`"
+
+    assert field.description
+    assert f"| `NEXTVEC_{name.upper()}` | {default} |" in page("configuration.md")
+
+
+@pytest.mark.parametrize("path", list(openapi_document(Settings())["paths"]))
+def test_every_endpoint_is_documented(path: str) -> None:
+    assert f"`{path}`" in page("api.md") or f" {path}`" in page("api.md")
+
+
+@pytest.mark.parametrize("kind", PROBLEM_TYPES, ids=lambda kind: kind.slug)
+def test_every_problem_type_is_documented_with_its_status(kind: ProblemType) -> None:
+    row = f"| `{kind.slug}` | {kind.status} |"
+
+    assert row in page("api.md")
+
+
+def test_the_documented_problem_types_are_all_there_are() -> None:
+    section = page("api.md").partition("## Problems")[2].partition("\n## ")[0]
+    slugs = [line.split("`")[1] for line in section.splitlines() if "| `" in line]
+
+    assert slugs == [kind.slug for kind in PROBLEM_TYPES]
+
+
+@pytest.mark.parametrize("name", OPTION_NAMES)
+def test_every_option_of_predict_is_documented(name: str) -> None:
+    assert f"| `{name}` |" in page("api.md")
+
+
+@pytest.mark.parametrize(
+    "name",
+    list(
+        openapi_document(Settings())["components"]["schemas"]["HitkReport"][
+            "properties"
+        ]
+    ),
+)
+def test_every_field_of_the_hitk_report_is_documented(name: str) -> None:
+    assert f"`{name}`" in page("api.md")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        field.name
+        for field in (*dataclasses.fields(Manifest), *dataclasses.fields(Golden))
+    ],
+)
+def test_every_field_of_a_manifest_is_documented(name: str) -> None:
+    assert f"`{name}`" in page("bundle.md")
+
+
+def test_every_metric_is_documented() -> None:
+    names = {
+        family.name
+        for family in Metrics(lambda: 0).registry.collect()
+        if family.name.startswith("nextvec")
+    }
+
+    assert len(names) > 10
+    for name in names:
+        assert f"`{name}" in page("operations.md")
+
+
+def test_no_route_is_computed_in_a_thread_of_the_framework() -> None:
+    service = Service(Settings())
+    routers = (
+        predict_router(service),
+        metrics_router(service),
+        health_router(service),
+        info_router(service),
+        pages_router({}),
+    )
+
+    for route in (route for router in routers for route in router.routes):
+        assert isinstance(route, APIRoute)
+        assert inspect.iscoroutinefunction(route.endpoint)

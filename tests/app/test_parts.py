@@ -1,0 +1,146 @@
+"""Small parts: logs, threads, settings, the framework's own validation errors."""
+
+import json
+import logging
+import sys
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+from pydantic import ValidationError
+
+from app.factory import create_app
+from app.logs import JsonFormatter, configure_logs
+from app.settings import Settings
+from app.threads import usable_cpus
+from app.validation import steps
+
+
+def test_a_log_line_is_one_json_object_with_its_fields() -> None:
+    record = logging.makeLogRecord(
+        {"name": "app", "levelname": "INFO", "msg": "it is %s", "args": ("so",), "k": 3}
+    )
+
+    line = json.loads(JsonFormatter().format(record))
+
+    assert (line["event"], line["level"], line["k"]) == ("it is so", "INFO", 3)
+    assert set(line) == {"time", "level", "logger", "event", "k"}
+
+
+def test_a_log_line_holds_the_exception() -> None:
+    try:
+        json.loads("broken")
+    except ValueError:
+        record = logging.makeLogRecord({"exc_info": sys.exc_info()})
+
+    line = JsonFormatter().format(record)
+
+    assert "JSONDecodeError: Expecting value" in json.loads(line)["exception"]
+    assert "\n" not in line
+
+
+def test_logs_go_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    root = logging.getLogger()
+    before, level = list(root.handlers), root.level
+    try:
+        configure_logs("WARNING")
+        logging.getLogger("app").warning("something", extra={"k": 1})
+        logging.getLogger("app").info("nothing")
+    finally:
+        root.handlers[:] = before
+        root.setLevel(level)
+
+    lines = capsys.readouterr().err.splitlines()
+    assert [json.loads(line)["event"] for line in lines] == ["something"]
+
+
+@pytest.mark.parametrize(
+    ("quota", "most"),
+    [("100000 100000", 1), ("150000 100000", 1), ("50000 100000", 1)],
+)
+def test_a_container_s_quota_bounds_the_threads(
+    tmp_path: Path, quota: str, most: int
+) -> None:
+    (tmp_path / "cpu.max").write_text(quota)
+
+    assert usable_cpus(tmp_path / "cpu.max") == most
+
+
+@pytest.mark.parametrize("quota", ["max 100000", "", "nonsense here"])
+def test_without_a_quota_the_affinity_counts(tmp_path: Path, quota: str) -> None:
+    (tmp_path / "cpu.max").write_text(quota)
+
+    assert usable_cpus(tmp_path / "cpu.max") == usable_cpus(tmp_path / "missing") >= 1
+
+
+def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEXTVEC_MAX_K", "7")
+
+    assert Settings().max_k == 7
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("max_k", 0),
+        ("max_context", 101),
+        ("port", 70_000),
+        ("threads", 0),
+        ("log_level", "LOUD"),
+    ],
+)
+def test_a_setting_out_of_bounds_names_itself(name: str, value: object) -> None:
+    with pytest.raises(ValidationError, match=name):
+        Settings(**{name: value})  # type: ignore[arg-type]
+
+
+def test_the_default_k_never_exceeds_the_limit(settings: Settings) -> None:
+    small = settings.model_copy(update={"max_k": 3})
+
+    with TestClient(create_app(small)) as client:
+        answer = client.post("/predict", json={"ids": ["doc1#0"]})
+
+    assert len(answer.json()["neighbors"]) == 3
+
+
+def test_the_framework_s_validation_errors_are_problems(settings: Settings) -> None:
+    app = create_app(settings)
+
+    async def typed(number: int) -> int:
+        return number
+
+    app.add_api_route("/typed", typed)
+    with TestClient(app) as client:
+        answer = client.get("/typed?number=x")
+
+    assert answer.status_code == 422
+    assert answer.json()["type"] == "urn:nextvec:problem:invalid-option"
+    assert "query.number" in answer.json()["detail"]
+
+
+def test_steps_cover_everything_once_and_grow_while_they_are_short() -> None:
+    parts: list[slice] = []
+
+    generator = steps(100, 10.0, parts.append)
+    results = None
+    pauses = 0
+    while results is None:
+        try:
+            next(generator)
+            pauses += 1
+        except StopIteration as stop:
+            results = stop.value
+
+    covered = [i for part in parts for i in range(part.start, part.stop)]
+    assert covered == list(range(100))
+    assert [part.stop - part.start for part in parts] == [1, 2, 4, 8, 16, 32, 32, 5]
+    assert pauses == len(parts) == len(results)
+
+
+def test_steps_shrink_to_one_when_they_are_long() -> None:
+    sizes: list[int] = []
+
+    for _ in steps(3, 1e-9, lambda part: sizes.append(part.stop - part.start)):
+        pass
+
+    assert sizes == [1, 1, 1]
