@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from app.bundling import build_bundle
 from app.registry import Registry
 from training.commands.console import console
@@ -87,9 +89,9 @@ def make_live(
 
 
 def _example(folder: Path) -> list[str]:
-    """Ids of some passages in order, from the first document that is long enough."""
+    """Ids of some passages in order, from the longest document."""
     corpus = load_corpus(folder)
-    longest = corpus.lengths.argmax()
-    windows = cut_windows(corpus, longest[None])
+    longest = np.argmax(corpus.lengths, keepdims=True)
+    windows = cut_windows(corpus, longest)
     rows = windows.context_rows[len(windows) // 2, -_SHOWN_CONTEXT:]
     return [corpus.ids[int(row)] for row in rows]

@@ -28,8 +28,9 @@ from training.errors import ProjectError
 log = logging.getLogger(__name__)
 
 _STEP_SHARE: Final = 0.5
-# A step of a validation run takes at most this share of one prediction, so that a
-# request that has to wait for one takes at most half as long again.
+# A step of a validation run takes about this share of one prediction, and less than
+# one in any case, so that a request that waits for one takes less than twice as long.
+# Measured at one client with 71,526 vectors: p99 57 ms, 77 ms during a run.
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +60,8 @@ class Service:
         # threads: p99 2.5 s; one thread: 0.12 s)
         self.threads = settings.threads or max(1, usable_cpus() // 2)
         self.reason = "the service is starting"
-        """Why nothing is live, when `is_ready` is false."""
+        """Why nothing is live, while that is so."""
         self._live: Live | None = None
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether a bundle is live: it has answered its golden query."""
-        return self._live is not None
 
     @property
     def live(self) -> Live:

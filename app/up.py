@@ -30,9 +30,8 @@ def up(
     architecture: Annotated[
         list[str] | None,
         typer.Option(
-            help="What to train: memory, baseline or hierarchical; named several times, "
-            "the best one is served "
-            "(default: memory)."
+            help="What to train: memory, baseline or hierarchical; named several "
+            "times, the best one is served (default: memory)."
         ),
     ] = None,
     root: Annotated[

@@ -238,7 +238,7 @@ class TrainingConfig:
                 msg = f"{source}: {name} takes {type(default).__name__}, got {found}"
                 raise TrainingError(msg)
         # 1 and 1.0 are one option and must name one run
-        told = {
+        told: dict[str, Any] = {
             name: float(value) if isinstance(known[name].default, float) else value
             for name, value in values.items()
         }

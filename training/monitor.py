@@ -62,8 +62,8 @@ class Monitor:
         prediction_QD, cosine_Q = self._predict(model, self._validation)
         if not torch.isfinite(prediction_QD).all():
             msg = (
-                f"after epoch {epoch} the model predicts NaN or infinity on validation; "
-                "try a smaller --lr or --grad-clip"
+                f"after epoch {epoch} the model predicts NaN or infinity on "
+                "validation; try a smaller --lr or --grad-clip"
             )
             raise TrainingError(msg)
         trained_QD, trained_cosine_Q = self._predict(model, self._train)

@@ -95,9 +95,13 @@ def _claim(folder: Path, corpus: Corpus, config: TrainingConfig) -> None:
     if not path.exists():
         write_json(path, told)
         return
-    there = read_json(path)
+    try:
+        there = read_json(path)
+        options = dict(there["options"])
+    except (ValueError, TypeError, KeyError) as error:
+        msg = f"{path}: cannot be read ({error}); delete the run to start anew"
+        raise TrainingError(msg) from error
     if there != told:
-        options = there.get("options", {})
         differing = [
             f"{name} was {options.get(name)!r}, is {value!r}"
             for name, value in config.to_dict().items()
@@ -174,7 +178,9 @@ def _train(
     # the card comes last: a folder with a card holds a finished run
     write_json(folder / CARD, card)
     (folder / STATE).unlink(missing_ok=True)
-    return card
+    # as it is found later: JSON has no infinity for an interval without end
+    written: dict[str, Any] = read_json(folder / CARD)
+    return written
 
 
 def _validate(

@@ -176,3 +176,16 @@ class TestNotReady:
 
         with TestClient(create_app(settings)) as client:
             assert client.get("/readyz").status_code == 200
+
+    def test_a_service_that_stops_says_so(
+        self, settings: Settings, context: list[str]
+    ) -> None:
+        with TestClient(create_app(settings)) as client:
+            assert client.portal is not None
+            client.portal.call(service_of(client).batcher.stop)
+            for answer in (
+                client.post("/predict", json={"ids": context}),
+                client.get("/metrics/hitk"),
+            ):
+                assert_problem(answer, "not-ready", "is not running")
+                assert answer.headers["retry-after"] == "1"

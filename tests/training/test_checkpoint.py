@@ -260,7 +260,7 @@ def test_a_card_that_is_not_json_is_refused(tmp_path: Path) -> None:
 def test_nothing_in_the_package_can_unpickle() -> None:
     files = Path(training.__path__[0]).rglob("*.py")
 
-    found = []
+    found: list[str] = []
     for file in files:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import | ast.ImportFrom):

@@ -188,7 +188,7 @@ def test_a_recipe_can_be_a_file(tmp_path: Path) -> None:
 
 
 def test_an_unknown_recipe_is_refused_with_those_there_are() -> None:
-    with pytest.raises(TrainingError, match="no recipe 'mine': .* default, seed-fail"):
+    with pytest.raises(TrainingError, match=r"no recipe 'mine': .* default, seed-fail"):
         read_recipe("mine")
 
 

@@ -49,7 +49,7 @@ def slow_loss(
         q = told.gce_q
         contrast = -math.log(share) if q == 0 else (1 - share**q) / q
         losses.append(told.mse * mse + told.cosine * cosine + told.infonce * contrast)
-    return sum(losses) / len(losses)
+    return float(sum(losses) / len(losses))
 
 
 @settings(max_examples=60)

@@ -46,7 +46,7 @@ class ConsoleListener:
     def epoch(self, epoch: Epoch) -> None:
         """Print a line with the figures that matter."""
         loss = "     " if epoch.train_loss is None else f"{epoch.train_loss:.3f}"
-        mark = "  [green]best so far[/]" if epoch.is_best else ""
+        mark = "  [green]best yet[/]" if epoch.is_best else ""
         console.print(
             f"  epoch {epoch.number:2d}   training loss {loss}   validation Hit@5 "
             f"{100 * epoch.score:5.2f} %   {epoch.seconds:4.1f} s{mark}"

@@ -84,9 +84,7 @@ def test_thousands_of_equal_rows_are_one_group() -> None:
     assert np.array_equal(groups, np.repeat([0, 1, 2], 5000)) or len(set(groups)) == 3
 
 
-def test_a_pair_just_above_the_threshold_is_found_though_float32_rounds_its_lengths() -> (
-    None
-):
+def test_a_pair_just_above_the_threshold_is_found_though_rows_are_a_bit_long() -> None:
     # unit rows in float32 can be a little too long, so their distance is as well
     scale = np.float32(1 + 4e-7)
     cosine = 0.999 + 2e-7

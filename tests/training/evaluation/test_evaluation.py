@@ -46,7 +46,8 @@ def test_the_targets_themselves_always_hit(
     for pool in evaluation.pools:
         assert pool.hit_at[1].value == pool.mrr_at_10 == 1.0
         assert pool.lift is None
-        assert pool.baseline is pool.baseline_hit_at is None
+        assert pool.baseline is None
+        assert pool.baseline_hit_at is None
     assert evaluation.mean_cosine == pytest.approx(1)
 
 

@@ -18,7 +18,7 @@ MakeCorpus = Callable[..., Corpus]
 
 def candidates(pool: Pool, query: int) -> np.ndarray:
     assert pool.members is not None
-    return pool.rows[pool.members[query]]
+    return np.asarray(pool.rows[pool.members[query]])
 
 
 def assert_sound(pool: Pool, corpus: Corpus, windows: Windows, size: int) -> None:

@@ -39,7 +39,7 @@ GOOD = Evaluation(
 
 
 def judge(evaluation: Evaluation = GOOD, **told: Any) -> Readiness:  # noqa: ANN401
-    given = {
+    given: dict[str, Any] = {
         "shuffled_loss": sure(0.05),
         "recorded_score": 0.6,
         "restored_score": 0.6,

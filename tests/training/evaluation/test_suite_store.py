@@ -37,6 +37,7 @@ def test_a_suite_comes_back_as_it_was(
         assert np.array_equal(found.rows, pool.rows)
         assert (found.members is None) == (pool.members is None)
         if pool.members is not None:
+            assert found.members is not None
             assert np.array_equal(found.members, pool.members)
 
 

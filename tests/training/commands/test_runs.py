@@ -1,0 +1,274 @@
+import copy
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from training.checkpoint import CARD, read_checkpoint_card
+from training.commands.console import console, error_console
+from training.commands.runs import compare, evaluate, recipes, show, train
+from training.config import recipe_names
+from training.corpus.corpus import Corpus
+from training.corpus.store import save_corpus
+from training.files import write_json
+
+Invoke = Callable[..., Result]
+
+TINY = [
+    *("--hidden-size", "8", "--num-slots", "4", "--num-lags", "4", "--bank-size", "64"),
+    *("--batch-size", "4", "--warmup-steps", "2", "--lr", "0.05", "--stride", "5"),
+    *("--device", "cpu"),
+]
+
+
+@pytest.fixture
+def invoke(monkeypatch: pytest.MonkeyPatch) -> Invoke:
+    for one in (console, error_console):
+        monkeypatch.setattr(one, "_width", 300)
+    app = typer.Typer()
+    for command in (train, evaluate, compare, recipes):
+        app.command()(command)
+
+    def run(*arguments: object) -> Result:
+        return CliRunner().invoke(app, [str(a) for a in arguments])
+
+    return run
+
+
+@pytest.fixture
+def runs(finished_run: Path, tmp_path: Path) -> Callable[..., Path]:
+    """Make a folder of runs whose cards are changed copies of a real one."""
+
+    def make(**cards: dict[str, Any]) -> Path:
+        for name, change in cards.items():
+            card = copy.deepcopy(read_checkpoint_card(finished_run))
+            for field, value in change.items():
+                card[field] = card[field] | value if isinstance(value, dict) else value
+            (tmp_path / name).mkdir()
+            write_json(tmp_path / name / CARD, card | {"name": name})
+        return tmp_path
+
+    return make
+
+
+def table_rows(output: str, words: str) -> list[str]:
+    return [line for line in output.splitlines() if words in line and "│" in line]
+
+
+@pytest.mark.slow
+def test_train_makes_a_run_and_finds_it_finished_the_next_time(
+    invoke: Invoke, tiny_folder: Path, tmp_path: Path
+) -> None:
+    arguments = ("train", tiny_folder, *TINY, "--max-epochs", "1", "--runs", tmp_path)
+
+    first = invoke(*arguments)
+    again = invoke(*arguments)
+
+    assert first.exit_code == 0, first.output
+    assert "epoch  0   training loss" in first.output
+    assert "epoch  1   training loss" in first.output
+    for pool in ("targets", "documents", "index"):
+        assert len(table_rows(first.output, f"│ {pool} ")) == 1
+    assert "readiness: NO-GO" in first.output
+    (run,) = tmp_path.iterdir()
+    assert run.name.startswith("tiny-memory-")
+    assert f"Report: {run / 'report.html'}" in first.output
+    assert again.exit_code == 0
+    assert f"run {run.name} is finished already" in again.output
+    assert "epoch  1" not in again.output
+    assert table_rows(again.output, "│ ") == table_rows(first.output, "│ ")
+
+
+@pytest.mark.slow
+def test_options_by_hand_win_over_the_recipe(
+    invoke: Invoke, tiny_folder: Path, tmp_path: Path
+) -> None:
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text('architecture = "hierarchical"\nmax_epochs = 9\nseed = 3\n')
+
+    done = invoke(
+        *("train", tiny_folder, *TINY, "--recipe", recipe, "--runs", tmp_path),
+        *("--max-epochs", "0", "--name", "mine"),
+    )
+
+    assert done.exit_code == 0, done.output
+    options = read_checkpoint_card(tmp_path / "mine")["options"]
+    assert options["architecture"] == "hierarchical"
+    assert (options["max_epochs"], options["seed"]) == (0, 3)
+    assert "The best epoch is 0" in done.output
+
+
+def test_a_finished_run_of_other_options_is_not_touched(
+    invoke: Invoke, tiny_folder: Path, finished_run: Path
+) -> None:
+    done = invoke(
+        *("train", tiny_folder, *TINY, "--max-epochs", "7"),
+        *("--runs", finished_run.parent, "--name", finished_run.name),
+    )
+
+    assert done.exit_code == 1
+    assert "other options: max_epochs was 3, is 7" in done.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        pytest.param(["nowhere"], "nowhere: no corpus here", id="corpus"),
+        pytest.param(["nowhere", "--recipe", "mine"], "no recipe 'mine'", id="recipe"),
+        pytest.param(["nowhere", "--lr", "0"], "lr must be above 0", id="range"),
+        pytest.param(["nowhere", "--lr", "nan"], "lr must be a finite", id="NaN"),
+    ],
+)
+def test_train_says_what_is_wrong_and_exits_with_1(
+    invoke: Invoke, tmp_path: Path, arguments: Sequence[str], message: str
+) -> None:
+    done = invoke("train", *arguments, "--runs", tmp_path)
+
+    assert done.exit_code == 1
+    assert f"Error: {message}" in done.output or message in done.output
+    assert "Traceback" not in done.output
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--patience", "many"], ["--architecture", "lstm"], ["--momentum", "1"], []],
+)
+def test_a_wrong_command_line_exits_with_2(
+    invoke: Invoke, tmp_path: Path, arguments: Sequence[str]
+) -> None:
+    corpus = ["nowhere"] if arguments else []
+
+    done = invoke("train", *corpus, *arguments, "--runs", tmp_path)
+
+    assert done.exit_code == 2
+
+
+def test_help_shows_every_command(invoke: Invoke) -> None:
+    done = invoke("--help")
+
+    assert done.exit_code == 0
+    for command in ("train", "evaluate", "compare", "recipes"):
+        assert command in done.output
+
+
+def test_evaluate_prints_fresh_and_recorded_figures(
+    invoke: Invoke, finished_run: Path
+) -> None:
+    done = invoke("evaluate", finished_run)
+
+    assert done.exit_code == 0, done.output
+    assert "finished on tiny, validation" in done.output
+    assert "as recorded after training" in done.output
+    for pool in ("targets", "documents", "index"):
+        fresh, recorded = table_rows(done.output, f"│ {pool} ")
+        assert fresh.split() == recorded.split()
+
+
+def test_evaluate_on_another_corpus_says_that_nothing_is_recorded(
+    invoke: Invoke,
+    finished_run: Path,
+    make_corpus: Callable[..., Corpus],
+    tmp_path: Path,
+) -> None:
+    save_corpus(make_corpus([105] * 3, dim=12), tmp_path / "other")
+
+    done = invoke("evaluate", finished_run, "--corpus", tmp_path / "other")
+
+    assert done.exit_code == 0, done.output
+    assert "trained on another corpus" in done.output
+    # three documents leave one for validation: no interval
+    assert len(table_rows(done.output, "no interval")) == 2
+
+
+def test_evaluate_of_nothing_exits_with_1(invoke: Invoke, tmp_path: Path) -> None:
+    done = invoke("evaluate", tmp_path)
+
+    assert done.exit_code == 1
+    assert "no checkpoint here" in done.output
+
+
+def test_compare_marks_the_best_run(invoke: Invoke, runs: Callable[..., Path]) -> None:
+    folder = runs(
+        low={"best_score": 0.25}, high={"best_score": 0.5}, mid={"best_score": 0.3}
+    )
+
+    done = invoke("compare", "--runs", folder)
+
+    assert done.exit_code == 0, done.output
+    rows = table_rows(done.output, " of 3 ")
+    names = [row.split("│")[1].strip() for row in rows]
+    assert names == ["high *", "mid", "low"]
+
+
+def test_compare_keeps_runs_on_other_ground_apart(
+    invoke: Invoke, runs: Callable[..., Path]
+) -> None:
+    folder = runs(
+        one={"best_score": 0.25},
+        two={"best_score": 0.5, "split": {"fingerprint": "other"}},
+    )
+
+    done = invoke("compare", "--runs", folder)
+
+    assert done.exit_code == 0
+    rows = table_rows(done.output, " of 3 ")
+    names = [row.split("│")[1].strip() for row in rows]
+    assert sorted(names) == ["one *", "two *"]
+    assert done.output.count("Corpus tiny") == 2
+
+
+def test_compare_shows_only_the_runs_it_is_told_and_names_what_is_missing(
+    invoke: Invoke, runs: Callable[..., Path]
+) -> None:
+    folder = runs(one={"best_score": 0.25}, two={"best_score": 0.5})
+
+    done = invoke("compare", "one", "three", "--runs", folder)
+
+    assert done.exit_code == 0
+    assert "No finished run is called three." in done.output
+    (row,) = table_rows(done.output, " of 3 ")
+    assert "one *" in row
+
+
+def test_compare_without_runs_says_so(invoke: Invoke, tmp_path: Path) -> None:
+    done = invoke("compare", "--runs", tmp_path / "none")
+
+    assert done.exit_code == 0
+    assert "No finished run in" in done.output
+
+
+def test_compare_names_a_damaged_card(
+    invoke: Invoke, runs: Callable[..., Path]
+) -> None:
+    folder = runs(one={}, two={})
+    (folder / "two" / CARD).write_text("{")
+
+    done = invoke("compare", "--runs", folder)
+
+    assert done.exit_code == 1
+    assert "card.json: not JSON" in done.output
+
+
+def test_recipes_are_listed_with_what_they_set(invoke: Invoke) -> None:
+    done = invoke("recipes")
+
+    assert done.exit_code == 0
+    for name in recipe_names():
+        assert name in done.output
+    assert "  lambda_infonce = 0.05" in done.output
+
+
+def test_a_card_read_back_is_shown_as_the_fresh_one(
+    finished_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    card = read_checkpoint_card(finished_run)
+    for pool in card["evaluation"]["pools"]:
+        pool["lift"] |= {"low": None, "high": None}
+
+    show(card)
+
+    assert "interval)" in capsys.readouterr().out

@@ -1,0 +1,146 @@
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from training.corpus.corpus import Corpus
+from training.corpus.split import SplitConfig, split_documents
+from training.evaluation.baselines import ContextMean, WeightedMean
+from training.evaluation.diagnostics import Diagnostics, diagnose
+from training.evaluation.evaluation import Judge
+from training.evaluation.suite import build_suite
+from training.models.config import Architecture, ModelConfig
+from training.models.memory import MemoryEncoder
+from training.models.model import NextVectorModel
+from training.vectors import l2_normalize
+
+MakeCorpus = Callable[..., Corpus]
+Predict = Callable[[Tensor, Tensor], Tensor]
+
+
+@pytest.fixture(scope="module")
+def corpus(make_corpus: MakeCorpus) -> Corpus:
+    """Make walks without a topic: only the newest vectors say what comes next."""
+    walks = make_corpus([130] * 20, dim=16)
+    centered = walks.vectors.reshape(20, 130, 16)
+    centered = centered - centered.mean(axis=1, keepdims=True)
+    return replace(walks, vectors=l2_normalize(centered.reshape(-1, 16)))
+
+
+@pytest.fixture(scope="module")
+def judge(corpus: Corpus) -> Judge:
+    split = split_documents(corpus, SplitConfig())
+    groups = np.arange(len(corpus.vectors))
+    suite = build_suite(corpus, split, groups, "validation", stride=3)
+    return Judge(torch.from_numpy(corpus.vectors), groups, suite)
+
+
+def make_model(architecture: Architecture = "memory") -> NextVectorModel:
+    torch.manual_seed(0)
+    config = ModelConfig(
+        dim=16, architecture=architecture, hidden_size=8, num_slots=4, num_lags=4
+    )
+    model = NextVectorModel(config)
+    for layer in (model.head.lags, model.head.free):
+        torch.nn.init.normal_(layer.weight, std=0.3)
+    return model.eval()
+
+
+def run(
+    corpus: Corpus, judge: Judge, predict: Predict, model: NextVectorModel | None = None
+) -> Diagnostics:
+    return diagnose(
+        model or make_model("baseline"),
+        predict,
+        judge,
+        torch.from_numpy(corpus.vectors),
+        np.arange(len(corpus.vectors)),
+        corpus.document_of_row,
+    )
+
+
+def test_copying_the_last_vector_lives_from_the_last_vector(
+    corpus: Corpus, judge: Judge
+) -> None:
+    found = run(corpus, judge, WeightedMean((1.0,)).predict)
+
+    assert found.hit5 > 0.3
+    assert set(found.by_context_length) == {5, 20, 50, 100}
+    assert set(found.by_context_length.values()) == {found.hit5}
+    assert found.shuffled < found.hit5 / 2
+    assert found.shuffled_loss.low > 0
+    assert found.shuffled_loss.value == pytest.approx(found.hit5 - found.shuffled)
+    assert found.last_replaced < found.hit5 / 2
+    assert found.first_is_copy == 1.0
+
+
+def test_the_mean_of_the_context_knows_no_order(corpus: Corpus, judge: Judge) -> None:
+    found = run(corpus, judge, ContextMean().predict)
+
+    assert found.shuffled == pytest.approx(found.hit5)
+    assert found.shuffled_loss.value == pytest.approx(0)
+    assert found.by_context_length[100] == found.hit5
+    assert found.by_context_length[5] != found.hit5
+
+
+def test_a_perfect_prediction_misses_nowhere(corpus: Corpus, judge: Judge) -> None:
+    target = judge.suite.windows.target_rows
+
+    found = run(corpus, judge, lambda *_: torch.from_numpy(corpus.vectors[target]))
+
+    assert found.hit5 == 1.0
+    assert found.misses_in_document is None
+    assert found.first_is_copy == 0.0
+    assert found.memory_gain is None
+
+
+def test_misses_are_told_apart_by_document(corpus: Corpus, judge: Judge) -> None:
+    windows = judge.suite.windows
+    # the last passage of the same document, and a target of another
+    last = corpus.offsets[windows.documents + 1] - 1
+    near = np.where(windows.target_rows == last, last - 1, last)
+    away = np.roll(windows.target_rows, len(windows) // 2)
+    assert (np.roll(windows.documents, len(windows) // 2) != windows.documents).all()
+
+    found = run(corpus, judge, lambda *_: torch.from_numpy(corpus.vectors[near]))
+    other = run(corpus, judge, lambda *_: torch.from_numpy(corpus.vectors[away]))
+
+    assert found.misses_in_document == 1.0
+    assert other.misses_in_document == 0.0
+
+
+def test_what_the_memory_brings_is_measured(corpus: Corpus, judge: Judge) -> None:
+    model = make_model("memory")
+
+    def predict(context_BTD: Tensor, length_B: Tensor) -> Tensor:
+        with torch.inference_mode():
+            return model.predict(context_BTD, length_B)
+
+    found = run(corpus, judge, predict, model)
+
+    assert found.memory_gain is not None
+    assert -1 <= found.memory_gain.value <= 1
+    # a memory whose slots are one and the same has nothing to give
+    assert isinstance(model.encoder, MemoryEncoder)
+    values_RH = model.encoder.memory.values_RH
+    with torch.no_grad():
+        values_RH.copy_(values_RH[:1].expand_as(values_RH))
+    empty = run(corpus, judge, predict, model)
+    assert empty.memory_gain is not None
+    assert empty.memory_gain.value == pytest.approx(0)
+
+
+def test_the_same_seed_takes_the_same_things_away(corpus: Corpus, judge: Judge) -> None:
+    first, second = (run(corpus, judge, WeightedMean((0.5,)).predict) for _ in range(2))
+
+    assert first == second
+
+
+def test_plain_types_name_the_lengths_as_text(corpus: Corpus, judge: Judge) -> None:
+    plain = run(corpus, judge, WeightedMean((0.5,)).predict).to_dict()
+
+    assert list(plain["by_context_length"]) == ["5", "20", "50", "100"]
+    assert plain["shuffled_loss"].keys() == {"value", "low", "high"}
