@@ -87,6 +87,10 @@ class TrainingConfig:
     lr: float = 0.0003
     """Learning rate of AdamW after warm-up."""
 
+    lr_final_share: float = 1.0
+    """Share of the learning rate that is left in the last of ``max_epochs``, in
+    (0, 1]; it falls along half a cosine. 1 keeps it."""
+
     weight_decay: float = 0.01
     """Decoupled weight decay of AdamW."""
 
@@ -158,6 +162,9 @@ class TrainingConfig:
             raise ValueError(msg)
 
     def _check_ranges(self) -> None:
+        if not 0 < self.lr_final_share <= 1:
+            msg = f"lr_final_share must lie in (0, 1], got {self.lr_final_share}"
+            raise ValueError(msg)
         for name in ("temperature", "lr", "grad_clip"):
             if getattr(self, name) <= 0:
                 msg = f"{name} must be above 0, got {getattr(self, name)}"

@@ -123,7 +123,8 @@ def fit(
                 )
                 if norm is not None:
                     _check_finite("gradient", norm, number, state.step + 1)
-                _warm_up(optimizer, config, state.step)
+                for group in optimizer.param_groups:
+                    group["lr"] = learning_rate(config, number, state.step)
                 wrapped_optimizer.step()
                 state.step += 1
                 losses.append(loss.item())
@@ -230,12 +231,18 @@ def _loss(
     )
 
 
-def _warm_up(
-    optimizer: torch.optim.Optimizer, config: TrainingConfig, step: int
-) -> None:
-    share = min(1.0, (step + 1) / max(1, config.warmup_steps))
-    for group in optimizer.param_groups:
-        group["lr"] = config.lr * share
+def learning_rate(config: TrainingConfig, epoch: int, step: int) -> float:
+    """Return the rate of a step: warm-up by steps, half a cosine by epochs.
+
+    Args:
+        config: the options of the run.
+        epoch: its epoch, 1 to ``max_epochs``.
+        step: steps taken before it, in all epochs.
+    """
+    warm = min(1.0, (step + 1) / max(1, config.warmup_steps))
+    done = (epoch - 1) / max(1, config.max_epochs - 1)
+    left = config.lr_final_share
+    return config.lr * warm * (left + (1 - left) * (1 + math.cos(math.pi * done)) / 2)
 
 
 def _check_finite(what: str, value: Tensor, epoch: int, step: int) -> None:

@@ -13,7 +13,6 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
-from training.checkpoint import as_tensor
 from training.config import TrainingConfig
 from training.corpus.corpus import Corpus
 from training.corpus.duplicates import duplicate_groups
@@ -204,8 +203,3 @@ class Preparation:
             scores=about["scores"],
             base=WeightedMean(tuple(base["rates"]), tuple(base["weights"])),
         )
-
-
-def group_tensor(group_N: Int64) -> Tensor:
-    """Return duplicate groups as the loss takes them."""
-    return as_tensor(group_N)

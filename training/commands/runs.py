@@ -16,6 +16,8 @@ from training.commands.tables import (
 )
 from training.config import read_recipe, recipe_names
 from training.corpus.store import load_corpus
+from training.evaluation.readiness import points
+from training.evaluation.statistics import Estimate
 from training.rejudge import judge_checkpoint
 from training.run import is_finished, run_name
 from training.run import train as train_run
@@ -81,6 +83,10 @@ def show(card: dict[str, Any]) -> None:
             f"({card['base']}), which is what this run holds.",
             style="yellow",
         )
+    gain = card["diagnostics"]["memory_gain"]
+    if gain is not None:
+        shown = points(Estimate.from_plain(gain)).replace("[", r"\[")
+        console.print(f"What the memory's reads bring, against their mean: {shown}")
     console.print(readiness_table(card))
 
 

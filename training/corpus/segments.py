@@ -33,10 +33,10 @@ def cut_segments(
         first = 0
         if rng is not None and len(sequence) > context_length + 1:
             first = -int(rng.integers(context_length))
-        for start in range(first, len(sequence) - 1, context_length):
-            piece = sequence[max(0, start) : start + context_length + 1]
-            if len(piece) > 1:
-                stretches.append(piece)
+        stretches += [
+            sequence[max(0, start) : start + context_length + 1]
+            for start in range(first, len(sequence) - 1, context_length)
+        ]
     rows = np.full((len(stretches), context_length + 1), -1, dtype=np.int64)
     for row, piece in zip(rows, stretches, strict=True):
         row[: len(piece)] = piece

@@ -74,6 +74,9 @@ class ModelConfig:
         if self.free_scale < 0:
             msg = f"free_scale must be at least 0, got {self.free_scale}"
             raise ValueError(msg)
+        self._check_base()
+
+    def _check_base(self) -> None:
         if len(self.base_rates) != len(self.base_weights) or not self.base_rates:
             msg = f"{len(self.base_rates)} rates but {len(self.base_weights)} weights"
             raise ValueError(msg)

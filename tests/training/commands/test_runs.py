@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 from training.checkpoint import CARD, read_checkpoint_card
 from training.commands.console import console, error_console
 from training.commands.runs import compare, evaluate, recipes, show, train
-from training.config import recipe_names
+from training.config import option_defaults, option_help, recipe_names
 from training.corpus.corpus import Corpus
 from training.corpus.store import save_corpus
 from training.files import write_json
@@ -33,7 +33,8 @@ def invoke(monkeypatch: pytest.MonkeyPatch) -> Invoke:
         app.command()(command)
 
     def run(*arguments: object) -> Result:
-        return CliRunner().invoke(app, [str(a) for a in arguments])
+        wide = {"COLUMNS": "300"}
+        return CliRunner().invoke(app, [str(a) for a in arguments], env=wide)
 
     return run
 
@@ -153,6 +154,20 @@ def test_help_shows_every_command(invoke: Invoke) -> None:
     assert done.exit_code == 0
     for command in ("train", "evaluate", "compare", "recipes"):
         assert command in done.output
+
+
+def test_help_of_train_shows_every_option_with_its_default(invoke: Invoke) -> None:
+    done = invoke("train", "--help")
+
+    assert done.exit_code == 0
+    for name, default in option_defaults().items():
+        (line,) = [
+            line
+            for line in done.output.splitlines()
+            if f"--{name.replace('_', '-')} " in line
+        ]
+        assert option_help()[name][:40] in line
+        assert f"default: {default}" in done.output
 
 
 def test_evaluate_prints_fresh_and_recorded_figures(

@@ -71,10 +71,10 @@ def test_selecting_sessions_keeps_each_item_once(make_items: MakeCorpus) -> None
     [
         pytest.param(lambda c: {"vectors": -c.vectors}, id="a vector"),
         pytest.param(lambda c: {"ids": ["x", *c.ids[1:]]}, id="a name"),
-        pytest.param(lambda c: {"document_ids": ["x", "y"]}, id="a document"),
-        pytest.param(lambda c: {"offsets": np.array([0, 3, 5])}, id="a boundary"),
+        pytest.param(lambda _: {"document_ids": ["x", "y"]}, id="a document"),
+        pytest.param(lambda _: {"offsets": np.array([0, 3, 5])}, id="a boundary"),
         pytest.param(lambda c: {"rows": c.rows[::-1].copy()}, id="an order"),
-        pytest.param(lambda c: {"kind": "items"}, id="the kind"),
+        pytest.param(lambda _: {"kind": "items"}, id="the kind"),
     ],
 )
 def test_the_fingerprint_tells_what_changes_a_number(

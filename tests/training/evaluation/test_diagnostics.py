@@ -112,6 +112,20 @@ def test_misses_are_told_apart_by_document(corpus: Corpus, judge: Judge) -> None
     assert other.misses_in_document == 0.0
 
 
+def test_a_second_place_is_a_miss_of_the_first_answer(
+    corpus: Corpus, judge: Judge
+) -> None:
+    windows = judge.suite.windows
+    last = corpus.offsets[windows.documents + 1] - 1
+    near = np.where(windows.target_rows == last, last - 1, last)
+    between = corpus.vectors[near] + 0.97 * corpus.vectors[windows.target_rows]
+
+    found = run(corpus, judge, lambda *_: torch.from_numpy(between))
+
+    assert found.hit5 == 1.0
+    assert found.misses_in_document == 1.0
+
+
 def test_what_the_memory_brings_is_measured(corpus: Corpus, judge: Judge) -> None:
     model = make_model("memory")
 

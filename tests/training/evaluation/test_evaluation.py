@@ -160,6 +160,22 @@ def test_a_result_holds_the_metrics_of_its_ranks() -> None:
     assert result.mrr_at_10 == mrr_at_k(ranks)
 
 
+def test_the_lift_is_taken_at_five() -> None:
+    pool = Pool(name="index", rows=np.arange(50))
+
+    result = pool_result(
+        pool,
+        np.array([1, 4, 7, 30]),
+        np.array([0, 0, 1, 1]),
+        baseline="copy-last",
+        baseline_rank_Q=np.array([6, 9, 2, 40]),
+    )
+
+    assert result.lift is not None
+    assert result.lift.value == 0.25
+    assert result.baseline_hit_at == {1: 0.0, 5: 0.25, 10: 0.75}
+
+
 def test_plain_types_name_the_cut_offs_as_text(
     judged: tuple[Judge, torch.Tensor],
 ) -> None:
