@@ -1,7 +1,8 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -9,11 +10,14 @@ from torch import Tensor
 from training.checkpoint import WEIGHTS
 from training.config import TrainingConfig
 from training.corpus.corpus import Corpus
+from training.corpus.segments import batches
 from training.errors import TrainingError
 from training.listener import Epoch, Silence
 from training.loop import Trained, accelerator, fit, selection_score
 from training.models.model import NextVectorModel
 from training.preparation import Preparation
+from training.state import STATE
+from training.vectors import Int64
 
 Fit = Callable[..., Trained]
 
@@ -176,6 +180,28 @@ def test_the_listener_hears_every_step_and_epoch(start: Fit) -> None:
     steps = [step for step in heard if isinstance(step, tuple)]
     assert steps == [(done, len(steps)) for done in range(1, len(steps) + 1)]
     assert heard == [0, *steps, 1]
+
+
+def test_every_seed_and_every_epoch_has_batches_of_its_own(
+    start: Fit, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    seen: list[bytes] = []
+
+    def remember(
+        segments: Int64, size: int, rng: np.random.Generator
+    ) -> Iterator[Int64]:
+        seen.append(b"".join(batch.tobytes() for batch in batches(segments, size, rng)))
+        yield segments
+
+    monkeypatch.setattr("training.loop.batches", remember)
+
+    for seed in (0, 1, 0):
+        start(max_epochs=2, seed=seed)
+        (tmp_path / STATE).unlink()
+
+    assert len(seen) == 6
+    assert seen[4:] == seen[:2]
+    assert len(set(seen)) == 4
 
 
 def test_the_learning_rate_rises_over_the_warm_up(

@@ -42,6 +42,17 @@ def test_every_document_is_in_one_part_and_every_part_has_a_long_one(
         assert (np.diff(split.part(name)) > 0).all()
 
 
+@pytest.mark.parametrize("shares", [(0.6, 0.3), (0.3, 0.6), (0.49, 0.49)])
+def test_large_shares_of_few_documents_leave_one_to_train_on(
+    make_corpus: MakeCorpus, shares: tuple[float, float]
+) -> None:
+    config = SplitConfig(validation=shares[0], test=shares[1])
+
+    split = split_documents(make_corpus([101] * 3, dim=2), config)
+
+    assert [len(split.part(name)) for name in PARTS] == [1, 1, 1]
+
+
 def test_long_and_short_documents_are_dealt_out_apart(make_corpus: MakeCorpus) -> None:
     corpus = make_corpus([110] * 20 + [5] * 40, dim=2)
 
