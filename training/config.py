@@ -14,6 +14,7 @@ from typing import Any, Literal, Self, get_args
 from training.corpus.split import SplitConfig
 from training.errors import TrainingError
 from training.evaluation.pools import POOLS, PoolName
+from training.losses import LossWeights
 from training.models.config import Architecture, ModelConfig
 from training.transform import TransformConfig, TransformKind
 
@@ -222,6 +223,17 @@ class TrainingConfig:
             kind=self.transform,
             strength=self.whiten_strength,
             shrinkage=self.whiten_shrinkage,
+        )
+
+    @property
+    def loss_weights(self) -> LossWeights:
+        """What the loss is made of."""
+        return LossWeights(
+            mse=self.lambda_mse,
+            cosine=self.lambda_cosine,
+            infonce=self.lambda_infonce,
+            temperature=self.temperature,
+            gce_q=self.gce_q,
         )
 
     @classmethod

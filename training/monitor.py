@@ -15,7 +15,7 @@ from training.evaluation.evaluation import SELECTION_K
 from training.evaluation.metrics import hit_at_k
 from training.evaluation.pools import documents_pool
 from training.evaluation.ranking import Ranker
-from training.losses import LossWeights, mixed_loss
+from training.losses import mixed_loss
 from training.models.model import NextVectorModel
 from training.preparation import Preparation
 
@@ -34,19 +34,20 @@ class Measured:
     train_hit5: float
 
 
+def selection_score(model: NextVectorModel, prepared: Preparation) -> float:
+    """Return validation Hit@5 in the selection pool, as early stopping computes it."""
+    context_QTD, length_Q = prepared.context(prepared.suite.windows)
+    prediction_QD = predict(model, context_QTD, length_Q).cpu()
+    ranker = prepared.judge.rankers[prepared.selection_pool]
+    return hit_at_k(ranker.ranks(prediction_QD), SELECTION_K)
+
+
 class Monitor:
     """Measures a model on the same windows every time."""
 
     def __init__(self, prepared: Preparation, config: TrainingConfig) -> None:
         """Choose the windows: all of validation, and some of training."""
         self._prepared, self._config = prepared, config
-        self.loss_weights = LossWeights(
-            mse=config.lambda_mse,
-            cosine=config.lambda_cosine,
-            infonce=config.lambda_infonce,
-            temperature=config.temperature,
-            gce_q=config.gce_q,
-        )
         rng = np.random.default_rng(config.seed)
         self._bank = rng.choice(prepared.train_rows, config.bank_size)
         self._validation = prepared.suite.windows
@@ -95,7 +96,7 @@ class Monitor:
             group_N[target_Q],
             vectors_ND[bank_N],
             group_N[bank_N],
-            self.loss_weights,
+            self._config.loss_weights,
         )
         return float(loss)
 

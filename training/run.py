@@ -24,7 +24,7 @@ from training.evaluation.suite import Suite, build_suite
 from training.files import read_json, write_json
 from training.history import write_history
 from training.listener import Listener, Silence
-from training.loop import Trained, fit, selection_score
+from training.loop import Trained, fit
 from training.models.model import NextVectorModel
 from training.preparation import BestBaselines, Preparation
 from training.report import write_report
@@ -146,7 +146,7 @@ def _train(
         evaluation,
         shuffled_loss=diagnostics.shuffled_loss,
         recorded_score=trained.best_score,
-        restored_score=selection_score(trained.model, prepared),
+        restored_score=trained.restored_score,
     )
     listener.stage("one look at the test documents")
     test = _test(trained, prepared, baselines, test_suite)

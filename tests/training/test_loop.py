@@ -13,8 +13,9 @@ from training.corpus.corpus import Corpus
 from training.corpus.segments import batches
 from training.errors import TrainingError
 from training.listener import Epoch, Silence
-from training.loop import Trained, accelerator, fit, selection_score
+from training.loop import Trained, accelerator, fit
 from training.models.model import NextVectorModel
+from training.monitor import selection_score
 from training.preparation import Preparation
 from training.state import STATE
 from training.vectors import Int64
@@ -61,7 +62,7 @@ def test_a_gradient_that_is_not_finite_stops_with_epoch_and_step(
         # 0, whose derivative is infinite
         return (prediction_PD - prediction_PD.detach()).square().sum().sqrt()
 
-    monkeypatch.setattr("training.loop.mixed_loss", flat)
+    monkeypatch.setattr("training.trainer.mixed_loss", flat)
 
     with pytest.raises(TrainingError, match="the gradient of epoch 1, step 1 is nan"):
         start()
@@ -193,7 +194,7 @@ def test_every_seed_and_every_epoch_has_batches_of_its_own(
         seen.append(b"".join(batch.tobytes() for batch in batches(segments, size, rng)))
         yield segments
 
-    monkeypatch.setattr("training.loop.batches", remember)
+    monkeypatch.setattr("training.trainer.batches", remember)
 
     for seed in (0, 1, 0):
         start(max_epochs=2, seed=seed)

@@ -11,9 +11,8 @@ from training.config import TrainingConfig
 from training.corpus.corpus import Corpus
 from training.corpus.windows import cut_windows
 from training.listener import Silence
-from training.loop import selection_score
 from training.models.model import NextVectorModel
-from training.monitor import Monitor
+from training.monitor import Monitor, selection_score
 from training.preparation import Preparation
 
 

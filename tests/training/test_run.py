@@ -16,7 +16,7 @@ from training.corpus.corpus import Corpus
 from training.errors import CorpusError, TrainingError
 from training.files import read_json
 from training.listener import Epoch, Silence
-from training.loop import selection_score
+from training.monitor import selection_score
 from training.preparation import Preparation
 from training.run import OPTIONS, is_finished, run_name, train
 from training.state import STATE
