@@ -290,7 +290,7 @@ def test_one_document_of_validation_gives_an_interval_without_end(
     documents = card["evaluation"]["pools"][0]
     assert documents["lift"]["low"] is documents["lift"]["high"] is None
     assert card["diagnostics"]["memory_gain"] is None
-    assert "no interval" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "for an interval" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow

@@ -115,7 +115,7 @@ def points(gain: Estimate) -> str:
         '+1.2 points [-0.3, +2.7]'
     """
     if math.isinf(gain.low):
-        return f"{100 * gain.value:+.1f} points (one document: no interval)"
+        return f"{100 * gain.value:+.1f} points (too few documents for an interval)"
     return (
         f"{100 * gain.value:+.1f} points "
         f"[{100 * gain.low:+.1f}, {100 * gain.high:+.1f}]"

@@ -196,7 +196,7 @@ def test_evaluate_on_another_corpus_says_that_nothing_is_recorded(
     assert done.exit_code == 0, done.output
     assert "trained on another corpus" in done.output
     # three documents leave one for validation: no interval
-    assert len(table_rows(done.output, "no interval")) == 2
+    assert len(table_rows(done.output, "too few")) == 2
 
 
 def test_evaluate_of_nothing_exits_with_1(invoke: Invoke, tmp_path: Path) -> None:

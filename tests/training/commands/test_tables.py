@@ -59,7 +59,7 @@ def test_an_evaluation_of_one_document_has_no_interval(card: dict[str, Any]) -> 
     table = evaluation_table("mine", [pool])
 
     assert table.title == "mine"
-    assert cells(table)[0][-1] == "+5.0 (one document: no interval)"
+    assert cells(table)[0][-1] == "+5.0 (too few documents for an interval)"
 
 
 def test_a_comparison_is_in_the_pool_that_was_watched(card: dict[str, Any]) -> None:

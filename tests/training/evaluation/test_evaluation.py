@@ -123,7 +123,9 @@ def test_the_lift_is_the_difference_on_the_same_windows(
     gained = hit_at_k(ranker.ranks(predictions), 5) - hit_at_k(ranker.ranks(last), 5)
     assert index.lift is not None
     assert index.lift.value == pytest.approx(gained)
-    assert 0 < index.lift.low < gained < index.lift.high
+    assert gained > 0
+    # six documents are too few for an interval
+    assert index.lift.low == -np.inf
     assert index.baseline_hit_at == {
         k: hit_at_k(ranker.ranks(last), k) for k in (1, 5, 10)
     }

@@ -151,4 +151,4 @@ def test_an_interval_is_written_in_points() -> None:
 def test_an_interval_without_end_is_written_in_words() -> None:
     unknown = Estimate(value=0.012, low=-math.inf, high=math.inf)
 
-    assert points(unknown) == "+1.2 points (one document: no interval)"
+    assert points(unknown) == "+1.2 points (too few documents for an interval)"
