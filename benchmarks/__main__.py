@@ -49,7 +49,8 @@ def main() -> None:
         trained.append(measure_training(corpus, architecture))
     print("training, D = 768 ...")
     trained.append(measure_training(wide_corpus(), "memory"))
-    lines = list(report(card, len(corpus.vectors), service, trained))
+    written = report(card, len(corpus.vectors), service, trained)
+    lines = [line.rstrip() for line in written]
     now = datetime.now(UTC)
     path = told.out / f"{now:%Y-%m-%d}-{platform.machine()}-{psutil.cpu_count()}cpu.md"
     path.parent.mkdir(parents=True, exist_ok=True)

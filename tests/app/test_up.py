@@ -26,7 +26,13 @@ def test_up_makes_what_is_missing_then_serves_what_it_says(
     make_corpus: Callable[..., Corpus], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save_corpus(make_corpus([130] * 12), tmp_path / "corpus")
-    told = ["up", "--corpus", tmp_path / "corpus", "--root", tmp_path / "made"]
+    told: list[str | Path] = [
+        "up",
+        "--corpus",
+        tmp_path / "corpus",
+        "--root",
+        tmp_path / "made",
+    ]
     told += ["--recipe", "smoke"]
     served: list[Settings] = []
     monkeypatch.setattr(app.up, "run_service", served.append)
