@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from training.vectors import Int64
 
-
 MIN_DOCUMENTS: Final = 10
 """Documents below which no interval is given: simulated, a nominal 95 % interval holds
 the truth in 51 % of the cases with 2 documents, 75 % with 3, 83 % with 5, 88 % with 10
