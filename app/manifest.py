@@ -3,11 +3,11 @@
 import hashlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from training.corpus.corpus import Kind
 from training.errors import BundleError
-from training.files import read_json, write_json
+from training.files import read_versioned, write_json
 
 MANIFEST: Final = "bundle.json"
 FORMAT: Final = 1
@@ -88,18 +88,7 @@ class Manifest:
             BundleError: missing, unreadable or of another format.
         """
         path = folder / MANIFEST
-        try:
-            fields: Any = read_json(path)
-        except OSError as error:
-            msg = f"{folder}: no bundle here (expected {MANIFEST} in that folder)"
-            raise BundleError(msg) from error
-        except ValueError as error:
-            msg = f"{path}: not JSON: {error}"
-            raise BundleError(msg) from error
-        found = fields.get("format") if isinstance(fields, dict) else None
-        if found != FORMAT:
-            msg = f"{path}: expected bundle format {FORMAT}, got {found!r}"
-            raise BundleError(msg)
+        fields = read_versioned(path, what="bundle", version=FORMAT, error=BundleError)
         try:
             return cls(**{**fields, "golden": Golden(**fields["golden"])})
         except (KeyError, TypeError) as error:

@@ -15,7 +15,7 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from training.errors import CheckpointError
-from training.files import read_json, write_bytes
+from training.files import read_versioned, write_bytes
 from training.models.config import ModelConfig
 from training.models.model import NextVectorModel
 from training.transform import Transform
@@ -127,20 +127,9 @@ def read_checkpoint_card(folder: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: missing, unreadable or of another format.
     """
-    path = folder / CARD
-    try:
-        card = read_json(path)
-    except OSError as error:
-        msg = f"{folder}: no checkpoint here (expected {CARD} and {WEIGHTS})"
-        raise CheckpointError(msg) from error
-    except ValueError as error:
-        msg = f"{path}: not JSON: {error}"
-        raise CheckpointError(msg) from error
-    found = card.get("format") if isinstance(card, dict) else None
-    if found != FORMAT:
-        msg = f"{path}: expected checkpoint format {FORMAT}, got {found!r}"
-        raise CheckpointError(msg)
-    return dict(card)
+    return read_versioned(
+        folder / CARD, what="checkpoint", version=FORMAT, error=CheckpointError
+    )
 
 
 def model_settings(config: ModelConfig) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from typing import Any
 
 import orjson
 
+from training.errors import ProjectError
+
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write ``data`` to ``path`` so that a reader sees all of it or none.
@@ -39,6 +41,33 @@ def read_json(path: Path) -> Any:  # noqa: ANN401 - the caller knows the form
         ValueError: it is not JSON.
     """
     return orjson.loads(path.read_bytes())
+
+
+def read_versioned(
+    path: Path, *, what: str, version: int, error: type[ProjectError]
+) -> dict[str, Any]:
+    """Read a JSON file that describes the folder it lies in.
+
+    Args:
+        path: the file.
+        what: what the folder should hold, for messages: "corpus".
+        version: the only ``format`` that is understood.
+        error: raised, naming what was expected and found, if the file is missing,
+            not JSON, or of another format.
+    """
+    try:
+        card = read_json(path)
+    except OSError as cause:
+        msg = f"{path.parent}: no {what} here (expected {path.name} in that folder)"
+        raise error(msg) from cause
+    except ValueError as cause:
+        msg = f"{path}: not JSON: {cause}"
+        raise error(msg) from cause
+    found = card.get("format") if isinstance(card, dict) else None
+    if found != version:
+        msg = f"{path}: expected {what} format {version}, got {found!r}"
+        raise error(msg)
+    return dict(card)
 
 
 @contextmanager

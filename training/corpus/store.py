@@ -18,7 +18,7 @@ import numpy as np
 
 from training.corpus.corpus import Corpus, CorpusCard
 from training.errors import CorpusError
-from training.files import new_folder, read_json, write_json
+from training.files import new_folder, read_json, read_versioned, write_json
 from training.vectors import Float32
 
 FORMAT = 1
@@ -131,17 +131,6 @@ def read_card(folder: Path) -> dict[str, Any]:
     Raises:
         CorpusError: there is none, or it is of another format.
     """
-    path = folder / "card.json"
-    try:
-        card: dict[str, Any] = read_json(path)
-    except OSError as error:
-        msg = f"{folder}: no corpus here (expected {path.name} in that folder)"
-        raise CorpusError(msg) from error
-    except ValueError as error:
-        msg = f"{path}: not JSON: {error}"
-        raise CorpusError(msg) from error
-    found = card.get("format") if isinstance(card, dict) else None
-    if found != FORMAT:
-        msg = f"{path}: expected corpus format {FORMAT}, got {found!r}"
-        raise CorpusError(msg)
-    return card
+    return read_versioned(
+        folder / "card.json", what="corpus", version=FORMAT, error=CorpusError
+    )
