@@ -26,7 +26,8 @@ class TrainingConfig:
     """Options of a run; each is a field of a recipe and an option of `train`."""
 
     architecture: Architecture = "memory"
-    """Which network: baseline, memory or hierarchical."""
+    """Which network: baseline, memory or hierarchical GRU; to compare with, linear or
+    transformer."""
 
     hidden_size: int = 256
     """Units of each recurrent layer."""

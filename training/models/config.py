@@ -5,7 +5,7 @@ from typing import Literal, get_args
 
 from training.vectors import CONTEXT_LENGTH
 
-Architecture = Literal["baseline", "memory", "hierarchical"]
+Architecture = Literal["baseline", "memory", "hierarchical", "linear", "transformer"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +17,7 @@ class ModelConfig:
 
     architecture: Architecture = "memory"
     """baseline: a GRU; memory: a GRU that reads learned slots; hierarchical: a GRU
-    within chunks and one over chunks."""
+    within chunks and one over chunks; to compare with: linear and transformer."""
 
     hidden_size: int = 256
     """Units of each recurrent layer."""

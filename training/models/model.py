@@ -1,6 +1,6 @@
 """The contract every architecture keeps."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import torch
@@ -11,14 +11,16 @@ from training.models.config import Architecture, ModelConfig
 from training.models.encoders import Encoder
 from training.models.head import DeltaHead
 from training.models.hierarchical import HierarchicalEncoder
+from training.models.linear import LinearEncoder
 from training.models.memory import MemoryEncoder
+from training.models.transformer import TransformerEncoder
 
-ENCODERS: Final[
-    Mapping[Architecture, type[BaselineEncoder | MemoryEncoder | HierarchicalEncoder]]
-] = {
+ENCODERS: Final[Mapping[Architecture, Callable[[ModelConfig], Encoder]]] = {
     "baseline": BaselineEncoder,
     "memory": MemoryEncoder,
     "hierarchical": HierarchicalEncoder,
+    "linear": LinearEncoder,
+    "transformer": TransformerEncoder,
 }
 
 

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from training.models.config import Architecture, ModelConfig
 from training.models.memory import MemoryEncoder
 from training.models.model import NextVectorModel
 
-ARCHITECTURES: tuple[Architecture, ...] = ("baseline", "memory", "hierarchical")
+ARCHITECTURES: tuple[Architecture, ...] = get_args(Architecture)
 every_architecture = pytest.mark.parametrize("architecture", ARCHITECTURES)
 
 
