@@ -32,7 +32,7 @@ def build_bundle(
     index_kind: str = "flat",
     say: Callable[[str], None] = lambda _: None,
 ) -> str:
-    """Make a bundle, or find that the same one is there already.
+    """Make a bundle, or find that the same one is there already and whole.
 
     Args:
         run: folder of the run.
@@ -61,9 +61,13 @@ def build_bundle(
     version = _version(run, checkpoint, loaded, index_kind)
     folder = bundles / version
     if (folder / MANIFEST).exists():
-        Manifest.load(folder).verify(folder)
-        say(f"bundle {version} is there already")
-        return version
+        try:
+            Manifest.load(folder).verify(folder)
+        except BundleError as error:
+            say(f"bundle {version} is damaged and is made anew: {error}")
+        else:
+            say(f"bundle {version} is there already")
+            return version
     say(f"indexing {len(loaded.vectors):,} vectors of {loaded.card.name}")
     index = NeighborIndex.build(
         checkpoint.transform.apply(loaded.vectors),

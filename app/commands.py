@@ -11,7 +11,7 @@ from rich.table import Table
 from app.bundle_commands import bundle_app
 from app.client import Client
 from app.serving import run_service
-from app.settings import Settings
+from app.settings import read_settings
 from app.up import up
 from training.commands.console import console, handle_errors
 from training.commands.corpus import corpus_app
@@ -52,9 +52,7 @@ def serve(
 
     Everything else is set by environment variables: see docs/configuration.md.
     """
-    told = {"host": host, "port": port, "bundles": bundles, "bundle": bundle}
-    settings = Settings(**{k: v for k, v in told.items() if v is not None})  # type: ignore[arg-type]
-    run_service(settings)
+    run_service(read_settings(host=host, port=port, bundles=bundles, bundle=bundle))
 
 
 @nextvec.command()

@@ -16,6 +16,7 @@ from app.problems import (
     INVALID_OPTION,
     NOT_READY,
     ProblemError,
+    cut,
     problem_response,
     type_of_status,
 )
@@ -93,7 +94,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
         raise error
     return problem_response(
         type_of_status(error.status_code),
-        f"{request.method} {request.url.path}: {error.detail}",
+        f"{cut(request.method)} {cut(request.url.path)}: {error.detail}",
         status=error.status_code,
         headers=error.headers,
         request_id=request_id(request.scope),

@@ -3,21 +3,24 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Coroutine, Hashable, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from app.batcher import Batcher, Steps
 from app.bundle import Bundle
+from app.figures import hits_at, overall
 from app.metrics import Metrics
 from app.validation import PoolRanks, Validator
-from training.evaluation.evaluation import KS, SELECTION_K, PoolResult, pool_result
+from training.evaluation.evaluation import KS, SELECTION_K
 from training.evaluation.metrics import hit_at_k
 from training.evaluation.pools import PoolName
 from training.vectors import Float32
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _PREDICTIONS: Final = "predictions"
 
@@ -29,6 +32,8 @@ class _Measured:
     value: Any
     ended: float
     duration_s: float
+    figures: dict[Hashable, asyncio.Task[Any]] = field(default_factory=dict)
+    """What was made of the value so far; gone when it is measured anew."""
 
 
 class Hitk:
@@ -44,7 +49,7 @@ class Hitk:
         """Set it up; nothing runs before the first question."""
         self._bundle, self._validator = bundle, validator
         self._batcher, self._metrics = batcher, metrics
-        self._tasks: dict[str, asyncio.Task[_Measured]] = {}
+        self._tasks: dict[Hashable, asyncio.Task[_Measured]] = {}
         self.num_runs = 0
         """Measurements started so far: predictions, and each pool."""
 
@@ -70,16 +75,13 @@ class Hitk:
             for name in (_PREDICTIONS, *pools):
                 if name in self._tasks and self._tasks[name].done():
                     del self._tasks[name]
-        predicted = await self._once(_PREDICTIONS, self._validator.predictions)
+        predicted = await self._measurement(_PREDICTIONS, self._validator.predictions)
         prediction_QD: Float32 = predicted.value
         measured = [await self._pool(name, prediction_QD) for name in pools]
-        # thousands of resamplings, kept off the event loop
-        results, mean_cosine = await asyncio.to_thread(
-            lambda: (
-                [self._pool_report(m.value, ks) for m in measured],
-                self._validator.mean_cosine(prediction_QD),
-            )
+        mean_cosine = await self._figure(
+            predicted, "mean_cosine", self._validator.mean_cosine(prediction_QD)
         )
+        results = [await self._pool_report(m, ks) for m in measured]
         ended = max(m.ended for m in (predicted, *measured))
         manifest, suite = self._bundle.manifest, self._bundle.suite
         return {
@@ -103,23 +105,22 @@ class Hitk:
         }
 
     async def _pool(self, name: PoolName, prediction_QD: Float32) -> _Measured:
-        return await self._once(
+        return await self._measurement(
             name, lambda: self._validator.measure(name, prediction_QD)
         )
 
-    async def _once(self, name: str, steps: Callable[[], Steps[Any]]) -> _Measured:
-        """Join the run of that name, or start it; it outlives whoever waits for it."""
-        task = self._tasks.get(name)
-        if task is None:
-            task = asyncio.create_task(self._measure(name, steps()))
-            self._tasks[name] = task
-        try:
-            return await asyncio.shield(task)
-        except Exception:
-            # the next to ask tries again
-            if self._tasks.get(name) is task:
-                del self._tasks[name]
-            raise
+    async def _measurement(
+        self, name: str, steps: Callable[[], Steps[Any]]
+    ) -> _Measured:
+        return await _once(self._tasks, name, lambda: self._measure(name, steps()))
+
+    async def _figure(self, of: _Measured, key: Hashable, steps: Steps[T]) -> T:
+        """Return a figure of something measured, computed when first asked for."""
+
+        async def compute() -> T:
+            return await self._batcher.background(steps)
+
+        return await _once(of.figures, key, compute)
 
     async def _measure(self, name: str, steps: Steps[Any]) -> _Measured:
         self.num_runs += 1
@@ -141,8 +142,11 @@ class Hitk:
                 gauge.set(hit_at_k(rank_Q, k))
         self._metrics.hitk_timestamp.set(ended)
 
-    def _pool_report(self, ranks: PoolRanks, ks: Sequence[int]) -> dict[str, Any]:
-        name = ranks.pool.name
+    async def _pool_report(
+        self, measured: _Measured, ks: Sequence[int]
+    ) -> dict[str, Any]:
+        ranks: PoolRanks = measured.value
+        name, document_Q = ranks.pool.name, self._bundle.suite.windows.documents
         recorded = {
             part: _recorded_pool(self._recorded(key), name)
             for part, key in (
@@ -150,35 +154,34 @@ class Hitk:
                 ("test", "test_evaluation"),
             )
         }
-        document_Q = self._bundle.suite.windows.documents
-        exact = pool_result(
-            ranks.pool,
-            ranks.exact,
-            document_Q,
-            baseline=(recorded["validation"] or {}).get("baseline"),
-            baseline_rank_Q=ranks.baseline,
-            ks=ks,
-        )
-        found = pool_result(
-            ranks.pool,
-            ranks.through_index,
-            document_Q,
-            with_context=_with_context(ranks),
-            ks=ks,
-        )
+        whole = await self._figure(measured, "overall", overall(ranks, document_Q))
+        hits = {
+            str(k): await self._figure(measured, k, hits_at(ranks, document_Q, k))
+            for k in ks
+        }
+        baseline = (recorded["validation"] or {}).get("baseline")
         return {
             "pool": name,
-            "num_candidates": exact.num_candidates,
-            "num_windows": exact.num_windows,
-            "exact": _figures(exact),
-            "index": _figures(found)
-            | {"hit_at_5_context_included": found.hit_at_5_context_included},
+            "num_candidates": ranks.pool.size,
+            "num_windows": len(ranks.exact),
+            "exact": {
+                "hit_at": {k: asdict(hit.exact) for k, hit in hits.items()},
+                "mrr_at_10": whole.exact_mrr_at_10,
+            },
+            "index": {
+                "hit_at": {k: asdict(hit.index) for k, hit in hits.items()},
+                "mrr_at_10": whole.index_mrr_at_10,
+                "hit_at_5_context_included": whole.hit_at_5_context_included,
+            },
             "baseline": None
-            if exact.baseline_hit_at is None
-            else {"name": exact.baseline, "hit_at": _by_k(exact.baseline_hit_at)},
+            if ranks.baseline is None
+            else {
+                "name": baseline,
+                "hit_at": {k: hit.baseline for k, hit in hits.items()},
+            },
             "lift": None
-            if exact.lift is None
-            else {"k": SELECTION_K, **asdict(exact.lift)},
+            if whole.lift is None
+            else {"k": SELECTION_K, **asdict(whole.lift)},
             "recorded": recorded,
         }
 
@@ -186,21 +189,24 @@ class Hitk:
         return self._bundle.card.get(key) or {}
 
 
+async def _once(
+    tasks: dict[Hashable, asyncio.Task[T]],
+    key: Hashable,
+    run: Callable[[], Coroutine[Any, Any, T]],
+) -> T:
+    """Join the task of that key, or start it; it outlives whoever waits for it."""
+    task = tasks.get(key)
+    if task is None:
+        task = tasks[key] = asyncio.create_task(run())
+    try:
+        return await asyncio.shield(task)
+    except Exception:
+        # the next to ask tries again
+        if tasks.get(key) is task:
+            del tasks[key]
+        raise
+
+
 def _recorded_pool(evaluation: dict[str, Any], name: PoolName) -> dict[str, Any] | None:
     pools: list[dict[str, Any]] = evaluation.get("pools") or []
     return next((pool for pool in pools if pool.get("pool") == name), None)
-
-
-def _with_context(ranks: PoolRanks) -> float | None:
-    if ranks.pool.name == "targets":
-        return None
-    return hit_at_k(ranks.with_context, SELECTION_K)
-
-
-def _figures(result: PoolResult) -> dict[str, Any]:
-    estimates = {k: asdict(estimate) for k, estimate in result.hit_at.items()}
-    return {"hit_at": _by_k(estimates), "mrr_at_10": result.mrr_at_10}
-
-
-def _by_k(values: dict[int, Any]) -> dict[str, Any]:
-    return {str(k): value for k, value in values.items()}

@@ -5,6 +5,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, Self
 
+import orjson
+
+from app.checked import from_json
 from training.corpus.corpus import Kind
 from training.errors import BundleError
 from training.files import read_versioned, write_json
@@ -85,14 +88,15 @@ class Manifest:
         """Read `bundle.json`.
 
         Raises:
-            BundleError: missing, unreadable or of another format.
+            BundleError: missing, unreadable or of another format, or a field is
+                missing, unknown or of another type.
         """
         path = folder / MANIFEST
         fields = read_versioned(path, what="bundle", version=FORMAT, error=BundleError)
         try:
-            return cls(**{**fields, "golden": Golden(**fields["golden"])})
-        except (KeyError, TypeError) as error:
-            msg = f"{path}: a field is missing or unknown: {error}"
+            return from_json(cls, orjson.dumps(fields))
+        except ValueError as error:
+            msg = f"{path}: {error}"
             raise BundleError(msg) from error
 
     def verify(self, folder: Path) -> None:

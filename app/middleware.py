@@ -28,6 +28,11 @@ REQUEST_ID: Final = "X-Request-ID"
 _ACCEPTED_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 # Anything else, line breaks above all, would let a client write into the log.
 
+_METHODS: Final = frozenset(
+    ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+)
+# A client can invent others, and each would be a time series for ever.
+
 _FIELDS: Final = "nextvec.log_fields"
 _ID: Final = "nextvec.request_id"
 
@@ -79,13 +84,14 @@ class RequestLog:
 
     def _note(self, scope: Scope, name: str, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "unmatched")
-        self._metrics.requests.labels(route, scope["method"], str(status)).inc()
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        self._metrics.requests.labels(route, method, str(status)).inc()
         self._metrics.request_seconds.labels(route).observe(seconds)
         log.info(
             "request answered",
             extra={
                 "request_id": name,
-                "method": scope["method"],
+                "method": method,
                 "route": route,
                 "status": status,
                 "latency_ms": round(1000 * seconds, 3),
@@ -106,7 +112,8 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        declared = Headers(scope=scope).get("content-length", "")
+        # twenty digits are beyond any limit, and Python refuses to read thousands
+        declared = Headers(scope=scope).get("content-length", "")[:20]
         received = 0
 
         async def receive_limited() -> Message:

@@ -20,6 +20,7 @@ from app.problems import (
     UNSUPPORTED_MEDIA_TYPE,
     ProblemType,
 )
+from app.routes.metrics import MAX_KS
 from app.schemas import SCHEMAS, option_schemas
 from app.settings import Settings
 from training.evaluation.pools import POOLS
@@ -191,8 +192,9 @@ def _hitk(settings: Settings) -> Json:
             },
             {
                 "name": "k",
-                "description": "Cut-offs, repeated or with commas; 1, 5, 10 if none.",
-                "schema": {"type": "array", "items": k},
+                "description": f"At most {MAX_KS} cut-offs, repeated or with commas; "
+                "1, 5, 10 if none.",
+                "schema": {"type": "array", "items": k, "maxItems": MAX_KS},
                 **several,
             },
             {

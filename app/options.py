@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Final, NoReturn
 
-from app.problems import INVALID_OPTION, ProblemError
+from app.problems import INVALID_OPTION, ProblemError, quoted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +69,7 @@ def options_of_fields(given: Mapping[str, Any], limits: Limits) -> Options:
             taken[name] = _names(name, taken[name])
     k = taken.pop("k", limits.default_k)
     if type(k) is not int:
-        _refuse(f"k: expected an integer, got {name_of(k)}")
+        _refuse(f"k: expected an integer, 1 to {limits.max_k}, got {name_of(k)}")
     return Options(k=_within(k, limits), **taken)
 
 
@@ -105,7 +105,7 @@ def refuse_unknown(given: Iterable[str], known: Iterable[str]) -> None:
     known = tuple(known)
     for name in given:
         if name not in known:
-            _refuse(f"{name!r} is unknown; expected any of {', '.join(known)}")
+            _refuse(f"{quoted(name)} is unknown; expected any of {', '.join(known)}")
 
 
 def single(name: str, values: list[str]) -> str:
@@ -127,7 +127,7 @@ def flag(name: str, values: list[str]) -> bool:
     """
     value = single(name, values)
     if value.lower() not in _WORDS:
-        _refuse(f"{name}: expected true or false, got {value[:40]!r}")
+        _refuse(f"{name}: expected true or false, got {quoted(value)}")
     return _WORDS[value.lower()]
 
 
@@ -139,7 +139,7 @@ def number(name: str, value: str) -> int:
     """
     # isdecimal takes other scripts' digits as well; more than 9 fit no limit
     if not (value.isascii() and value.isdecimal() and len(value) < 10):
-        _refuse(f"{name}: expected an integer, got {value[:40]!r}")
+        _refuse(f"{name}: expected an integer of at most 9 digits, got {quoted(value)}")
     return int(value)
 
 
@@ -150,6 +150,9 @@ def name_of(value: object) -> str:
         >>> name_of(True), name_of(None), name_of({})
         ('a boolean', 'null', 'an object')
     """
+    if isinstance(value, float) and abs(value) >= 2**63:
+        # where orjson, too, has given up on integers
+        return "a number beyond 64 bits"
     names: dict[type, str] = {
         bool: "a boolean",
         dict: "an object",

@@ -11,6 +11,7 @@ from app.bundling import build_bundle
 from app.registry import Registry
 from training.commands.console import console
 from training.commands.corpus import sample
+from training.commands.options import resolve
 from training.commands.runs import train_in
 from training.corpus.store import load_corpus
 from training.corpus.windows import cut_windows
@@ -54,38 +55,65 @@ def make_live(
     Raises:
         ProjectError: a stage failed; what was finished before stays.
     """
+    wanted: list[dict[str, Any]] = [{"architecture": name} for name in architectures]
+    for told in wanted:
+        # refused now, and not after a corpus was made
+        resolve(recipe, told)
     folder = corpus or root / "corpora" / sample_name
+    console.rule("1 of 4: corpus")
     if corpus is None:
-        console.rule("1 of 4: corpus")
         sample(sample_name, out=folder, downloads=root / "downloads")
+    else:
+        console.print(f"· {folder}", soft_wrap=True)
     console.rule("2 of 4: training")
-    cards = [
-        train_in(folder, recipe, {"architecture": name}, runs=root / "runs")
-        for name in architectures
-    ]
+    cards = [train_in(folder, recipe, told, runs=root / "runs") for told in wanted]
     console.rule("3 of 4: the best run")
     same = [
         (path, card)
-        for path, card in finished_runs(root / "runs")
+        for path, card in finished_runs(root / "runs", skipped=_warn)
         if ground(card) == ground(cards[0])
     ]
-    run, card = best_run(same)
+    run, card = best_run(same, prefer=[card["name"] for card in cards])
     console.print(
         f"· {run.name}: the highest validation Hit@5 ({card['best_score']:.2%}) of "
         f"{len(same)} finished run(s) on this corpus and split",
         soft_wrap=True,
     )
     console.rule("4 of 4: bundle")
-    registry = Registry(root / "bundles")
+    version = _bundle(run, folder, Registry(root / "bundles"))
+    return Live(version=version, card=card, example=_example(folder))
+
+
+def _bundle(run: Path, corpus: Path, registry: Registry) -> str:
+    """Bundle a run, promote what is new, and return what is live.
+
+    A bundle that was there already and is not live was rolled back from, or another
+    was promoted: that choice stands.
+    """
+    before = registry.versions()
     version = build_bundle(
         run,
         registry.folder,
-        corpus=folder,
+        corpus=corpus,
         say=lambda what: console.print(f"· {what}", soft_wrap=True),
     )
-    registry.promote(version)
+    pointer = registry.pointer()
+    if pointer is None or version not in before:
+        registry.promote(version)
+    elif pointer.version != version:
+        console.print(
+            f"· {pointer.version} was made live and stays so; for the best run: "
+            f"nextvec bundle promote {version}",
+            style="yellow",
+            soft_wrap=True,
+        )
+        return pointer.version
     console.print(f"· {version} is live", soft_wrap=True)
-    return Live(version=version, card=card, example=_example(folder))
+    return version
+
+
+def _warn(what: str) -> None:
+    console.print(f"Left out: {what}", style="yellow", markup=False, soft_wrap=True)
 
 
 def _example(folder: Path) -> list[str]:

@@ -13,6 +13,8 @@ from starlette.responses import Response
 
 MEDIA_TYPE: Final = "application/problem+json"
 _PREFIX: Final = "urn:nextvec:problem:"
+_ECHOED: Final = 100
+# Characters of a client's own text that an answer repeats.
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,21 @@ def problem_response(
     return Response(
         orjson.dumps(body), code, media_type=MEDIA_TYPE, headers=dict(headers or {})
     )
+
+
+def cut(text: str) -> str:
+    """Return the first 100 characters of what a client sent."""
+    return text[:_ECHOED]
+
+
+def quoted(text: str) -> str:
+    """Quote the first 100 characters of what a client sent.
+
+    Example:
+        >>> quoted("k")
+        "'k'"
+    """
+    return repr(cut(text))
 
 
 def type_of_status(status: int) -> ProblemType:

@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Final
 
 from app.bundle import Bundle, load_bundle
+from app.checked import from_json
 from app.engine import Engine
 from app.golden import check_golden
 from app.manifest import MANIFEST
 from training.errors import BundleError
-from training.files import read_json, write_json
+from training.files import write_json
 
 POINTER: Final = "LIVE"
 
@@ -56,10 +57,10 @@ class Registry:
         """
         path = self.folder / POINTER
         try:
-            return Pointer(**read_json(path))
+            return from_json(Pointer, path.read_bytes())
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError) as error:
             msg = f"{path}: expected JSON with version and previous: {error}"
             raise BundleError(msg) from error
 

@@ -1,11 +1,13 @@
 """The settings of the service, and the only reader of the environment."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app.checked import faults
+from training.errors import ProjectError
 from training.vectors import CONTEXT_LENGTH
 
 
@@ -75,3 +77,23 @@ class Settings(BaseSettings):
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """Least severe level that is logged."""
+
+
+class SettingsError(ProjectError):
+    """A setting is of another type or out of bounds."""
+
+
+def read_settings(**told: Any) -> Settings:  # noqa: ANN401 - each checked by its field
+    """Read the settings from the environment and from what an operator said.
+
+    Args:
+        told: settings by name, which win over the environment; None is not set.
+
+    Raises:
+        SettingsError: one cannot be used; the message names it.
+    """
+    try:
+        return Settings(**{k: v for k, v in told.items() if v is not None})
+    except ValidationError as error:
+        msg = f"setting {faults(error)}"
+        raise SettingsError(msg) from error

@@ -9,7 +9,7 @@ import typer
 
 from app.pipeline import Live, make_live
 from app.serving import run_service
-from app.settings import Settings
+from app.settings import Settings, read_settings
 from training.commands.console import console, handle_errors
 
 
@@ -42,6 +42,8 @@ def up(
     ] = True,
 ) -> None:
     """Make corpus, checkpoint and bundle, whatever of it is missing, and serve."""
+    # a wrong setting must not show only after the training
+    settings = read_settings(bundles=root / "bundles")
     live = make_live(
         root,
         corpus=corpus,
@@ -51,7 +53,6 @@ def up(
     )
     if not serve:
         return
-    settings = Settings(bundles=root / "bundles")
     console.print(f"\nServing on http://{settings.host}:{settings.port}")
     console.print("Ask it, from another terminal:\n")
     console.print(curl_line(live, settings), soft_wrap=True, highlight=False)

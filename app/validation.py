@@ -77,8 +77,9 @@ class Validator:
         parts = yield from steps(len(windows), self._step_s, predict)
         return np.concatenate(parts)
 
-    def mean_cosine(self, prediction_QD: Float32) -> float:
-        """Return the mean cosine between predictions and targets."""
+    def mean_cosine(self, prediction_QD: Float32) -> Generator[None, None, float]:
+        """Return the mean cosine between predictions and targets, in one step."""
+        yield
         target_QD = self._engine.bundle.index.vectors[self._windows.target_rows]
         return float(np.einsum("qd,qd->q", prediction_QD, target_QD).mean())
 

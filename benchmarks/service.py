@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import orjson
@@ -20,6 +21,10 @@ from training.corpus.store import load_corpus
 
 _START_TIMEOUT_S = 60
 _TIMEOUT_S = 60
+
+_REFRESH: Final = "/metrics/hitk?refresh=true"
+_POLL: Final = "/metrics/hitk?k=1,2,3,4,5,6,7,8,9,10"
+# As many cut-offs as one request may name.
 
 Request = tuple[bytes, dict[str, str]]
 
@@ -46,6 +51,12 @@ class ServiceFigures:
     hitk_s: float
     """How long that validation took meanwhile."""
 
+    during_polls_ms: np.ndarray
+    """Of octet requests while another client asked for what was measured already."""
+
+    threads: int
+    """Threads of the service's network and index, as `/info` says."""
+
 
 def measure_service(bundles: Path, corpus: Path, *, requests: int) -> ServiceFigures:
     """Start the service, ask it with every kind of body in turn, and stop it."""
@@ -66,12 +77,18 @@ def measure_service(bundles: Path, corpus: Path, *, requests: int) -> ServiceFig
         process = psutil.Process(pid)
         idle = process.memory_info().rss / 2**20
         latencies: dict[str, list[float]] = {name: [] for name in bodies}
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT_S)
+        connection = connect(port)
         for start in starts.tolist():
             # in turn, so that a slow moment of the machine meets all of them
             for name, body in bodies.items():
                 latencies[name].append(timed(connection, body(start)))
-        during, hitk_s = _during_hitk(port, connection, bodies["octets"], starts)
+        asked = [bodies["octets"](start) for start in starts.tolist()]
+        during, took = _during(port, _REFRESH, asked)
+        get(
+            connect(port), _POLL
+        )  # computes the figures; the answers after it are cached
+        polled, _ = _during(port, _POLL, asked)
+        info = orjson.loads(get(connect(port), "/info"))
         after = process.memory_info().rss / 2**20
     return ServiceFigures(
         startup_s=startup_s,
@@ -79,41 +96,58 @@ def measure_service(bundles: Path, corpus: Path, *, requests: int) -> ServiceFig
         after_mib=after,
         latencies_ms={name: np.array(values) for name, values in latencies.items()},
         during_hitk_ms=np.array(during),
-        hitk_s=hitk_s,
+        hitk_s=float(np.median(took)),
+        during_polls_ms=np.array(polled),
+        threads=info["threads"],
     )
 
 
-def _during_hitk(
+def _during(
     port: int,
-    connection: http.client.HTTPConnection,
-    body: Callable[[int], Request],
-    starts: np.ndarray,
-) -> tuple[list[float], float]:
-    """Ask while another client has the validation run again, again and again."""
+    path: str,
+    requests: list[Request],
+) -> tuple[list[float], list[float]]:
+    """Send predictions while another client asks for a path again and again.
+
+    Returns:
+        Milliseconds of each prediction, and seconds of each of the other's answers.
+    """
     took: list[float] = []
     done = threading.Event()
 
-    def validate() -> None:
-        # bounded: as many runs as fit into what the requests take, at most ten
-        other = http.client.HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT_S)
-        for _ in range(10):
-            if done.is_set():
-                break
+    def ask() -> None:
+        other = connect(port)
+        while not done.is_set():
             started = time.perf_counter()
-            other.request("GET", "/metrics/hitk?refresh=true")
-            other.getresponse().read()
+            get(other, path)
             took.append(time.perf_counter() - started)
 
-    thread = threading.Thread(target=validate)
+    thread = threading.Thread(target=ask)
     thread.start()
-    latencies = []
-    for start in starts.tolist():
-        if not thread.is_alive():
-            break
-        latencies.append(timed(connection, body(start)))
-    done.set()
-    thread.join()
-    return latencies, float(np.median(took))
+    # not an older one: the service closes connections that idle for 5 s
+    connection = connect(port)
+    try:
+        latencies = [timed(connection, request) for request in requests]
+    finally:
+        done.set()
+        thread.join()
+    return latencies, took
+
+
+def connect(port: int) -> http.client.HTTPConnection:
+    """Return a connection to the service, opened by its first request."""
+    return http.client.HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT_S)
+
+
+def get(connection: http.client.HTTPConnection, path: str) -> bytes:
+    """Ask for a path and return what came."""
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    content = answer.read()
+    if answer.status != http.client.OK:
+        msg = f"{path}: expected 200, got {answer.status}: {content[:300]!r}"
+        raise RuntimeError(msg)
+    return content
 
 
 def octets(vectors: np.ndarray) -> Request:

@@ -15,11 +15,14 @@ class Epoch:
     score: float
     """Validation Hit@5 in the selection pool, a fraction."""
 
-    train_loss: float | None
-    """Mean loss of the steps, with dropout; None for epoch 0."""
+    step_loss: float | None
+    """Mean loss of the steps, with dropout and negatives of the own document, at every
+    position; None for epoch 0."""
 
+    train_loss: float
     validation_loss: float
-    """Loss of the validation windows, against a bank that stays the same."""
+    """Loss of windows of full context, without dropout, against a bank that stays the
+    same: the two can be compared with each other, not with the steps'."""
 
     train_cosine: float
     validation_cosine: float

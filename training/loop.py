@@ -74,9 +74,9 @@ def fit(
         state.history and stopping.should_stop
     ):
         number, started = len(state.history), time.perf_counter()
-        train_loss = None
+        step_loss = None
         if number > 0:
-            train_loss, state.step = trainer.train(number, state.step, listener)
+            step_loss, state.step = trainer.train(number, state.step, listener)
         measured = monitor.measure(model.eval(), epoch=number)
         if stopping.update(measured.score):
             state.best = {k: v.detach().cpu().clone() for k, v in _state(model).items()}
@@ -84,7 +84,8 @@ def fit(
         epoch = Epoch(
             number=number,
             score=measured.score,
-            train_loss=train_loss,
+            step_loss=step_loss,
+            train_loss=measured.train_loss,
             validation_loss=measured.validation_loss,
             train_cosine=measured.train_cosine,
             validation_cosine=measured.validation_cosine,

@@ -28,6 +28,7 @@ class Measured:
     """Figures of one state of a model."""
 
     score: float
+    train_loss: float
     validation_loss: float
     validation_cosine: float
     train_cosine: float
@@ -71,7 +72,8 @@ class Monitor:
         ranks = self._train_ranker.ranks(trained_QD)
         return Measured(
             score=hit_at_k(self._ranker.ranks(prediction_QD), SELECTION_K),
-            validation_loss=self._loss(prediction_QD),
+            train_loss=self._loss(trained_QD, self._train),
+            validation_loss=self._loss(prediction_QD, self._validation),
             validation_cosine=float(cosine_Q.mean()),
             train_cosine=float(trained_cosine_Q.mean()),
             train_hit5=hit_at_k(ranks, SELECTION_K),
@@ -85,10 +87,10 @@ class Monitor:
         target_QD = self._prepared.vectors_ND[torch.from_numpy(windows.target_rows)]
         return prediction_QD, cosine_similarity(prediction_QD, target_QD)
 
-    def _loss(self, prediction_QD: Tensor) -> float:
+    def _loss(self, prediction_QD: Tensor, windows: Windows) -> float:
         vectors_ND = self._prepared.vectors_ND
         group_N = torch.from_numpy(self._prepared.group_N)
-        target_Q = torch.from_numpy(self._validation.target_rows)
+        target_Q = torch.from_numpy(windows.target_rows)
         bank_N = torch.from_numpy(self._bank)
         loss = mixed_loss(
             prediction_QD,

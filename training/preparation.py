@@ -1,7 +1,8 @@
 """What every run on a corpus needs before the first step, and keeps in its folder."""
 
+import io
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from training.config import TrainingConfig
 from training.corpus.corpus import Corpus
 from training.corpus.duplicates import duplicate_groups
 from training.corpus.split import Split, split_documents
+from training.corpus.unique import UInt64, row_keys
 from training.corpus.windows import Windows
 from training.errors import BundleError
 from training.evaluation.baselines import (
@@ -28,6 +30,7 @@ from training.evaluation.baselines import (
 from training.evaluation.evaluation import SELECTION_K, Judge
 from training.evaluation.metrics import hit_at_k
 from training.evaluation.pools import PoolName
+from training.evaluation.statistics import estimate
 from training.evaluation.suite import Suite, build_suite
 from training.evaluation.suite_store import load_suite, save_suite
 from training.files import read_json, write_bytes, write_json
@@ -39,6 +42,7 @@ GROUPS = "groups.npy"
 SUITE = "validation.npz"
 BASELINES = "baselines.safetensors"
 BASELINE_SCORES = "baselines.json"
+TRAINED = "trained.npy"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +57,9 @@ class BestBaselines:
 
     scores: dict[str, dict[PoolName, float]]
     """Validation Hit@5 of every setting of every family, by pool."""
+
+    estimates: dict[str, dict[PoolName, dict[str, float]]]
+    """The same with 95 % intervals over documents: value, low and high."""
 
     base: WeightedMean
     """The best weighted mean of the selection pool: the base of the model."""
@@ -78,8 +85,19 @@ class Preparation:
         listener: Listener,
         *,
         transform: Transform | None = None,
+        trained_keys: UInt64 | None = None,
     ) -> None:
-        """Prepare it in a ``folder`` that exists; None fits a transform of its own."""
+        """Prepare it.
+
+        Args:
+            corpus: whose documents these are.
+            config: the options of the run.
+            folder: the run's, which exists.
+            listener: hears of every stage.
+            transform: the one to use; None fits one on the training documents.
+            trained_keys: keys of vectors that a model of another corpus was trained
+                on: windows with such a target count as leaked.
+        """
         self.corpus, self.config = corpus, config
         self._folder, self._listener = folder, listener
         listener.stage("splitting by document, finding duplicates")
@@ -90,12 +108,22 @@ class Preparation:
             [corpus.sequence(d) for d in self.split.train.tolist()]
         )
         self.train_rows: Int64 = np.unique(train_rows)
+        also_trained_N = None
+        if trained_keys is not None:
+            also_trained_N = np.isin(row_keys(np.asarray(corpus.vectors)), trained_keys)
         self.transform = transform or Transform.fit(
             np.asarray(corpus.vectors[self.train_rows]), config.transform_config
         )
         self.vectors_ND: Tensor = torch.from_numpy(self.transform.apply(corpus.vectors))
-        self.suite: Suite = self._validation_suite()
+        self.suite: Suite = self._validation_suite(also_trained_N)
         self.judge = Judge(self.vectors_ND, self.group_N, self.suite)
+
+    def keep_trained_keys(self) -> None:
+        """Write which vectors are trained on, for evaluation on another corpus."""
+        keys = row_keys(np.asarray(self.corpus.vectors[self.train_rows]))
+        data = io.BytesIO()
+        np.save(data, keys)
+        write_bytes(self._folder / TRAINED, data.getvalue())
 
     def context(self, windows: Windows) -> tuple[Tensor, Tensor]:
         """Return context vectors ``(Q, T, D)`` in the searched space, and lengths."""
@@ -115,14 +143,18 @@ class Preparation:
         self._listener.stage("measuring the baselines")
         context_QTD, length_Q = self.context(self.suite.windows)
         scores: dict[str, dict[PoolName, float]] = {}
+        estimates: dict[str, dict[PoolName, dict[str, float]]] = {}
         best: dict[PoolName, tuple[float, str, Tensor]] = {}
         fitted = self.fitted_baselines
         for done, baseline in enumerate(fitted, start=1):
             prediction_QD = predict_all(baseline, context_QTD, length_Q)
-            scores[baseline.name] = {}
+            scores[baseline.name], estimates[baseline.name] = {}, {}
             for pool, rank_Q in self.judge.ranks(prediction_QD).items():
                 score = hit_at_k(rank_Q, SELECTION_K)
                 scores[baseline.name][pool] = score
+                hit_Q = (rank_Q <= SELECTION_K).astype(float)
+                found = estimate(hit_Q, self.suite.windows.documents)
+                estimates[baseline.name][pool] = asdict(found)
                 if pool not in best or score > best[pool][0]:
                     best[pool] = (score, baseline.name, prediction_QD)
             self._listener.progress(done, len(fitted))
@@ -130,6 +162,7 @@ class Preparation:
             names={pool: name for pool, (_, name, _) in best.items()},
             predictions={pool: prediction for pool, (_, _, prediction) in best.items()},
             scores=scores,
+            estimates=estimates,
             base=self._best_base(scores),
         )
         self._keep_baselines(chosen)
@@ -153,14 +186,14 @@ class Preparation:
         path = self._folder / GROUPS
         try:
             return np.asarray(np.load(path, allow_pickle=False))
-        except (OSError, ValueError):
+        except (OSError, ValueError, EOFError):
             groups = duplicate_groups(np.asarray(self.corpus.vectors))
-            temporary = path.with_suffix(".tmp.npy")
-            np.save(temporary, groups)
-            temporary.replace(path)
+            data = io.BytesIO()
+            np.save(data, groups)
+            write_bytes(path, data.getvalue())
             return groups
 
-    def _validation_suite(self) -> Suite:
+    def _validation_suite(self, also_trained_N: np.ndarray | None) -> Suite:
         path = self._folder / SUITE
         try:
             return load_suite(path)
@@ -171,6 +204,7 @@ class Preparation:
                 self.group_N,
                 "validation",
                 stride=self.config.stride,
+                also_trained_N=also_trained_N,
             )
             temporary = path.with_suffix(".tmp.npz")
             save_suite(temporary, suite)
@@ -186,6 +220,7 @@ class Preparation:
         about = {
             "names": chosen.names,
             "scores": chosen.scores,
+            "estimates": chosen.estimates,
             "base": {"rates": chosen.base.rates, "weights": chosen.base.weights},
         }
         write_json(self._folder / BASELINE_SCORES, about)
@@ -201,5 +236,6 @@ class Preparation:
             names=about["names"],
             predictions={pool: predictions[pool] for pool in about["names"]},
             scores=about["scores"],
+            estimates=about["estimates"],
             base=WeightedMean(tuple(base["rates"]), tuple(base["weights"])),
         )

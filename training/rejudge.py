@@ -5,13 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from training.checkpoint import load_checkpoint, predict
 from training.config import TrainingConfig
 from training.corpus.store import load_corpus
+from training.corpus.unique import UInt64
 from training.errors import CheckpointError, VectorError
 from training.evaluation.evaluation import Evaluation
 from training.listener import Listener, Silence
-from training.preparation import Preparation
+from training.preparation import TRAINED, Preparation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +28,9 @@ class Judged:
 
     is_own_corpus: bool
     """Whether that is the corpus it was trained on."""
+
+    knows_trained: bool
+    """Whether windows of vectors it was trained on could be left out."""
 
 
 def judge_checkpoint(
@@ -58,6 +64,8 @@ def judge_checkpoint(
             f"{checkpoint.model.config.dim}"
         )
         raise VectorError(msg)
+    is_own = corpus.fingerprint == card["corpus"]["fingerprint"]
+    keys = None if is_own else _trained_keys(folder)
     config = TrainingConfig.from_dict(card["options"], source=str(folder))
     with tempfile.TemporaryDirectory() as scratch:
         prepared = Preparation(
@@ -66,6 +74,7 @@ def judge_checkpoint(
             Path(scratch),
             listener or Silence(),
             transform=checkpoint.transform,
+            trained_keys=keys,
         )
         baselines = prepared.best_baselines()
     context_QTD, length_Q = prepared.context(prepared.suite.windows)
@@ -74,5 +83,14 @@ def judge_checkpoint(
         evaluation=prepared.judge.evaluate(prediction_QD, baselines.paired()),
         card=card,
         corpus=corpus.card.name,
-        is_own_corpus=corpus.fingerprint == card["corpus"]["fingerprint"],
+        is_own_corpus=is_own,
+        knows_trained=is_own or keys is not None,
     )
+
+
+def _trained_keys(folder: Path) -> UInt64 | None:
+    """Read the keys of what was trained on; a bundle or a bare checkpoint has none."""
+    try:
+        return np.asarray(np.load(folder / TRAINED, allow_pickle=False))
+    except (OSError, ValueError, EOFError):
+        return None

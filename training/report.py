@@ -1,19 +1,25 @@
-"""A self-contained page about one run: curves, figures, readiness."""
+"""The results analysis of one run: a self-contained page, and the same as Markdown."""
 
 import io
-from collections.abc import Sequence
+import math
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import matplotlib as mpl
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from training.diagnosis import findings
 from training.evaluation.readiness import points
 from training.evaluation.statistics import Estimate
 from training.files import write_bytes
+from training.finding import THRESHOLDS
+
+CURVES: Final = "curves.svg"
 
 _SVG_METADATA = ("Creator", "Date", "Format", "Type")
 # Left out: they differ from day to day, and name addresses on the web.
@@ -22,21 +28,85 @@ _TRAIN, _VALIDATION, _BEST = "#b45309", "#1d4ed8", "#6b7280"
 
 
 def write_report(path: Path, card: dict[str, Any]) -> None:
-    """Write the page of a run from its card."""
+    """Write the page of a run from its card, and beside it Markdown and the curves.
+
+    Args:
+        path: of the page; the Markdown gets its name with ``.md``, the curves that the
+            Markdown shows are `CURVES` in the same folder.
+        card: of the run. One from before there were diagnosis and examples is held to
+            the rules now, and shows no examples.
+    """
+    curves = draw_curves(card)
+    told = {
+        "card": card,
+        "best": card["history"][card["best_epoch"]],
+        "last": card["history"][-1],
+        "diagnosis": card.get("diagnosis", findings(card)),
+        "thresholds": THRESHOLDS,
+        "examples": card.get("examples"),
+        "curves": Markup(curves),  # noqa: S704 - drawn here
+    }
+    page = _environment(autoescape=True).get_template("report.html").render(told)
+    markdown = _environment(autoescape=False).get_template("report.md").render(told)
+    write_bytes(path.with_name(CURVES), curves.encode())
+    write_bytes(path.with_suffix(".md"), markdown.encode())
+    write_bytes(path, page.encode())
+
+
+def _environment(*, autoescape: bool) -> Environment:
+    """Return what renders HTML, escaped by Jinja, or Markdown, escaped by us."""
     environment = Environment(
         loader=PackageLoader("training"),
-        autoescape=select_autoescape(),
+        autoescape=autoescape,  # noqa: S701 - off for Markdown only
+        finalize=None if autoescape else markdown_text,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
     environment.filters["percent"] = percent
+    environment.filters["difference"] = difference
+    environment.filters["interval"] = interval
     environment.filters["points"] = lambda gain: points(Estimate.from_plain(gain))
-    page = environment.get_template("report.html").render(
-        card=card,
-        curves=Markup(draw_curves(card)),  # noqa: S704 - drawn here
-    )
-    write_bytes(path, page.encode())
+    return environment
+
+
+def interval(plain: Mapping[str, float | None]) -> str:
+    """Write the interval of a share in percent, nothing where there is none.
+
+    Example:
+        >>> interval({"value": 0.12, "low": 0.1, "high": 0.14})
+        '[10.0, 14.0]'
+    """
+    found = Estimate.from_plain(plain)
+    if math.isinf(found.low):
+        return ""
+    return f"[{100 * found.low:.1f}, {100 * found.high:.1f}]"
+
+
+def markdown_text(value: object) -> object:
+    r"""Escape what Markdown, or HTML within it, would take for markup.
+
+    Args:
+        value: what a template puts out; anything but a string is returned as it is.
+
+    Example:
+        >>> markdown_text("a|b\n<i>")
+        'a\\|b \\<i\\>'
+    """
+    if not isinstance(value, str):
+        return value
+    return re.sub(r"([\\`*_{}\[\]<>|~#$&!])", r"\\\1", re.sub(r"\s*\n\s*", " ", value))
+
+
+def difference(gain: float) -> str:
+    """Write a difference of shares in percentage points.
+
+    Example:
+        >>> difference(0.0123)
+        '+1.2 points'
+    """
+    return f"{100 * gain:+.1f} points"
 
 
 def percent(share: float | None) -> str:
@@ -50,19 +120,29 @@ def percent(share: float | None) -> str:
 
 
 def draw_curves(card: dict[str, Any]) -> str:
-    """Draw loss, cosine and Hit@5 over the epochs as an SVG element."""
+    """Draw loss, cosine, Hit@5 and their gaps over the epochs as an SVG element."""
     history: list[dict[str, Any]] = card["history"]
     # text stays text: searchable, and small
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": card["name"]}):
-        figure = Figure(figsize=(12, 3.4), layout="constrained")
-        loss, cosine, hit5 = figure.subplots(1, 3)
+    with mpl.rc_context(
+        {
+            "svg.fonttype": "none",
+            "svg.hashsalt": card["name"],
+            "figure.constrained_layout.h_pad": 0.12,
+        }
+    ):
+        figure = Figure(figsize=(12, 6.4), layout="constrained")
+        (hit5, loss), (gap, cosine) = figure.subplots(2, 2)
         _curve(loss, history, "train_loss", "validation_loss", "loss")
         _curve(cosine, history, "train_cosine", "validation_cosine", "cosine to target")
         _curve(hit5, history, "train_hit5", "score", "Hit@5")
         pool = card["options"]["selection_pool"]
         best = max(scores[pool] for scores in card["baselines"].values())
         hit5.axhline(best, color="#15803d", linestyle=":", label="best baseline")
-        for axes in (loss, cosine, hit5):
+        _gap(gap, history, "train_hit5", "score", "Hit@5", "#7c3aed")
+        _gap(gap, history, "train_cosine", "validation_cosine", "cosine", "#0e7490")
+        gap.axhline(0, color=_BEST, linewidth=1)
+        gap.set_title("gap: training less validation")
+        for axes in (loss, cosine, hit5, gap):
             axes.axvline(card["best_epoch"], color=_BEST, linestyle="--", linewidth=1)
             axes.set_xlabel("epoch (dashed: the best one)")
             axes.xaxis.get_major_locator().set_params(integer=True)
@@ -81,13 +161,36 @@ def _curve(
     validation: str,
     title: str,
 ) -> None:
-    numbers = [epoch["number"] for epoch in history]
     for name, label, color in (
         (train, "training", _TRAIN),
         (validation, "validation", _VALIDATION),
     ):
-        values = [
-            float("nan") if epoch[name] is None else epoch[name] for epoch in history
-        ]
-        axes.plot(numbers, values, marker="o", markersize=3, color=color, label=label)
+        _plot(axes, history, _values(history, name), label, color)
     axes.set_title(title)
+
+
+def _gap(
+    axes: Axes,
+    history: Sequence[dict[str, Any]],
+    train: str,
+    validation: str,
+    label: str,
+    color: str,
+) -> None:
+    pairs = zip(_values(history, train), _values(history, validation), strict=True)
+    _plot(axes, history, [t - v for t, v in pairs], label, color)
+
+
+def _values(history: Sequence[dict[str, Any]], name: str) -> list[float]:
+    return [float("nan") if epoch[name] is None else epoch[name] for epoch in history]
+
+
+def _plot(
+    axes: Axes,
+    history: Sequence[dict[str, Any]],
+    values: Sequence[float],
+    label: str,
+    color: str,
+) -> None:
+    numbers = [epoch["number"] for epoch in history]
+    axes.plot(numbers, values, marker="o", markersize=3, color=color, label=label)

@@ -15,12 +15,14 @@ from torch import Tensor
 from training.checkpoint import CARD, FORMAT, model_settings, predict
 from training.config import TrainingConfig
 from training.corpus.corpus import Corpus
+from training.diagnosis import findings
 from training.errors import TrainingError
 from training.evaluation.baselines import predict_all
 from training.evaluation.diagnostics import diagnose
 from training.evaluation.evaluation import Evaluation, Judge
 from training.evaluation.readiness import assess
-from training.evaluation.suite import Suite, build_suite
+from training.evaluation.suite import PROTOCOL, Suite, build_suite
+from training.examples import choose_examples
 from training.files import read_json, write_json
 from training.history import write_history
 from training.listener import Listener, Silence
@@ -90,7 +92,11 @@ def train(
 
 def _claim(folder: Path, corpus: Corpus, config: TrainingConfig) -> None:
     """Refuse to mix two runs in one folder."""
-    told = {"corpus": corpus.fingerprint, "options": config.to_dict()}
+    told = {
+        "protocol": PROTOCOL,
+        "corpus": corpus.fingerprint,
+        "options": config.to_dict(),
+    }
     path = folder / OPTIONS
     if not path.exists():
         write_json(path, told)
@@ -119,6 +125,7 @@ def _train(
     listener: Listener,
 ) -> dict[str, Any]:
     prepared = Preparation(corpus, config, folder, listener)
+    prepared.keep_trained_keys()
     # made before training: a corpus without test windows must not cost a training
     test_suite = build_suite(
         corpus, prepared.split, prepared.group_N, "test", stride=config.stride
@@ -133,7 +140,8 @@ def _train(
     listener.stage("training")
     trained = fit(NextVectorModel(model_config), prepared, config, folder, listener)
     listener.stage("judging the best weights on validation")
-    evaluation = _validate(trained, prepared, baselines)
+    prediction_QD = _predict_validation(trained, prepared)
+    evaluation = prepared.judge.evaluate(prediction_QD, baselines.paired())
     diagnostics = diagnose(
         trained.model,
         lambda context, length: predict(trained.model, context, length),
@@ -147,11 +155,14 @@ def _train(
         shuffled_loss=diagnostics.shuffled_loss,
         recorded_score=trained.best_score,
         restored_score=trained.restored_score,
+        num_test_leaked=test_suite.num_leaked,
+        is_test_clean=test_suite.is_clean,
     )
     listener.stage("one look at the test documents")
     test = _test(trained, prepared, baselines, test_suite)
     card = {
         "format": FORMAT,
+        "protocol": PROTOCOL,
         "name": folder.name,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "model": model_settings(model_config),
@@ -166,12 +177,15 @@ def _train(
         "evaluation": evaluation.to_dict(),
         "test_evaluation": test.to_dict(),
         "baselines": baselines.scores,
+        "baseline_hit5": baselines.estimates,
         "diagnostics": diagnostics.to_dict(),
         "readiness": readiness.to_dict(),
+        "examples": choose_examples(prepared, prediction_QD, seed=config.seed),
         "seed": config.seed,
         "seconds": sum(epoch.seconds for epoch in trained.history),
         "versions": _versions(),
     }
+    card["diagnosis"] = [finding.to_dict() for finding in findings(card)]
     listener.stage("writing the report")
     write_history(folder / "history.csv", trained.history)
     write_report(folder / "report.html", card)
@@ -183,12 +197,9 @@ def _train(
     return written
 
 
-def _validate(
-    trained: Trained, prepared: Preparation, baselines: BestBaselines
-) -> Evaluation:
+def _predict_validation(trained: Trained, prepared: Preparation) -> Tensor:
     context_QTD, length_Q = prepared.context(prepared.suite.windows)
-    prediction_QD = predict(trained.model, context_QTD, length_Q)
-    return prepared.judge.evaluate(prediction_QD, baselines.paired())
+    return predict(trained.model, context_QTD, length_Q)
 
 
 def _test(

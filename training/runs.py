@@ -1,23 +1,37 @@
 """Runs side by side, and which of them is the best."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from training.checkpoint import CARD, read_checkpoint_card
-from training.errors import TrainingError
+from training.errors import CheckpointError, TrainingError
+from training.evaluation.suite import PROTOCOL
 
 
-def finished_runs(folder: Path) -> list[tuple[Path, dict[str, Any]]]:
-    """Return folder and card of every finished run, by name."""
-    return [
-        (path.parent, read_checkpoint_card(path.parent))
-        for path in sorted(folder.glob(f"*/{CARD}"))
-    ]
+def finished_runs(
+    folder: Path, *, skipped: Callable[[str], None] = lambda _: None
+) -> list[tuple[Path, dict[str, Any]]]:
+    """Return folder and card of every finished run, by name.
+
+    Args:
+        folder: that holds the runs.
+        skipped: told why, for each run whose card cannot be read.
+    """
+    found = []
+    for path in sorted(folder.glob(f"*/{CARD}")):
+        try:
+            found.append((path.parent, read_checkpoint_card(path.parent)))
+        except CheckpointError as error:
+            skipped(str(error))
+    return found
 
 
 def best_run(
-    runs: Sequence[tuple[Path, dict[str, Any]]], *, corpus: str | None = None
+    runs: Sequence[tuple[Path, dict[str, Any]]],
+    *,
+    corpus: str | None = None,
+    prefer: Sequence[str] = (),
 ) -> tuple[Path, dict[str, Any]]:
     """Choose the run with the highest validation Hit@5.
 
@@ -26,6 +40,7 @@ def best_run(
     Args:
         runs: folders and cards.
         corpus: name or fingerprint of the corpus; None if all runs share one.
+        prefer: names that win where scores are equal.
 
     Raises:
         TrainingError: no run, or runs that cannot be compared.
@@ -48,14 +63,15 @@ def best_run(
             f"({', '.join(names)}): name one corpus"
         )
         raise TrainingError(msg)
-    return max(runs, key=lambda run: run[1]["best_score"])
+    return max(runs, key=lambda run: (run[1]["best_score"], run[0].name in prefer))
 
 
-def ground(card: dict[str, Any]) -> tuple[str, str, str, int]:
+def ground(card: dict[str, Any]) -> tuple[str, str, str, int, int]:
     """Return what two runs must share for their scores to be comparable."""
     return (
         card["corpus"]["fingerprint"],
         card["split"]["fingerprint"],
         card["options"]["selection_pool"],
         card["options"]["stride"],
+        card.get("protocol", PROTOCOL),
     )

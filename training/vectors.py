@@ -68,7 +68,8 @@ def check_vectors(
     if vectors.ndim != 2 or vectors.shape[1] == 0:
         msg = f"{source}: expected shape (n, D), got {vectors.shape}"
         raise VectorError(msg)
-    if vectors.dtype.kind != "f":
+    # wider than float64 (longdouble) NumPy has no sums for
+    if vectors.dtype.kind != "f" or vectors.dtype.itemsize > 8:
         msg = f"{source}: expected a float dtype, got {vectors.dtype}"
         raise VectorError(msg)
     if dim is not None and vectors.shape[1] != dim:

@@ -8,6 +8,9 @@ from starlette.responses import Response
 
 from app.service import Service
 
+_METHODS: Final = ["GET", "HEAD"]
+# Probes of load balancers often ask with HEAD; the server leaves the body out.
+
 _ALIVE: Final = b'{"live":true}'
 
 
@@ -15,12 +18,12 @@ def health_router(service: Service) -> APIRouter:
     """Return the routes, bound to a service."""
     router = APIRouter()
 
-    @router.get("/livez")
-    @router.get("/healthz")
+    @router.api_route("/livez", methods=_METHODS)
+    @router.api_route("/healthz", methods=_METHODS)
     async def livez() -> Response:
         return Response(_ALIVE, media_type="application/json")
 
-    @router.get("/readyz")
+    @router.api_route("/readyz", methods=_METHODS)
     async def readyz() -> Response:
         manifest = service.live.engine.bundle.manifest
         body = {"ready": True, "bundle": manifest.version}

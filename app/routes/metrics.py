@@ -12,12 +12,15 @@ from starlette.responses import Response
 from app.hitk import Hitk
 from app.middleware import log_fields
 from app.options import flag, number, refuse_unknown
-from app.problems import INVALID_OPTION, ProblemError
+from app.problems import INVALID_OPTION, ProblemError, quoted
 from app.service import Service
 from training.evaluation.evaluation import KS
 from training.evaluation.pools import POOLS, PoolName
 
 _PARAMETERS: Final = ("pool", "k", "refresh")
+
+MAX_KS: Final = 10
+"""Most different cut-offs of one request: each is a bootstrap in every pool."""
 
 
 def metrics_router(service: Service) -> APIRouter:
@@ -56,6 +59,9 @@ def _values(given: QueryParams, name: str) -> list[str]:
 
 def _ks(given: QueryParams, largest: int) -> list[int]:
     ks = sorted({number("k", value) for value in _values(given, "k")}) or list(KS)
+    if len(ks) > MAX_KS:
+        detail = f"k: expected at most {MAX_KS} different cut-offs, got {len(ks)}"
+        raise ProblemError(INVALID_OPTION, detail)
     for k in ks:
         if not 1 <= k <= largest:
             detail = f"k: expected 1 to {largest}, got {k}"
@@ -67,7 +73,7 @@ def _pools(given: QueryParams, hitk: Hitk) -> list[PoolName]:
     wanted = _values(given, "pool")
     for name in wanted:
         if name not in POOLS:
-            detail = f"pool: expected any of {', '.join(POOLS)}, got {name[:40]!r}"
+            detail = f"pool: expected any of {', '.join(POOLS)}, got {quoted(name)}"
             raise ProblemError(INVALID_OPTION, detail)
         if name not in hitk.pools:
             there = ", ".join(hitk.pools)

@@ -7,18 +7,23 @@ from typing import Any, Final
 import numpy as np
 import orjson
 from fastapi import APIRouter, Request
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from app.catalogue import Catalogue
 from app.engine import Answer, Query
+from app.media import media_type
 from app.middleware import log_fields
-from app.options import Options, options_of_query, refuse_unknown
+from app.options import Options, options_of_query
 from app.problems import (
+    INVALID_OPTION,
     NOT_APPLICABLE,
     UNKNOWN_DOCUMENT,
     UNKNOWN_ID,
     UNSUPPORTED_MEDIA_TYPE,
     ProblemError,
+    cut,
+    quoted,
 )
 from app.service import Live, Service
 from app.wire import PredictRequest, decode_json, decode_octets
@@ -36,7 +41,10 @@ def predict_router(service: Service) -> APIRouter:
     @router.post("/predict")
     async def predict(request: Request) -> Response:
         live = service.live
-        body = await request.body()
+        try:
+            body = await request.body()
+        except ClientDisconnect:
+            return _gone(service)
         began = time.perf_counter()
         asked, encoding = decode(request, body, live)
         query = to_query(asked, live.engine.bundle.catalogue)
@@ -45,7 +53,7 @@ def predict_router(service: Service) -> APIRouter:
         log_fields(request.scope)["k"] = query.k
         outcome = await _answer_or_disconnect(service, query, request)
         if outcome is None:
-            return Response(status_code=_GONE)
+            return _gone(service)
         answer, queue_s = outcome
         stages = {
             "parse": decode_s,
@@ -75,17 +83,21 @@ def decode(request: Request, body: bytes, live: Live) -> tuple[PredictRequest, s
     Raises:
         ProblemError: the type is not understood, or the body not usable.
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = media_type(request.headers)
     pairs = request.query_params.multi_items()
     if kind == JSON:
-        # options of a JSON request are in its body: a parameter would be ignored
-        refuse_unknown((name for name, _ in pairs), ())
+        if pairs:
+            detail = (
+                f"{quoted(pairs[0][0])}: the options of a JSON request belong in its "
+                "body, not in the query"
+            )
+            raise ProblemError(INVALID_OPTION, detail)
         asked = decode_json(body, live.limits)
         return asked, "json" if asked.ids is None else "ids"
     if kind == OCTETS:
         options = options_of_query(pairs, live.limits)
         return decode_octets(body, options, live.limits), "octets"
-    detail = f"expected {JSON} or {OCTETS}, got {kind[:100] or 'no content type'}"
+    detail = f"expected {JSON} or {OCTETS}, got {cut(kind) or 'no content type'}"
     raise ProblemError(UNSUPPORTED_MEDIA_TYPE, detail)
 
 
@@ -114,7 +126,7 @@ def _rows(ids: list[str], catalogue: Catalogue) -> np.ndarray:
     rows = [catalogue.row_of_id.get(name) for name in ids]
     if None in rows:
         at = rows.index(None)
-        detail = f"ids[{at}]: no vector is called {ids[at][:100]!r}"
+        detail = f"ids[{at}]: no vector is called {quoted(ids[at])}"
         raise ProblemError(UNKNOWN_ID, detail)
     return np.array(rows, dtype=np.int64)
 
@@ -131,7 +143,7 @@ def _numbers(
     for name in names:
         number = catalogue.number_of_document.get(name)
         if number is None:
-            detail = f"{option}: no document is called {name[:100]!r}"
+            detail = f"{option}: no document is called {quoted(name)}"
             raise ProblemError(UNKNOWN_DOCUMENT, detail)
         numbers.append(number)
     return numbers
@@ -147,11 +159,16 @@ async def _answer_or_disconnect(
         await asyncio.wait((answer, left), return_when=asyncio.FIRST_COMPLETED)
         if answer.done():
             return answer.result()
-        service.metrics.dropped.labels("disconnected").inc()
         return None
     finally:
         left.cancel()
         answer.cancel()
+
+
+def _gone(service: Service) -> Response:
+    """Note a client that left; the answer is for the log alone."""
+    service.metrics.dropped.labels("disconnected").inc()
+    return Response(status_code=_GONE)
 
 
 async def _disconnect(request: Request) -> None:

@@ -123,7 +123,7 @@ def test_every_missing_file_is_named(world: World, bundles: Path, name: str) -> 
         pytest.param(b"{", "not JSON", id="json"),
         pytest.param(b"[]", "expected bundle format 1, got None", id="list"),
         pytest.param(b'{"format": 2}', "expected bundle format 1, got 2", id="format"),
-        pytest.param(b'{"format": 1}', "missing or unknown", id="fields"),
+        pytest.param(b'{"format": 1}', "files: Field required", id="fields"),
     ],
 )
 def test_a_damaged_manifest_is_refused(
@@ -133,6 +133,44 @@ def test_a_damaged_manifest_is_refused(
 
     with pytest.raises(BundleError, match=words):
         load_bundle(bundles / world.version)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        pytest.param({"files": ["a"]}, "files: Input should be", id="list"),
+        pytest.param({"files": {"a": 1}}, "files: a: Input should be", id="checksum"),
+        pytest.param({"dim": "8"}, "dim: .* integer, got '8'", id="number"),
+        pytest.param({"golden": {"rows": []}}, "golden: scores: Field", id="golden"),
+        pytest.param({"owner": "me"}, "owner: Unexpected", id="unknown"),
+    ],
+)
+def test_a_manifest_s_field_of_another_type_is_named(
+    world: World, bundles: Path, fields: dict[str, object], words: str
+) -> None:
+    path = bundles / world.version / MANIFEST
+    change(path, **fields)
+
+    with pytest.raises(BundleError, match=words) as caught:
+        Manifest.load(path.parent)
+
+    assert str(caught.value).startswith(f"{path}: ")
+
+
+@pytest.mark.parametrize("name", ["index.faiss", MANIFEST])
+def test_a_damaged_bundle_is_made_anew(world: World, bundles: Path, name: str) -> None:
+    folder = bundles / world.version
+    data = (folder / name).read_bytes()
+    (folder / name).write_bytes(data[: len(data) // 2])
+    said: list[str] = []
+
+    version = build_bundle(world.run, bundles, say=said.append)
+
+    assert version == world.version
+    assert f"bundle {version} is damaged and is made anew: " in said[0]
+    assert said[-1] == f"bundle {version} is whole"
+    check_golden(Engine(load_bundle(folder)))
+    assert Registry(bundles).live() == folder
 
 
 def test_a_folder_without_manifest_is_no_bundle(tmp_path: Path) -> None:
@@ -286,8 +324,13 @@ def test_nothing_is_live_in_an_empty_folder(tmp_path: Path) -> None:
         Registry(tmp_path).live()
 
 
-def test_a_damaged_pointer_is_named(tmp_path: Path) -> None:
-    (tmp_path / POINTER).write_text("somewhere")
+@pytest.mark.parametrize(
+    "content", ["somewhere", "[1]", '{"version": 5}', '{"version": "a", "next": "b"}']
+)
+def test_a_damaged_pointer_is_named(tmp_path: Path, content: str) -> None:
+    (tmp_path / POINTER).write_text(content)
 
-    with pytest.raises(BundleError, match="expected JSON with version"):
+    with pytest.raises(BundleError, match="expected JSON with version") as caught:
         Registry(tmp_path).pointer()
+
+    assert "Pointer" not in str(caught.value)

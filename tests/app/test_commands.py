@@ -220,6 +220,29 @@ def test_serve_takes_its_settings_from_options_and_environment(
     assert served[0].host == "127.0.0.1"
 
 
+@pytest.mark.parametrize(
+    ("options", "environment", "words"),
+    [
+        pytest.param((), {"NEXTVEC_PORT": "abc"}, "setting port: ", id="variable"),
+        pytest.param(("--port", 99999), {}, "setting port: ", id="option"),
+        pytest.param((), {"NEXTVEC_MAX_K": "0"}, "setting max_k: ", id="bound"),
+    ],
+)
+def test_serve_names_a_setting_it_cannot_use(
+    monkeypatch: pytest.MonkeyPatch,
+    options: tuple[object, ...],
+    environment: dict[str, str],
+    words: str,
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+    shown = run("serve", *options, code=1)
+
+    assert shown.startswith(f"Error: {words}")
+    assert len(shown.splitlines()) == 1
+
+
 def test_serving_runs_the_app_with_our_logs(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

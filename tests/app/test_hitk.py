@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +11,13 @@ import pytest
 import torch
 from fastapi.testclient import TestClient
 
+from app import figures
 from app.bundling import seal
 from app.factory import create_app
 from app.settings import Settings
 from tests.app.asking import assert_problem, service_of
 from training.checkpoint import WEIGHTS, load_checkpoint, save_weights
+from training.evaluation.evaluation import PoolResult, pool_result
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,6 +68,10 @@ class TestHitk:
             ("k=101", "k: expected 1 to 100, got 101"),
             ("k=x", "expected an integer"),
             ("k=", "expected an integer"),
+            (
+                "k=1,2,3,4,5,6&k=7,8,9,10,11",
+                "k: expected at most 10 different cut-offs, got 11",
+            ),
             ("pool=all", "expected any of targets, documents, index, got 'all'"),
             ("refresh=maybe", "expected true or false"),
             ("top=5", "'top' is unknown"),
@@ -123,6 +130,36 @@ class TestHitk:
             assert hitk.num_runs == 2
             client.get("/metrics/hitk?pool=documents&refresh=true")
             assert hitk.num_runs == 4
+
+    def test_figures_are_computed_once_in_the_inference_thread(
+        self, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        threads: list[str] = []
+
+        def noted(*told: Any, **options: Any) -> PoolResult:  # noqa: ANN401 - passed on
+            threads.append(threading.current_thread().name)
+            return pool_result(*told, **options)
+
+        monkeypatch.setattr(figures, "pool_result", noted)
+        query = "/metrics/hitk?pool=documents"
+
+        with (
+            TestClient(create_app(settings)) as client,
+            ThreadPoolExecutor(8) as callers,
+        ):
+            client.get(f"{query}&k=1")
+            assert len(threads) == 4  # exact and index, of all and at 1
+            answers = list(
+                callers.map(lambda _: client.get(f"{query}&k=1,2").json(), range(8))
+            )
+            assert len(threads) == 6
+            assert client.get(f"{query}&k=1,2").json() == answers[0]
+            assert len(threads) == 6
+            client.get(f"{query}&k=1&refresh=true")
+            assert len(threads) == 10
+
+        assert all(answer == answers[0] for answer in answers)
+        assert set(threads) == {"inference"}
 
     def test_an_etag_saves_the_answer(self, client: TestClient) -> None:
         first = client.get("/metrics/hitk?pool=index")

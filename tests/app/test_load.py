@@ -14,14 +14,46 @@ import pytest
 from fastapi.testclient import TestClient
 
 from app.factory import create_app
+from app.manifest import MANIFEST, sha256_of
 from app.settings import Settings
 from tests.app.asking import assert_problem, service_of
+from training.checkpoint import CARD
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from tests.app.conftest import World
+
+
+def status_of(client: TestClient, messages: list[dict[str, Any]]) -> int:
+    """Ask with these messages from the client, and return the status of the answer."""
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "POST",
+        "path": "/predict",
+        "raw_path": b"/predict",
+        "query_string": b"",
+        "headers": [(b"content-type", b"application/json")],
+    }
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        await asyncio.sleep(0)
+        return messages.pop(0)
+
+    async def send(message: dict[str, Any]) -> None:
+        await asyncio.sleep(0)
+        sent.append(message)
+
+    async def ask_and_leave() -> None:
+        await client.app(scope, receive, send)  # type: ignore[arg-type]
+
+    assert client.portal is not None
+    client.portal.call(ask_and_leave)
+    return int(sent[0]["status"])
 
 
 class TestLoad:
@@ -84,38 +116,28 @@ class TestLoad:
     ) -> None:
         client, _ = held
         body = json.dumps({"ids": context}).encode()
-        scope = {
-            "type": "http",
-            "asgi": {"version": "3.0"},
-            "http_version": "1.1",
-            "method": "POST",
-            "path": "/predict",
-            "raw_path": b"/predict",
-            "query_string": b"",
-            "headers": [(b"content-type", b"application/json")],
-        }
-        messages: list[dict[str, Any]] = [
-            {"type": "http.request", "body": body},
-            {"type": "http.disconnect"},
-        ]
-        sent: list[dict[str, Any]] = []
 
-        async def receive() -> dict[str, Any]:
-            await asyncio.sleep(0)
-            return messages.pop(0)
+        status = status_of(
+            client,
+            [{"type": "http.request", "body": body}, {"type": "http.disconnect"}],
+        )
 
-        async def send(message: dict[str, Any]) -> None:
-            await asyncio.sleep(0)
-            sent.append(message)
-
-        async def leave_early() -> None:
-            await client.app(scope, receive, send)  # type: ignore[arg-type]
-
-        assert client.portal is not None
-        client.portal.call(leave_early)
-
-        assert sent[0]["status"] == 499
+        assert status == 499
         assert service_of(client).batcher.depth == 0
+
+    def test_a_client_that_leaves_while_it_sends_is_no_error(
+        self, settings: Settings, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        part = {"type": "http.request", "body": b'{"ids": [', "more_body": True}
+
+        with caplog.at_level(logging.INFO), TestClient(create_app(settings)) as client:
+            status = status_of(client, [part, {"type": "http.disconnect"}])
+            metrics = client.get("/metrics").text
+
+        assert status == 499
+        assert not [r for r in caplog.records if r.exc_info]
+        assert 'method="POST",route="/predict",status="499"} 1.0' in metrics
+        assert 'nextvec_dropped_total{reason="disconnected"} 1.0' in metrics
 
 
 class TestNotReady:
@@ -160,10 +182,12 @@ class TestNotReady:
     def test_whatever_is_in_a_bundle_does_not_take_it_down(
         self, bundles: Path, world: World
     ) -> None:
-        path = bundles / world.version / "bundle.json"
-        manifest = json.loads(path.read_bytes())
-        manifest["files"] = 5
-        path.write_text(json.dumps(manifest))
+        folder = bundles / world.version
+        card = json.loads((folder / CARD).read_bytes()) | {"corpus": "no object"}
+        (folder / CARD).write_text(json.dumps(card))
+        manifest = json.loads((folder / MANIFEST).read_bytes())
+        manifest["files"][CARD] = sha256_of(folder / CARD)
+        (folder / MANIFEST).write_text(json.dumps(manifest))
 
         with self.client_of(bundles) as client:
             assert_problem(client.get("/readyz"), "not-ready", "cannot be loaded")

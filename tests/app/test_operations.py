@@ -13,7 +13,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from app.factory import create_app
-from tests.app.asking import ask, assert_problem, service_of
+from tests.app.asking import OCTETS, ask, assert_problem, service_of
 
 if TYPE_CHECKING:
     from app.settings import Settings
@@ -27,6 +27,26 @@ class TestOperations:
         assert client.get("/livez").json() == {"live": True}
         assert client.get("/healthz").json() == {"live": True}
         assert client.get("/readyz").json() == {"ready": True, "bundle": world.version}
+
+    @pytest.mark.parametrize("path", ["/livez", "/healthz", "/readyz"])
+    def test_probes_answer_head_as_get_without_the_body(
+        self, client: TestClient, path: str
+    ) -> None:
+        head, get = client.head(path), client.get(path)
+
+        assert (head.status_code, head.content) == (200, b"")
+        for name in ("content-type", "content-length"):
+            assert head.headers[name] == get.headers[name]
+
+    def test_an_invented_method_is_no_label_of_its_own(
+        self, client: TestClient
+    ) -> None:
+        answer = client.request("X" * 300, "/livez")
+
+        assert_problem(answer, "method-not-allowed", "X" * 100 + " /livez")
+        text = client.get("/metrics").text
+        assert 'method="other",route="/livez",status="405"' in text
+        assert "XX" not in text + answer.text.replace("X" * 100 + " ", "")
 
     def test_info_shows_card_limits_and_versions(
         self, client: TestClient, world: World
@@ -69,6 +89,33 @@ class TestOperations:
         assert_problem(client.get("/nope"), "not-found", "GET /nope")
         assert_problem(client.get("/predict"), "method-not-allowed", "GET /predict")
         assert_problem(client.post("/predict/"), "not-found")
+
+    def test_an_answer_repeats_little_of_what_a_client_sent(
+        self, client: TestClient
+    ) -> None:
+        long = "x" * 20_000
+        ids = ["doc1#0"]
+
+        answers = [
+            client.get(f"/{long}"),
+            client.get("/metrics/hitk", params={long: "1"}),
+            client.get("/metrics/hitk", params={"k": long}),
+            client.get("/metrics/hitk", params={"pool": long}),
+            client.get("/metrics/hitk", params={"refresh": long}),
+            client.post("/predict", json={"ids": ids, long: 1}),
+            client.post("/predict", json={"ids": [long]}),
+            client.post("/predict", json={"ids": ids, "documents": [long]}),
+            client.post("/predict", json={"ids": ids}, params={long: "1"}),
+            client.post("/predict", params={long: "1"}, headers=OCTETS),
+            client.post("/predict", headers={"content-type": long}),
+            client.post("/predict", headers={"content-encoding": long}),
+            client.post("/predict", headers={"content-type": f"a; charset={long}"}),
+            client.post("/predict", headers={"content-length": "9" * 5000}),
+        ]
+
+        for answer in answers:
+            assert 400 <= answer.status_code < 500
+            assert len(answer.content) < 1000
 
     @pytest.mark.parametrize(
         ("given", "is_kept"),

@@ -215,7 +215,7 @@ class TestPredict:
             pytest.param(
                 {"json": {"ids": ["doc1#0"]}, "params": {"k": 3}},
                 "invalid-option",
-                "'k' is unknown",
+                "'k': the options of a JSON request belong in its body",
                 id="parameter beside json",
             ),
             pytest.param(
@@ -223,6 +223,21 @@ class TestPredict:
                 "unsupported-media-type",
                 "expected application/json or application/octet-stream, got text/xml",
                 id="content type",
+            ),
+            pytest.param(
+                {"json": {"ids": ["doc1#0"]}, "headers": {"content-encoding": "gzip"}},
+                "unsupported-media-type",
+                "Content-Encoding: expected identity, got 'gzip'",
+                id="compressed",
+            ),
+            pytest.param(
+                {
+                    "content": b'{"ids": ["doc1#0"]}',
+                    "headers": {"content-type": "application/json; charset=latin-1"},
+                },
+                "unsupported-media-type",
+                "Content-Type: expected charset utf-8, got 'latin-1'",
+                id="charset",
             ),
             pytest.param(
                 {"content": b"{}"},
@@ -242,6 +257,30 @@ class TestPredict:
         self, client: TestClient, request_of: dict[str, Any], slug: str, words: str
     ) -> None:
         assert_problem(client.post("/predict", **request_of), slug, words)
+
+    @pytest.mark.parametrize(
+        "headers",
+        [
+            {"content-type": "application/json; charset=UTF-8"},
+            {"content-type": 'Application/JSON;a=b;charset="utf-8"'},
+            JSON | {"content-encoding": "identity"},
+        ],
+    )
+    def test_what_changes_nothing_may_be_said(
+        self, client: TestClient, headers: dict[str, str]
+    ) -> None:
+        answer = client.post(
+            "/predict", content=b'{"ids": ["doc1#0"]}', headers=headers
+        )
+
+        assert answer.status_code == 200
+
+    def test_a_compressed_body_is_told_what_is_accepted(
+        self, client: TestClient
+    ) -> None:
+        answer = client.post("/predict", headers={"content-encoding": "br"})
+
+        assert answer.headers["accept-encoding"] == "identity"
 
     def test_a_body_is_counted_while_it_arrives(self, client: TestClient) -> None:
         def endless() -> Iterator[bytes]:

@@ -258,6 +258,18 @@ def query(*pairs: tuple[str, str]) -> Callable[[], object]:
         pytest.param(one_vector(k=0), "invalid-option", "1 to 20, got 0", id="k 0"),
         pytest.param(one_vector(k=21), "invalid-option", "got 21", id="k large"),
         pytest.param(one_vector(k=1.0), "invalid-option", "fraction", id="k float"),
+        pytest.param(
+            json_body(b'{"ids": ["a"], "k": ' + b"1" + 30 * b"0" + b"}"),
+            "invalid-option",
+            "expected an integer, 1 to 20, got a number beyond 64 bits",
+            id="k huge",
+        ),
+        pytest.param(
+            query(("k", "1" + 30 * "0")),
+            "invalid-option",
+            "at most 9 digits",
+            id="query k huge",
+        ),
         pytest.param(one_vector(k=True), "invalid-option", "a boolean", id="k bool"),
         pytest.param(
             one_vector(top_k=3), "invalid-option", "'top_k' is unknown", id="unknown"

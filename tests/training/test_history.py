@@ -20,8 +20,8 @@ def test_the_table_has_a_row_for_every_epoch(finished_run: Path) -> None:
         assert float(row["score"]) == epoch["score"]
         assert float(row["validation_loss"]) == epoch["validation_loss"]
         assert row["is_best"] == str(epoch["is_best"])
-    assert rows[0]["train_loss"] == ""
-    assert float(rows[1]["train_loss"]) == history[1]["train_loss"]
+    assert rows[0]["step_loss"] == ""
+    assert float(rows[1]["step_loss"]) == history[1]["step_loss"]
 
 
 def test_a_run_without_an_epoch_has_only_the_header(tmp_path: Path) -> None:

@@ -108,7 +108,7 @@ def test_the_untrained_state_is_epoch_0(start: Fit, prepared: Preparation) -> No
 
     assert len(trained.history) == 1
     assert trained.history[0].number == trained.best_epoch == 0
-    assert trained.history[0].train_loss is None
+    assert trained.history[0].step_loss is None
     assert trained.history[0].is_best
     base = prepared.fitted_baselines
     assert base
@@ -141,7 +141,7 @@ def test_the_best_weights_are_restored_and_not_the_last(
 def test_training_lowers_the_loss(start: Fit) -> None:
     trained = start(max_epochs=3)
 
-    losses = [epoch.train_loss for epoch in trained.history[1:]]
+    losses = [epoch.step_loss for epoch in trained.history[1:]]
     assert None not in losses
     assert losses == sorted(losses, reverse=True)  # type: ignore[type-var]
     assert trained.history[-1].validation_loss < trained.history[0].validation_loss

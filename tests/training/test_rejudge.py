@@ -8,7 +8,7 @@ import pytest
 
 from training.checkpoint import CARD, WEIGHTS, read_checkpoint_card
 from training.corpus.corpus import Corpus
-from training.corpus.store import save_corpus
+from training.corpus.store import load_corpus, save_corpus
 from training.errors import (
     CheckpointError,
     CorpusError,
@@ -17,6 +17,7 @@ from training.errors import (
 )
 from training.evaluation.evaluation import Evaluation
 from training.files import write_json
+from training.preparation import TRAINED
 from training.rejudge import judge_checkpoint
 
 
@@ -100,3 +101,21 @@ def test_options_of_another_version_are_refused(
 
     with pytest.raises(TrainingError, match="bare: no option is called 'momentum'"):
         judge_checkpoint(bare, tiny_folder)
+
+
+def test_what_it_was_trained_on_is_left_out_of_another_corpus(
+    finished_run: Path, tiny_folder: Path, tmp_path: Path
+) -> None:
+    own = load_corpus(tiny_folder)
+    # the same documents, the last one left out: another split of the same content
+    other = own.select(range(len(own.document_ids) - 1), name="other")
+    save_corpus(other, tmp_path / "other")
+    bare = copy_with(finished_run, tmp_path / "bare")
+
+    unknown = judge_checkpoint(bare, tmp_path / "other")
+    shutil.copy(finished_run / TRAINED, bare)
+    known = judge_checkpoint(bare, tmp_path / "other")
+
+    assert not unknown.knows_trained
+    assert known.knows_trained
+    assert known.evaluation.num_leaked > unknown.evaluation.num_leaked

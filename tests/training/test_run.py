@@ -68,8 +68,9 @@ def assert_same_run(folder: Path, expected: Path) -> None:
     card, whole = read_json(folder / CARD), read_json(expected / CARD)
     assert trajectory(card) == trajectory(whole)
     assert (folder / WEIGHTS).read_bytes() == (expected / WEIGHTS).read_bytes()
-    same = ("best_epoch", "best_score", "evaluation", "test_evaluation", "baselines")
-    for name in (*same, "diagnostics", "readiness", "split", "model"):
+    same = ["best_epoch", "best_score", "evaluation", "test_evaluation", "baselines"]
+    same += ["diagnostics", "readiness", "split", "model", "diagnosis", "examples"]
+    for name in same:
         assert card[name] == whole[name]
 
 
@@ -353,7 +354,8 @@ def test_a_card_says_everything_about_its_run(
 def test_a_folder_of_a_run_holds_what_it_promises(finished_run: Path) -> None:
     names = {path.name for path in finished_run.iterdir()}
 
-    assert names >= {WEIGHTS, CARD, OPTIONS, "history.csv", "report.html"}
+    assert names >= {WEIGHTS, CARD, OPTIONS, "history.csv", "report.html", "report.md"}
+    assert "curves.svg" in names
     assert STATE not in names
     assert is_finished(finished_run)
 

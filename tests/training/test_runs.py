@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from training.checkpoint import CARD, read_checkpoint_card
-from training.errors import CheckpointError, TrainingError
+from training.errors import TrainingError
 from training.files import write_json
 from training.runs import best_run, finished_runs, ground
 
@@ -95,5 +95,15 @@ def test_a_damaged_card_is_named(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / CARD).write_text("{")
 
-    with pytest.raises(CheckpointError, match=r"a/card\.json: not JSON"):
-        finished_runs(tmp_path)
+    told: list[str] = []
+
+    assert finished_runs(tmp_path, skipped=told.append) == []
+
+    assert "a/card.json: not JSON" in told[0]
+
+
+def test_a_run_just_trained_wins_a_tie() -> None:
+    runs = [make_run(name, 0.5) for name in ("a", "b", "c")]
+
+    assert best_run(runs)[0] == Path("a")
+    assert best_run(runs, prefer=["b"])[0] == Path("b")

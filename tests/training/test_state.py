@@ -16,7 +16,8 @@ from training.state import STATE, TrainingState, load_state, save_state
 EPOCH = Epoch(
     number=0,
     score=0.1 + 0.2,  # no short decimal
-    train_loss=None,
+    step_loss=None,
+    train_loss=1.5,
     validation_loss=1 / 3,
     train_cosine=0.1,
     validation_cosine=-0.1,

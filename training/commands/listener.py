@@ -45,7 +45,7 @@ class ConsoleListener:
 
     def epoch(self, epoch: Epoch) -> None:
         """Print a line with the figures that matter."""
-        loss = "     " if epoch.train_loss is None else f"{epoch.train_loss:.3f}"
+        loss = "     " if epoch.step_loss is None else f"{epoch.step_loss:.3f}"
         mark = "  [green]best yet[/]" if epoch.is_best else ""
         console.print(
             f"  epoch {epoch.number:2d}   training loss {loss}   validation Hit@5 "

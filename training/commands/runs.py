@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.text import Text
 
 from training.commands.console import console, handle_errors
 from training.commands.listener import ConsoleListener
@@ -16,6 +17,7 @@ from training.commands.tables import (
 )
 from training.config import read_recipe, recipe_names
 from training.corpus.store import load_corpus
+from training.diagnosis import RULES, findings
 from training.evaluation.readiness import points
 from training.evaluation.statistics import Estimate
 from training.rejudge import judge_checkpoint
@@ -25,6 +27,8 @@ from training.runs import best_run, finished_runs, ground
 
 RUNS = Path("artifacts/runs")
 """Folder of the runs, unless an option says another."""
+
+_SEVERITY_STYLES = {"problem": "red", "warning": "yellow", "notice": "cyan"}
 
 RunsFolder = Annotated[Path, typer.Option(help="Folder that holds the runs.")]
 
@@ -77,17 +81,36 @@ def train_in(
 def show(card: dict[str, Any]) -> None:
     """Print what came out of a run."""
     console.print(result_table(card))
-    if card["best_epoch"] == 0:
-        console.print(
-            "The best epoch is 0: training found nothing better than the base "
-            f"({card['base']}), which is what this run holds.",
-            style="yellow",
-        )
     gain = card["diagnostics"]["memory_gain"]
     if gain is not None:
         shown = points(Estimate.from_plain(gain)).replace("[", r"\[")
         console.print(f"What the memory's reads bring, against their mean: {shown}")
     console.print(readiness_table(card))
+    _show_diagnosis(card)
+
+
+def _show_diagnosis(card: dict[str, Any]) -> None:
+    """Print what the rules found; a card from before they were written is held to them.
+
+    The card of such a run stays as it is.
+    """
+    told = card.get("diagnosis")
+    if told is None:
+        told = [finding.to_dict() for finding in findings(card)]
+    if not told:
+        console.print(f"diagnosis: none of {len(RULES)} rules found anything")
+        return
+    console.print("diagnosis:")
+    for finding in told:
+        style = _SEVERITY_STYLES.get(finding["severity"], "")
+        console.print(
+            Text.assemble(
+                ("· ", style),
+                (f"{finding['severity']}: {finding['name']}. ", style),
+                f"{finding['sentence']} Threshold: {finding['threshold']}. "
+                f"Try: {finding['advice']}",
+            )
+        )
 
 
 @handle_errors()
@@ -106,14 +129,20 @@ def evaluate(
     console.print(
         evaluation_table(
             f"{checkpoint.name} on {judged.corpus}, validation",
-            judged.evaluation.to_dict()["pools"],
+            judged.evaluation.to_dict(),
         )
     )
     if judged.is_own_corpus:
-        recorded = judged.card["evaluation"]["pools"]
+        recorded = judged.card["evaluation"]
         console.print(evaluation_table("as recorded after training", recorded))
-    else:
-        console.print("It was trained on another corpus; nothing is recorded for this.")
+        return
+    console.print("It was trained on another corpus; nothing is recorded for this.")
+    if not judged.knows_trained:
+        console.print(
+            "What it was trained on is not known here: windows may hold it, and then "
+            "these are no validation figures. A run's own folder knows.",
+            style="bold red",
+        )
 
 
 @handle_errors()
@@ -127,7 +156,7 @@ def compare(
     """Compare finished runs and mark the best one of each corpus and split."""
     found = [
         (folder, card)
-        for folder, card in finished_runs(runs)
+        for folder, card in finished_runs(runs, skipped=_warn)
         if not names or folder.name in names
     ]
     for missing in sorted(set(names or []) - {folder.name for folder, _ in found}):
@@ -139,6 +168,10 @@ def compare(
         console.print(comparison_table([card for _, card in same], best))
     if not found:
         console.print(f"No finished run in {runs}.")
+
+
+def _warn(what: str) -> None:
+    console.print(f"Left out: {what}", style="yellow", markup=False, soft_wrap=True)
 
 
 def recipes() -> None:

@@ -14,15 +14,19 @@ def result_table(card: dict[str, Any]) -> Table:
     """One run: a row for each pool of the validation."""
     best, last = card["best_epoch"], len(card["history"]) - 1
     title = (
-        f"{card['name']}: {card['model']['architecture']} GRU, "
+        f"{card['name']}: {card['model']['architecture']}, "
         f"best epoch {best} of {last}, validation"
     )
-    return evaluation_table(title, card["evaluation"]["pools"])
+    return evaluation_table(title, card["evaluation"])
 
 
-def evaluation_table(title: str, pools: Sequence[dict[str, Any]]) -> Table:
+def evaluation_table(title: str, evaluation: dict[str, Any]) -> Table:
     """One evaluation: a row for each pool."""
-    table = Table(title=title, title_justify="left")
+    pools = evaluation["pools"]
+    counted = f"{pools[0]['num_windows']} windows, {evaluation['num_leaked']} left out"
+    if not evaluation["is_clean"]:
+        counted += "; [bold red]NOT CLEAN: too many windows had leaked[/]"
+    table = Table(title=f"{title}\n{counted}", title_justify="left")
     table.add_column("pool")
     for column in ("N", "Hit@1", "Hit@5", "Hit@10"):
         table.add_column(column, justify="right", no_wrap=True)

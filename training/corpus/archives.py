@@ -1,20 +1,25 @@
 """Pages inside pinned source distributions: fetched, verified, read in place.
 
 The archives are only read, never unpacked, and nothing in them is run by this module.
-(The package installer that fetches them asks each for its metadata, which it does with
-every source distribution.)
+The package installer would build the metadata of what it has fetched, for which some
+packages compile: it is stopped as soon as the archive is there.
 """
 
 import hashlib
+import os
+import signal
 import subprocess
 import sys
 import tarfile
 import tempfile
+import time
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
+from training.corpus.markdown import markdown_to_text
 from training.corpus.rst import rst_to_text
 from training.corpus.text import PAGE_SUFFIXES, Document
 from training.errors import CorpusError
@@ -23,8 +28,10 @@ _MAX_PAGE_BYTES = 5_000_000
 # The longest page has 0.7 MB; what is far above is no page.
 
 _FETCH_TIMEOUT_S = 300
-# 3 to 8 seconds each on a good line.
+# 2 to 5 seconds each on a good line, 20 for the largest (37 MB).
 
+_LOOK_EVERY_S = 0.1
+# Often enough to stop before a metadata step has begun to compile.
 
 _DAMAGED = (OSError, EOFError, zlib.error, tarfile.TarError, UnicodeDecodeError)
 
@@ -46,10 +53,19 @@ class SourceArchive:
     """Digest of the file, 64 hexadecimal digits."""
 
     folder: str
-    """Folder of the pages inside the archive's top folder."""
+    """Folder of the pages inside the archive's top folder; "." for that itself."""
 
     license: str
     """Licence of the text: SPDX name or the package's own."""
+
+    pages: tuple[str, ...] = ()
+    """Folders and pages inside ``folder`` that are read, shell patterns; empty: all."""
+
+    markdown: bool = False
+    """Whether .md is read as Markdown; if not, as reStructuredText like the rest."""
+
+    without: tuple[str, ...] = ()
+    """Folders and pages inside ``folder`` that are left out, shell patterns."""
 
 
 def fetch_archive(archive: SourceArchive, downloads: Path) -> Path:
@@ -73,8 +89,9 @@ def fetch_archive(archive: SourceArchive, downloads: Path) -> Path:
 
 
 def _download(archive: SourceArchive, downloads: Path) -> None:
-    with tempfile.TemporaryDirectory(dir=downloads) as folder:
-        wanted = Path(folder) / "wanted.txt"
+    with tempfile.TemporaryDirectory(dir=downloads, ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        wanted = folder / "wanted.txt"
         wanted.write_text(
             f"{archive.name}=={archive.version} --hash=sha256:{archive.sha256}\n"
         )
@@ -82,20 +99,12 @@ def _download(archive: SourceArchive, downloads: Path) -> None:
         command += ["--disable-pip-version-check", "--quiet", "--no-input"]
         # Only this package as source: build tools of its metadata step stay wheels.
         command += ["--no-deps", "--no-binary", archive.name, "--require-hashes"]
-        command += ["--requirement", str(wanted), "--dest", folder]
-        try:
-            done = subprocess.run(  # noqa: S603 - a fixed command, no shell
-                command,
-                capture_output=True,
-                check=False,
-                text=True,
-                timeout=_FETCH_TIMEOUT_S,
-            )
-            reason = _last_line(done.stderr) if done.returncode else ""
-        except subprocess.TimeoutExpired:
-            reason = f"no answer within {_FETCH_TIMEOUT_S} seconds"
-        fetched = Path(folder) / archive.file
-        if reason or not fetched.exists():
+        # Its pages are read, it is not installed: any Python will do.
+        command += ["--ignore-requires-python"]
+        command += ["--requirement", str(wanted), "--dest", name]
+        reason = _run_until_fetched(command, archive, folder)
+        fetched = _find_whole(archive, folder)
+        if fetched is None:
             msg = (
                 f"{archive.file} could not be fetched ({reason or 'no file came'}); "
                 f"without a network, put the file into {downloads} by hand "
@@ -103,6 +112,67 @@ def _download(archive: SourceArchive, downloads: Path) -> None:
             )
             raise CorpusError(msg)
         fetched.replace(downloads / archive.file)
+
+
+def _run_until_fetched(command: list[str], archive: SourceArchive, folder: Path) -> str:
+    """Run the installer until it ends or the archive lies whole in the folder.
+
+    It has no option to leave the metadata alone (pypa/pip, issue 1884), but puts the
+    archive into its temporary folder first.
+
+    Returns:
+        Why it failed, empty if it did not.
+    """
+    log = folder / "log.txt"
+    deadline = time.monotonic() + _FETCH_TIMEOUT_S
+    with log.open("wb") as output:
+        installer = subprocess.Popen(  # noqa: S603 - a fixed command, no shell
+            command,
+            stdout=subprocess.DEVNULL,
+            stderr=output,
+            start_new_session=True,  # a process group of its own, to be stopped whole
+            env=os.environ | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder)),
+        )
+        try:
+            while True:
+                try:
+                    code = installer.wait(_LOOK_EVERY_S)
+                except subprocess.TimeoutExpired:
+                    if _find_whole(archive, folder) is not None:
+                        return ""
+                    if time.monotonic() > deadline:
+                        return f"no answer within {_FETCH_TIMEOUT_S} seconds"
+                else:
+                    found = log.read_text(encoding="utf-8", errors="replace")
+                    return _last_line(found) if code else ""
+        finally:
+            _stop(installer)
+
+
+def _stop(installer: subprocess.Popen[bytes]) -> None:
+    """Kill the installer and what it has started; all they wrote is in our folder."""
+    if installer.poll() is None:
+        if sys.platform == "win32":  # pragma: no cover - no process groups there
+            installer.kill()
+        else:
+            os.killpg(installer.pid, signal.SIGKILL)
+        installer.wait()
+
+
+def _find_whole(archive: SourceArchive, folder: Path) -> Path | None:
+    """Path of the pinned file in or one level below a folder, None if not yet whole."""
+    for path in (*folder.glob(archive.file), *folder.glob(f"*/{archive.file}")):
+        if _digest(path) == archive.sha256:
+            return path
+    return None
+
+
+def _digest(path: Path) -> str:
+    """SHA-256 of a file, empty if it is gone."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except FileNotFoundError:
+        return ""
 
 
 def _last_line(text: str) -> str:
@@ -138,11 +208,23 @@ def _pages(archive: SourceArchive, tar: tarfile.TarFile) -> Iterator[tuple[str, 
     for member in tar:
         # the first part is the top folder, named by package and version
         inside = PurePosixPath(*PurePosixPath(member.name).parts[1:])
-        wanted = inside.is_relative_to(folder) and inside.suffix in PAGE_SUFFIXES
+        if not inside.is_relative_to(folder) or inside.suffix not in PAGE_SUFFIXES:
+            continue
+        page = inside.relative_to(folder)
+        wanted = not archive.pages or _matches(page, archive.pages)
+        wanted = wanted and not _matches(page, archive.without)
         if not wanted or not member.isfile() or member.size > _MAX_PAGE_BYTES:
             continue
         content = tar.extractfile(member)
         if content is not None:
-            name = f"{archive.name.lower()}/{inside.relative_to(folder)}"
+            source = content.read().decode()
             # .txt as well: these projects write all their pages in that markup
-            yield name, rst_to_text(content.read().decode())
+            is_markdown = archive.markdown and page.suffix == ".md"
+            text = markdown_to_text(source) if is_markdown else rst_to_text(source)
+            yield f"{archive.name.lower()}/{page}", text
+
+
+def _matches(page: PurePosixPath, patterns: tuple[str, ...]) -> bool:
+    """Tell whether the page or a folder it is in fits one of the patterns."""
+    names = [str(path) for path in (page, *page.parents)]
+    return any(fnmatchcase(name, pattern) for name in names for pattern in patterns)

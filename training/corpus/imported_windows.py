@@ -7,7 +7,7 @@ go to training and to evaluation, with the same vectors in both.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,10 @@ from training.corpus.parts import Progress
 from training.corpus.unique import UInt64, row_keys
 from training.errors import CorpusError, VectorError
 from training.vectors import CONTEXT_LENGTH, Int64, check_vectors, l2_normalize
+
+MAX_SHARED: Final = 0.05
+"""Share of vectors that different chains may have in common: boilerplate, not overlap.
+As much as evaluation allows of leaked windows."""
 
 _BLOCK = 64
 # Windows checked at a time: 19 MiB at T = 100 and D = 768.
@@ -164,6 +168,42 @@ def join_windows(keys_NL: UInt64, chain_ids: Sequence[str], source: str) -> Join
         entries += found
         lengths.append(sum(len(part) for part in found))
     return Joined(list(chains), np.array(lengths), np.concatenate(entries))
+
+
+def refuse_shared(keys: UInt64, joined: Joined, source: str) -> None:
+    """Refuse documents that share vectors: they are pieces of one.
+
+    Overlapping windows under ids of their own are the leak that this project grew
+    out of, and whether windows are independent can be seen.
+
+    Args:
+        keys: key of each entry, in the order of ``joined``.
+        joined: which entries make which document.
+        source: name of the file, for messages.
+
+    Raises:
+        CorpusError: more than `MAX_SHARED` of the entries occur in another document;
+            names two documents.
+    """
+    owner = np.repeat(np.arange(len(joined.lengths)), joined.lengths)
+    order = np.lexsort((owner, keys))
+    key, document = keys[order], owner[order]
+    starts = np.flatnonzero(np.r_[True, key[1:] != key[:-1]])
+    ends = np.r_[starts[1:], len(key)]
+    # sorted by document within a key: more than one if first and last differ
+    is_shared = document[starts] != document[ends - 1]
+    share = (ends - starts)[is_shared].sum() / len(keys)
+    if share <= MAX_SHARED:
+        return
+    first = int(np.flatnonzero(is_shared)[0])
+    one, other = document[starts[first]], document[ends[first] - 1]
+    msg = (
+        f"{source}: {share:.0%} of the vectors occur in two windows that should share "
+        f"no document, for example {joined.document_ids[one]!r} and "
+        f"{joined.document_ids[other]!r}: expected at most {MAX_SHARED:.0%}; give "
+        f"windows of one document one chain id"
+    )
+    raise CorpusError(msg)
 
 
 def _stride(before: UInt64, after: UInt64) -> int | None:

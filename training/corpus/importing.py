@@ -23,6 +23,7 @@ from training.corpus.imported_windows import (
     check_windows,
     each_window,
     join_windows,
+    refuse_shared,
 )
 from training.corpus.parts import Parts, Progress, combine, ignore_progress
 from training.corpus.unique import UInt64, row_keys
@@ -189,11 +190,13 @@ def _read_windows(
         joined = join_windows(keys_NL, chains, str(file))
     else:
         joined = each_window(len(keys_NL), windows.length, file.stem)
+    keys = keys_NL.reshape(-1)[joined.entries]
+    refuse_shared(keys, joined, str(file))
     return Parts(
         name=str(file),
         document_ids=joined.document_ids,
         lengths=joined.lengths,
-        keys=keys_NL.reshape(-1)[joined.entries],
+        keys=keys,
         dim=windows.targets.shape[1],
         read=lambda start, stop: windows.entries(joined.entries[start:stop]),
     )

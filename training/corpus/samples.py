@@ -3,10 +3,11 @@
 What is read is fixed by version and SHA-256, so everybody gets the same passages.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from training.corpus.archive_table import read_archive_table
 from training.corpus.archives import SourceArchive, fetch_archive, read_pages
 from training.corpus.corpus import CorpusCard
 from training.corpus.parts import Progress, ignore_progress
@@ -23,6 +24,9 @@ class Sample:
 
     description: str
     """One line for people."""
+
+    table: str | None = None
+    """Data file of further archives, which `get_sample` reads; None: no more."""
 
 
 _CELERY = SourceArchive(
@@ -63,6 +67,11 @@ SAMPLES: Final[dict[str, Sample]] = {
         archives=(_DJANGO, _SQLALCHEMY, _CELERY, _PYRAMID),
         description="documentation of Django, SQLAlchemy, Celery and Pyramid",
     ),
+    "docs-large": Sample(
+        archives=(_DJANGO, _SQLALCHEMY, _CELERY, _PYRAMID),
+        description="documentation of 99 packages, to tell two points apart",
+        table="docs_large.toml",
+    ),
     "smoke": Sample(
         archives=(_CELERY,),
         description="documentation of Celery, for quick checks",
@@ -72,7 +81,7 @@ SAMPLES: Final[dict[str, Sample]] = {
 
 
 def get_sample(name: str) -> Sample:
-    """Return a sample by name.
+    """Return a sample by name, with all its archives.
 
     Raises:
         CorpusError: no such sample; names those there are.
@@ -80,7 +89,11 @@ def get_sample(name: str) -> Sample:
     if name not in SAMPLES:
         msg = f"no sample named {name!r}; there are: {', '.join(sorted(SAMPLES))}"
         raise CorpusError(msg)
-    return SAMPLES[name]
+    sample = SAMPLES[name]
+    if sample.table is None:
+        return sample
+    more = read_archive_table(sample.table)
+    return replace(sample, archives=sample.archives + more, table=None)
 
 
 def read_sample(

@@ -1,6 +1,6 @@
 """What a model's skill is made of: the same windows, something taken away."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -177,9 +177,7 @@ def _memory_gain(
     if not isinstance(encoder, MemoryEncoder):
         return None
     blocks = list(zip(context_QTD.split(_BLOCK), length_Q.split(_BLOCK), strict=True))
-    read_H = torch.stack(
-        [encoder.reads(block).mean(dim=(0, 1)) for block, _ in blocks]
-    ).mean(dim=0)
+    read_H = _sum_of_reads(encoder, blocks) / length_Q.sum()
     without_QD = torch.cat(
         [
             model.predict_from(block, encoder.forward(block, read_H), lengths)
@@ -188,3 +186,15 @@ def _memory_gain(
     )
     without_Q = (ranker.ranks(without_QD) <= SELECTION_K).astype(float)
     return estimate(hit_Q - without_Q, windows.documents)
+
+
+def _sum_of_reads(
+    encoder: MemoryEncoder, blocks: Sequence[tuple[Tensor, Tensor]]
+) -> Tensor:
+    """Sum what the memory answers over every position that is no padding."""
+    total_H = torch.zeros(encoder.memory.values_RH.shape[1])
+    for context_BTD, length_B in blocks:
+        position_T = torch.arange(context_BTD.shape[1])
+        inside_BT = (position_T < length_B[:, None]).to(context_BTD)
+        total_H += torch.einsum("bt,bth->h", inside_BT, encoder.reads(context_BTD))
+    return total_H

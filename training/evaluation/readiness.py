@@ -49,6 +49,8 @@ def assess(
     shuffled_loss: Estimate,
     recorded_score: float,
     restored_score: float,
+    num_test_leaked: int = 0,
+    is_test_clean: bool = True,
 ) -> Readiness:
     """Hold an evaluation against the conditions.
 
@@ -57,13 +59,15 @@ def assess(
         shuffled_loss: Hit@5 in "documents" less that with the context shuffled.
         recorded_score: the score that early stopping recorded for these weights.
         restored_score: the same score, computed again after they were restored.
+        num_test_leaked: windows left out of the test part.
+        is_test_clean: whether few enough were.
     """
     checks = [
         Check(
             name="no leaked window",
-            is_met=evaluation.is_clean,
+            is_met=evaluation.is_clean and is_test_clean,
             expected="at most 5 % of the windows left out",
-            found=f"{evaluation.num_leaked} windows left out",
+            found=f"{evaluation.num_leaked} left out, {num_test_leaked} of test",
         )
     ]
     targets = evaluation.pool("targets")

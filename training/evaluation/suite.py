@@ -18,6 +18,9 @@ from training.evaluation.pools import (
 )
 from training.vectors import CONTEXT_LENGTH, Int64
 
+PROTOCOL: Final = 1
+"""Version of the evaluation protocol: figures of different ones are not compared."""
+
 MAX_LEAKED_SHARE: Final = 0.05
 """Above this share of leaked windows an evaluation does not call itself clean."""
 
@@ -72,6 +75,7 @@ def build_suite(
     *,
     stride: int = 10,
     context_length: int = CONTEXT_LENGTH,
+    also_trained_N: np.ndarray | None = None,
 ) -> Suite:
     """Cut the windows of a part, set leaked ones aside, and make the pools.
 
@@ -82,6 +86,8 @@ def build_suite(
         part: "validation" or "test".
         stride: vectors between the starts of two windows of a document.
         context_length: vectors of context.
+        also_trained_N: further rows that a model was trained on, booleans of shape
+            ``(N,)``, for a checkpoint of another corpus.
 
     Raises:
         CorpusError: no window is left.
@@ -91,6 +97,8 @@ def build_suite(
         corpus, documents, stride=stride, context_length=context_length
     )
     leaked = leaked_windows(corpus, split.train, group_N, windows)
+    if also_trained_N is not None:
+        leaked |= np.isin(group_N[windows.target_rows], group_N[also_trained_N])
     kept = windows.take(~leaked)
     if len(kept) == 0:
         msg = (

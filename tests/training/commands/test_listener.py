@@ -8,7 +8,8 @@ from training.listener import Epoch, Silence
 EPOCH = Epoch(
     number=3,
     score=0.4321,
-    train_loss=1.23456,
+    step_loss=1.23456,
+    train_loss=1.5,
     validation_loss=1.0,
     train_cosine=0.5,
     validation_cosine=0.5,
@@ -24,7 +25,7 @@ def test_stages_and_epochs_are_said_in_words(
     with ConsoleListener() as listener:
         listener.stage("measuring the baselines")
         listener.progress(1, 2)
-        listener.epoch(replace(EPOCH, number=0, train_loss=None, is_best=False))
+        listener.epoch(replace(EPOCH, number=0, step_loss=None, is_best=False))
         listener.epoch(EPOCH)
 
     said = capsys.readouterr().out

@@ -13,6 +13,7 @@ from training.commands.runs import compare, evaluate, recipes, show, train
 from training.config import option_defaults, option_help, recipe_names
 from training.corpus.corpus import Corpus
 from training.corpus.store import save_corpus
+from training.diagnosis import RULES
 from training.files import write_json
 
 Invoke = Callable[..., Result]
@@ -264,8 +265,10 @@ def test_compare_names_a_damaged_card(
 
     done = invoke("compare", "--runs", folder)
 
-    assert done.exit_code == 1
+    assert done.exit_code == 0, done.output
+    assert "Left out: " in done.output
     assert "card.json: not JSON" in done.output
+    assert "one" in done.output
 
 
 def test_recipes_are_listed_with_what_they_set(invoke: Invoke) -> None:
@@ -287,3 +290,47 @@ def test_a_card_read_back_is_shown_as_the_fresh_one(
     show(card)
 
     assert "interval)" in capsys.readouterr().out
+
+
+def test_the_diagnosis_is_printed_with_threshold_and_advice(
+    finished_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(console, "_width", 600)
+    card = read_checkpoint_card(finished_run)
+
+    with console.capture() as shown:
+        show(card)
+
+    output = shown.get()
+    for finding in card["diagnosis"]:
+        assert (
+            f"{finding['severity']}: {finding['name']}. {finding['sentence']} "
+            f"Threshold: {finding['threshold']}. Try: {finding['advice']}"
+        ) in output
+
+
+def test_a_run_that_no_rule_objects_to_is_said_to_be_so(finished_run: Path) -> None:
+    card = read_checkpoint_card(finished_run)
+
+    with console.capture() as shown:
+        show(card | {"diagnosis": []})
+
+    assert f"none of {len(RULES)} rules found anything" in shown.get()
+
+
+def test_an_older_card_is_held_to_the_rules_and_compared(
+    invoke: Invoke, runs: Callable[..., Path]
+) -> None:
+    folder = runs(old={})
+    card = read_checkpoint_card(folder / "old")
+    told = card.pop("diagnosis")
+    del card["examples"]
+    write_json(folder / "old" / CARD, card)
+
+    with console.capture() as shown:
+        show(card)
+    done = invoke("compare", "--runs", folder)
+
+    assert f"{told[0]['severity']}: {told[0]['name']}." in shown.get()
+    assert done.exit_code == 0, done.output
+    assert len(table_rows(done.output, "old *")) == 1

@@ -56,10 +56,17 @@ def test_an_evaluation_of_one_document_has_no_interval(card: dict[str, Any]) -> 
     pool = card["evaluation"]["pools"][0]
     pool["lift"] = {"value": 0.05, "low": None, "high": None}
 
-    table = evaluation_table("mine", [pool])
+    judged = {"pools": [pool], "num_leaked": 3, "is_clean": True}
+    table = evaluation_table("mine", judged)
 
-    assert table.title == "mine"
+    assert table.title == f"mine\n{pool['num_windows']} windows, 3 left out"
     assert cells(table)[0][-1] == "+5.0 (too few documents for an interval)"
+
+
+def test_an_evaluation_that_is_not_clean_says_so(card: dict[str, Any]) -> None:
+    judged = card["evaluation"] | {"num_leaked": 90, "is_clean": False}
+
+    assert "NOT CLEAN" in str(evaluation_table("mine", judged).title)
 
 
 def test_a_comparison_is_in_the_pool_that_was_watched(card: dict[str, Any]) -> None:

@@ -3,7 +3,9 @@ import io
 import subprocess
 import sys
 import tarfile
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -70,6 +72,50 @@ def test_only_pages_of_the_folder_are_read(pack: Pack, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [archive.file]
 
 
+def test_patterns_choose_pages_and_leave_some_out(pack: Pack, tmp_path: Path) -> None:
+    archive = pack(
+        {
+            "t/NEWS.rst": b"News.",
+            "t/README.rst": b"No.",
+            "t/docs/a.rst": b"Page.",
+            "t/docs/lists/b.rst": b"No.",
+            "t/docs/deep/1.2.1.rst": b"No.",
+            "t/docs/deep/1.2.0.rst": b"Release.",
+        }
+    )
+    archive = replace(
+        archive,
+        folder=".",
+        pages=("docs", "NEWS.*"),
+        without=("docs/lists", "docs/deep/*.[1-9].rst"),
+    )
+
+    documents = read_pages(archive, tmp_path / archive.file)
+
+    assert [document.id for document in documents] == [
+        "tiny/NEWS.rst",
+        "tiny/docs/a.rst",
+        "tiny/docs/deep/1.2.0.rst",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("markdown", "text"),
+    [
+        pytest.param(True, "Title\n\nSee the guide.", id="markdown"),
+        pytest.param(False, "# Title\n\nSee [the guide](g.md).", id="as-the-rest"),
+    ],
+)
+def test_markdown_is_read_as_the_table_says(
+    pack: Pack, tmp_path: Path, markdown: bool, text: str
+) -> None:
+    archive = pack({"t/docs/build/a.md": b"# Title\n\nSee [the guide](g.md).\n"})
+
+    documents = read_pages(replace(archive, markdown=markdown), tmp_path / archive.file)
+
+    assert documents == [Document("tiny/a.md", text)]
+
+
 @pytest.mark.parametrize(
     "name",
     ["tiny-1.0/docs/build/../../../up.rst", "/docs/build/x.rst", "../docs/build/x.rst"],
@@ -133,21 +179,19 @@ def installer(
 
     def replace_with(script: str) -> tuple[SourceArchive, list[list[str]]]:
         archive = pack({"t/docs/build/a.rst": b"Text."})
-        real_run = subprocess.run
+        real_popen = subprocess.Popen
         calls: list[list[str]] = []
 
-        def run(
-            command: list[str], **options: object
-        ) -> subprocess.CompletedProcess[str]:
+        def popen(command: list[str], **options: object) -> subprocess.Popen[bytes]:
             calls.append(command)
             folder = command[command.index("--dest") + 1]
             wanted = Path(command[command.index("--requirement") + 1]).read_text()
             calls.append(wanted.split())
-            return real_run(  # type: ignore[call-overload, no-any-return]
+            return real_popen(  # type: ignore[call-overload, no-any-return]
                 [sys.executable, "-c", script, folder, archive.file], **options
             )
 
-        monkeypatch.setattr(subprocess, "run", run)
+        monkeypatch.setattr(subprocess, "Popen", popen)
         return archive, calls
 
     return replace_with
@@ -172,6 +216,29 @@ def test_a_missing_archive_is_fetched_once(
     assert wanted == ["Tiny==1.0", f"--hash=sha256:{archive.sha256}"]
     assert "--require-hashes" in command
     assert command[command.index("--no-binary") + 1] == "Tiny"
+
+
+def test_the_installer_is_stopped_when_the_archive_is_there(
+    installer: Callable[[str], tuple[SourceArchive, list[list[str]]]], tmp_path: Path
+) -> None:
+    archive, _ = installer(
+        "import os, shutil, sys, tempfile, time; "
+        "inside = tempfile.mkdtemp(); "
+        "open(inside + '/' + sys.argv[2], 'wb').write(b'half'); time.sleep(0.2); "
+        f"shutil.copy({str(tmp_path)!r} + '/' + sys.argv[2], inside); "
+        "time.sleep(60); os._exit(1)"
+    )
+    downloads = tmp_path / "downloads"
+    before = time.monotonic()
+
+    path = fetch_archive(archive, downloads)
+
+    assert time.monotonic() - before < 30
+    assert [p.name for p in downloads.iterdir()] == [path.name]
+
+
+def test_a_file_that_goes_while_it_is_looked_at_is_not_there(tmp_path: Path) -> None:
+    assert archives._digest(tmp_path / "gone") == ""  # noqa: SLF001
 
 
 @pytest.mark.parametrize(

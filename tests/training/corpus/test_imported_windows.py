@@ -8,6 +8,7 @@ from training.corpus.imported_windows import (
     check_windows,
     each_window,
     join_windows,
+    refuse_shared,
 )
 from training.corpus.parts import ignore_progress
 from training.corpus.unique import row_keys
@@ -177,3 +178,24 @@ def test_unusable_windows_are_named(
 ) -> None:
     with pytest.raises(VectorError, match=rf"x\.npz: .*{message}"):
         check_windows(Windows("x.npz", contexts, targets), ignore_progress)
+
+
+def test_overlapping_windows_under_ids_of_their_own_are_refused() -> None:
+    windows = cut(rows(60), [0, 5, 10, 40], 11)
+    keys_NL = check_windows(windows, ignore_progress)
+    joined = join_windows(keys_NL, ["0", "1", "2", "3"], "x.npz")
+    keys = keys_NL.reshape(-1)[joined.entries]
+
+    # 6 of the first window, all 11 of the second and 6 of the third, of 44
+    with pytest.raises(CorpusError, match=r"x\.npz: 52% of the vectors occur in two"):
+        refuse_shared(keys, joined, "x.npz")
+
+
+@pytest.mark.parametrize("shared", [0, 1])
+def test_a_little_boilerplate_may_be_shared(shared: int) -> None:
+    sequence = rows(80)
+    sequence[40 : 40 + shared] = sequence[:shared]
+    keys = row_keys(sequence)
+    joined = each_window(2, 40, "w")
+
+    refuse_shared(keys, joined, "x.npz")

@@ -8,7 +8,7 @@ from training.errors import CorpusError
 
 def test_an_unknown_sample_is_named_with_the_known_ones() -> None:
     with pytest.raises(
-        CorpusError, match="no sample named 'x'; there are: docs, smoke"
+        CorpusError, match="no sample named 'x'; there are: docs, docs-large, smoke"
     ):
         get_sample("x")
 
@@ -25,3 +25,14 @@ def test_every_archive_is_pinned_and_licensed(name: str) -> None:
         assert archive.version in archive.file
         assert card.licenses[f"{archive.name} {archive.version}"] == archive.license
         assert replace(archive, license="") != archive
+
+
+def test_the_large_sample_holds_the_small_one_and_no_archive_twice() -> None:
+    large = get_sample("docs-large")
+
+    files = [archive.file for archive in large.archives]
+
+    assert large.archives[:4] == get_sample("docs").archives
+    assert len(files) > 90
+    assert len(set(files)) == len({a.name.lower() for a in large.archives})
+    assert len(set(files)) == len(files)

@@ -123,7 +123,7 @@ def test_leaked_windows_are_no_go() -> None:
     readiness = judge(replace(GOOD, is_clean=False, num_leaked=80))
 
     assert failing(readiness) == ["no leaked window"]
-    assert readiness.checks[0].found == "80 windows left out"
+    assert readiness.checks[0].found == "80 left out, 0 of test"
 
 
 def test_an_order_that_does_not_matter_is_no_go() -> None:

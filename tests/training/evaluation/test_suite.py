@@ -121,7 +121,7 @@ def test_readiness_says_that_a_split_leaks(
     check = readiness.checks[0]
     assert check.name == "no leaked window"
     assert check.is_met == is_met == evaluation.is_clean
-    assert check.found == f"{len(passages)} windows left out"
+    assert check.found == f"{len(passages)} left out, 0 of test"
     assert evaluation.num_leaked == len(passages)
     assert not readiness.is_go
 
