@@ -1,12 +1,15 @@
 """`GET /metrics/hitk`: the live bundle validated again, once for all who ask."""
 
 import asyncio
+import hashlib
 import logging
 import time
 from collections.abc import Callable, Coroutine, Hashable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
+
+import orjson
 
 from app.batcher import Batcher, Steps
 from app.bundle import Bundle
@@ -23,6 +26,9 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _PREDICTIONS: Final = "predictions"
+
+_MAX_ENCODED: Final = 64
+# Answers of a few KiB each that are kept: more combinations than people ask for.
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,10 @@ class Hitk:
         self._bundle, self._validator = bundle, validator
         self._batcher, self._metrics = batcher, metrics
         self._tasks: dict[Hashable, asyncio.Task[_Measured]] = {}
+        self._encoded: dict[
+            tuple[PoolName | int, ...],
+            tuple[list[asyncio.Task[_Measured] | None], bytes, str],
+        ] = {}
         self.num_runs = 0
         """Measurements started so far: predictions, and each pool."""
 
@@ -57,6 +67,27 @@ class Hitk:
     def pools(self) -> list[PoolName]:
         """The pools this bundle can be measured in."""
         return [pool.name for pool in self._bundle.suite.pools]
+
+    async def encoded(
+        self, pools: Sequence[PoolName], ks: Sequence[int], *, refresh: bool = False
+    ) -> tuple[bytes, str]:
+        """Return `report` as JSON, with its digest; encoded once for all who ask.
+
+        A client that asks again and again would else keep the event loop from the
+        predictions: their p99 was 3.7 times its idle value.
+        """
+        names = (_PREDICTIONS, *pools)
+        key = (*pools, *ks)
+        kept = self._encoded.get(key)
+        # what was measured anew since then is another task
+        if kept is None or refresh or kept[0] != [self._tasks.get(n) for n in names]:
+            body = orjson.dumps(await self.report(pools, ks, refresh=refresh))
+            if len(self._encoded) >= _MAX_ENCODED:
+                self._encoded.clear()
+            digest = hashlib.sha256(body).hexdigest()[:32]
+            kept = ([self._tasks.get(n) for n in names], body, digest)
+            self._encoded[key] = kept
+        return kept[1], kept[2]
 
     async def report(
         self, pools: Sequence[PoolName], ks: Sequence[int], *, refresh: bool = False

@@ -1,9 +1,7 @@
 """`GET /metrics` for Prometheus, and `GET /metrics/hitk` for people and checks."""
 
-import hashlib
 from typing import Final
 
-import orjson
 from fastapi import APIRouter, Request
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.datastructures import QueryParams
@@ -41,9 +39,8 @@ def metrics_router(service: Service) -> APIRouter:
         pools = _pools(given, live.hitk)
         refresh = "refresh" in given and flag("refresh", given.getlist("refresh"))
         log_fields(request.scope)["k"] = ks
-        report = await live.hitk.report(pools, ks, refresh=refresh)
-        body = orjson.dumps(report)
-        etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+        body, digest = await live.hitk.encoded(pools, ks, refresh=refresh)
+        etag = f'"{digest}"'
         headers = {"ETag": etag, "Cache-Control": "no-cache"}
         if _matches(request.headers.get("if-none-match", ""), etag):
             return Response(status_code=304, headers=headers)

@@ -14,6 +14,7 @@ from fastapi.testclient import TestClient
 from app import figures
 from app.bundling import seal
 from app.factory import create_app
+from app.hitk import Hitk
 from app.settings import Settings
 from tests.app.asking import assert_problem, service_of
 from training.checkpoint import WEIGHTS, load_checkpoint, save_weights
@@ -214,3 +215,28 @@ class TestHitk:
 
         assert_problem(failed, "internal-error", "request id")
         assert again.status_code == 200
+
+
+def test_an_answer_is_encoded_once_until_something_is_measured_again(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+    real = Hitk.report
+
+    async def count(self: Hitk, *told: Any, **named: Any) -> Any:  # noqa: ANN401
+        asked.append(told)
+        return await real(self, *told, **named)
+
+    monkeypatch.setattr(Hitk, "report", count)
+
+    first = client.get("/metrics/hitk", params={"k": 3})
+    again = client.get("/metrics/hitk", params={"k": 3})
+    other = client.get("/metrics/hitk", params={"k": 4})
+    fresh = client.get("/metrics/hitk", params={"k": 3, "refresh": "true"})
+    last = client.get("/metrics/hitk", params={"k": 4})
+
+    assert again.content == first.content
+    assert len(asked) == 4  # the last one, too: its measurements are new
+    assert other.json()["pools"] != first.json()["pools"]
+    assert fresh.json()["measured_at"] == last.json()["measured_at"]
+    assert fresh.headers["etag"] != first.headers["etag"]

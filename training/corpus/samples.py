@@ -69,7 +69,7 @@ SAMPLES: Final[dict[str, Sample]] = {
     ),
     "docs-large": Sample(
         archives=(_DJANGO, _SQLALCHEMY, _CELERY, _PYRAMID),
-        description="documentation of 99 packages, to tell two points apart",
+        description="documentation of 98 packages, to tell two points apart",
         table="docs_large.toml",
     ),
     "smoke": Sample(
