@@ -17,7 +17,7 @@ from training.checkpoint import CARD, WEIGHTS, Checkpoint, load_checkpoint
 from training.errors import BundleError, IndexMismatchError
 from training.evaluation.suite import Suite
 from training.evaluation.suite_store import load_suite
-from training.vectors import Float32, Int64
+from training.vectors import Int64
 
 INDEX: Final = "index.faiss"
 VALIDATION: Final = "validation.npz"
@@ -44,8 +44,8 @@ class Bundle:
     groups: Int64
     """Duplicate group of each row, shape ``(N,)``."""
 
-    baselines: Mapping[str, Float32]
-    """Predictions of each pool's best baseline on the windows, shape ``(Q, D)``."""
+    baselines: Mapping[str, Int64]
+    """Rank that each pool's best baseline gives the windows' targets, ``(Q,)``."""
 
     @property
     def card(self) -> dict[str, Any]:
@@ -118,7 +118,7 @@ def _load_groups(path: Path) -> Int64:
     return groups
 
 
-def _load_baselines(path: Path) -> Mapping[str, Float32]:
+def _load_baselines(path: Path) -> Mapping[str, Int64]:
     try:
         return load_arrays(path.read_bytes())
     except (OSError, SafetensorError) as error:
@@ -129,7 +129,7 @@ def _load_baselines(path: Path) -> Mapping[str, Float32]:
 def _check_sizes(folder: Path, bundle: Bundle) -> None:
     """Refuse parts of different sizes, each whole by itself."""
     n, windows = len(bundle.index), bundle.suite.windows
-    expected = (len(windows), bundle.index.dim)
+    expected = (len(windows),)
     found = {"names": len(bundle.catalogue), "duplicate groups": len(bundle.groups)}
     for what, count in found.items():
         if count != n:
@@ -138,8 +138,8 @@ def _check_sizes(folder: Path, bundle: Bundle) -> None:
     if max(windows.target_rows.max(), windows.context_rows.max()) >= n:
         msg = f"{folder}: a validation window names a row outside 0..{n - 1}"
         raise IndexMismatchError(msg)
-    for name, predictions in bundle.baselines.items():
-        if predictions.shape != expected:
-            shape = predictions.shape
+    for name, ranks in bundle.baselines.items():
+        if ranks.shape != expected:
+            shape = ranks.shape
             msg = f"{folder}: baseline of {name}: expected {expected}, got {shape}"
             raise IndexMismatchError(msg)

@@ -1,7 +1,7 @@
 """The one console command, ``nextvec``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
@@ -13,9 +13,11 @@ from app.client import Client
 from app.serving import run_service
 from app.settings import read_settings
 from app.up import up
+from training.commands.ablation import ablation
 from training.commands.console import console, handle_errors
 from training.commands.corpus import corpus_app
 from training.commands.runs import compare, evaluate, recipes, train
+from training.commands.study import study
 from training.errors import VectorError
 
 nextvec = typer.Typer(
@@ -24,7 +26,7 @@ nextvec = typer.Typer(
     help="Predict the next embedding vector, and find the real things nearest to it.",
 )
 nextvec.add_typer(corpus_app, name="corpus")
-for command in (up, train, evaluate, compare, recipes):
+for command in (up, train, evaluate, compare, study, ablation, recipes):
     nextvec.command()(command)
 nextvec.add_typer(bundle_app, name="bundle")
 
@@ -72,9 +74,13 @@ def predict(
     ] = "http://127.0.0.1:8000",
     k: Annotated[int, typer.Option(min=1, help="Neighbors to show.")] = 10,
     include_context: Annotated[
-        bool,
-        typer.Option("--include-context", help="Let context vectors be neighbors."),
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--include-context/--exclude-context",
+            help="Whether context vectors can be neighbors (default: the service's).",
+            show_default=False,
+        ),
+    ] = None,
     timeout_s: Annotated[
         float, typer.Option("--timeout", min=0.1, help="Longest wait, in seconds.")
     ] = 30.0,
@@ -84,13 +90,14 @@ def predict(
         msg = "give either a .npy file or --ids"
         raise typer.BadParameter(msg)
     client = Client(url, timeout_s)
+    options: dict[str, Any] = {"k": k}
+    if include_context is not None:
+        options["exclude_context"] = not include_context
     if vectors is not None:
-        answer = client.predict_vectors(
-            _read(vectors), k=k, exclude_context=not include_context
-        )
+        answer = client.predict_vectors(_read(vectors), **options)
     else:
         named = [name.strip() for name in (ids or "").split(",")]
-        answer = client.predict_ids(named, k=k, exclude_context=not include_context)
+        answer = client.predict_ids(named, **options)
     table = Table(
         title=f"After {answer['num_context']} vectors, says {answer['bundle']}"
     )

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from app.batcher import Steps
 from app.validation import PoolRanks
-from training.evaluation.evaluation import SELECTION_K, pool_result
+from training.evaluation.evaluation import pool_result
 from training.evaluation.metrics import hit_at_k
 from training.evaluation.statistics import Estimate
+from training.evaluation.suite import Suite
 from training.vectors import Int64
 
 
@@ -29,17 +30,17 @@ class Overall:
     exact_mrr_at_10: float
     index_mrr_at_10: float
     lift: Estimate | None
-    """Hit@5 less that of the baseline."""
+    """Hit@K of the headline less that of the baseline."""
 
-    hit_at_5_context_included: float | None
-    """Not made for "targets"."""
+    hit_context_included: float | None
+    """Not made for "targets", nor where the context is among the candidates."""
 
 
 def hits_at(ranks: PoolRanks, document_Q: Int64, k: int) -> Steps[HitsAtK]:
     """Estimate the share of hits at one cut-off."""
-    exact = pool_result(ranks.pool, ranks.exact, document_Q, ks=(k,))
+    exact = pool_result(ranks.pool, ranks.exact, document_Q, k=k, ks=(k,))
     yield
-    index = pool_result(ranks.pool, ranks.through_index, document_Q, ks=(k,))
+    index = pool_result(ranks.pool, ranks.through_index, document_Q, k=k, ks=(k,))
     return HitsAtK(
         exact=exact.hit_at[k],
         index=index.hit_at[k],
@@ -47,19 +48,25 @@ def hits_at(ranks: PoolRanks, document_Q: Int64, k: int) -> Steps[HitsAtK]:
     )
 
 
-def overall(ranks: PoolRanks, document_Q: Int64) -> Steps[Overall]:
+def overall(ranks: PoolRanks, suite: Suite) -> Steps[Overall]:
     """Compute everything that does not depend on the cut-offs asked for."""
+    document_Q, k = suite.windows.documents, suite.k
     exact = pool_result(
-        ranks.pool, ranks.exact, document_Q, baseline_rank_Q=ranks.baseline, ks=()
+        ranks.pool,
+        ranks.exact,
+        document_Q,
+        k=k,
+        baseline_rank_Q=ranks.baseline,
+        ks=(),
     )
     yield
-    index = pool_result(ranks.pool, ranks.through_index, document_Q, ks=())
+    index = pool_result(ranks.pool, ranks.through_index, document_Q, k=k, ks=())
     included = None
-    if ranks.pool.name != "targets":
-        included = hit_at_k(ranks.with_context, SELECTION_K)
+    if ranks.pool.name != "targets" and suite.excludes_context:
+        included = hit_at_k(ranks.with_context, k)
     return Overall(
         exact_mrr_at_10=exact.mrr_at_10,
         index_mrr_at_10=index.mrr_at_10,
         lift=exact.lift,
-        hit_at_5_context_included=included,
+        hit_context_included=included,
     )

@@ -16,7 +16,7 @@ from app.bundle import Bundle
 from app.figures import hits_at, overall
 from app.metrics import Metrics
 from app.validation import PoolRanks, Validator
-from training.evaluation.evaluation import KS, SELECTION_K
+from training.evaluation.evaluation import KS
 from training.evaluation.metrics import hit_at_k
 from training.evaluation.pools import PoolName
 from training.vectors import Float32
@@ -126,7 +126,9 @@ class Hitk:
             "num_leaked": suite.num_leaked,
             "is_clean": suite.is_clean,
             "stride": suite.stride,
-            "context_excluded": True,
+            "context_excluded": suite.excludes_context,
+            "k": suite.k,
+            "num_unseen": suite.num_unseen,
             "mean_cosine": mean_cosine,
             "recorded_mean_cosine": self._recorded("evaluation").get("mean_cosine"),
             "pools": results,
@@ -177,7 +179,8 @@ class Hitk:
         self, measured: _Measured, ks: Sequence[int]
     ) -> dict[str, Any]:
         ranks: PoolRanks = measured.value
-        name, document_Q = ranks.pool.name, self._bundle.suite.windows.documents
+        name, suite = ranks.pool.name, self._bundle.suite
+        document_Q = suite.windows.documents
         recorded = {
             part: _recorded_pool(self._recorded(key), name)
             for part, key in (
@@ -185,7 +188,7 @@ class Hitk:
                 ("test", "test_evaluation"),
             )
         }
-        whole = await self._figure(measured, "overall", overall(ranks, document_Q))
+        whole = await self._figure(measured, "overall", overall(ranks, suite))
         hits = {
             str(k): await self._figure(measured, k, hits_at(ranks, document_Q, k))
             for k in ks
@@ -202,7 +205,7 @@ class Hitk:
             "index": {
                 "hit_at": {k: asdict(hit.index) for k, hit in hits.items()},
                 "mrr_at_10": whole.index_mrr_at_10,
-                "hit_at_5_context_included": whole.hit_at_5_context_included,
+                "hit_context_included": whole.hit_context_included,
             },
             "baseline": None
             if ranks.baseline is None
@@ -212,7 +215,7 @@ class Hitk:
             },
             "lift": None
             if whole.lift is None
-            else {"k": SELECTION_K, **asdict(whole.lift)},
+            else {"k": suite.k, **asdict(whole.lift)},
             "recorded": recorded,
         }
 

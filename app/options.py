@@ -23,6 +23,9 @@ class Limits:
     default_k: int
     """k when none is given."""
 
+    excludes_context: bool = True
+    """Whether context vectors are left out when nothing is said about it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
@@ -70,6 +73,7 @@ def options_of_fields(given: Mapping[str, Any], limits: Limits) -> Options:
     k = taken.pop("k", limits.default_k)
     if type(k) is not int:
         _refuse(f"k: expected an integer, 1 to {limits.max_k}, got {name_of(k)}")
+    taken.setdefault("exclude_context", limits.excludes_context)
     return Options(k=_within(k, limits), **taken)
 
 
@@ -93,6 +97,7 @@ def options_of_query(pairs: Iterable[tuple[str, str]], limits: Limits) -> Option
     k = limits.default_k
     if "k" in given:
         k = number("k", single("k", given["k"]))
+    taken.setdefault("exclude_context", limits.excludes_context)
     return Options(k=_within(k, limits), **taken)
 
 

@@ -13,6 +13,7 @@ from training.commands.console import console
 from training.commands.corpus import sample
 from training.commands.options import resolve
 from training.commands.runs import train_in
+from training.config import DEFAULT_RECIPES
 from training.corpus.store import load_corpus
 from training.corpus.windows import cut_windows
 from training.runs import best_run, finished_runs, ground
@@ -40,7 +41,7 @@ def make_live(
     *,
     corpus: Path | None = None,
     sample_name: str = "docs",
-    recipe: str = "default",
+    recipe: str | None = None,
     architectures: Sequence[str] = ("memory",),
 ) -> Live:
     """Make a corpus, train, bundle the best run, and promote it.
@@ -49,8 +50,9 @@ def make_live(
         root: folder of everything that is made: corpora, runs, bundles, downloads.
         corpus: folder of a corpus of your own; None takes a sample.
         sample_name: which sample.
-        recipe: name of a recipe, or path of a TOML file.
-        architectures: what to train; the best by validation Hit@5 is served.
+        recipe: name of a recipe, or path of a TOML file; None takes that of the
+            corpus's kind.
+        architectures: what to train; the best by validation Hit@K is served.
 
     Raises:
         ProjectError: a stage failed; what was finished before stays.
@@ -58,7 +60,7 @@ def make_live(
     wanted: list[dict[str, Any]] = [{"architecture": name} for name in architectures]
     for told in wanted:
         # refused now, and not after a corpus was made
-        resolve(recipe, told)
+        resolve(recipe or DEFAULT_RECIPES["documents"], told)
     folder = corpus or root / "corpora" / sample_name
     console.rule("1 of 4: corpus")
     if corpus is None:
@@ -75,8 +77,9 @@ def make_live(
     ]
     run, card = best_run(same, prefer=[card["name"] for card in cards])
     console.print(
-        f"· {run.name}: the highest validation Hit@5 ({card['best_score']:.2%}) of "
-        f"{len(same)} finished run(s) on this corpus and split",
+        f"· {run.name}: the highest validation Hit@{card['k']} "
+        f"({card['best_score']:.2%}) of {len(same)} finished run(s) on this corpus and "
+        "split",
         soft_wrap=True,
     )
     console.rule("4 of 4: bundle")
@@ -121,5 +124,6 @@ def _example(folder: Path) -> list[str]:
     corpus = load_corpus(folder)
     longest = np.argmax(corpus.lengths, keepdims=True)
     windows = cut_windows(corpus, longest)
-    rows = windows.context_rows[len(windows) // 2, -_SHOWN_CONTEXT:]
+    middle = len(windows) // 2
+    rows = windows.context_rows[middle, : windows.lengths[middle]][-_SHOWN_CONTEXT:]
     return [corpus.ids[int(row)] for row in rows]

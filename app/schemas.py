@@ -44,8 +44,8 @@ def option_schemas(settings: Settings) -> Json:
         },
         "exclude_context": {
             "type": "boolean",
-            "default": True,
-            "description": "Leave out what is in the context.",
+            "description": "Leave out what is in the context. By default as in the "
+            "bundle's validation: true, but false for items that return in sequences.",
         },
         "documents": names | {"description": "The only documents to search."},
         "exclude_documents": names | {"description": "Documents not to search."},
@@ -111,7 +111,7 @@ SCHEMAS: Final[Json] = {
             "properties": {
                 "hit_at": _ESTIMATES,
                 "mrr_at_10": {"type": "number"},
-                "hit_at_5_context_included": _NUMBER_OR_NULL,
+                "hit_context_included": _NUMBER_OR_NULL,
             },
         },
         baseline={
@@ -120,7 +120,7 @@ SCHEMAS: Final[Json] = {
         },
         lift={
             "type": ["object", "null"],
-            "description": "Hit@5 less that of the baseline, a fraction.",
+            "description": "Hit@k less that of the baseline, a fraction.",
         },
         recorded={
             "type": "object",
@@ -144,7 +144,9 @@ SCHEMAS: Final[Json] = {
         is_clean={"type": "boolean"},
         stride=_COUNT,
         context_excluded={"type": "boolean"},
-        mean_cosine={"type": "number"},
+        k=_COUNT,
+        num_unseen=_COUNT,
+        mean_cosine=_NUMBER_OR_NULL,
         recorded_mean_cosine=_NUMBER_OR_NULL,
         pools={"type": "array", "items": {"$ref": "#/components/schemas/HitkPool"}},
         readiness={"type": ["object", "null"]},

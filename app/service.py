@@ -163,6 +163,7 @@ class Service:
                 max_context=settings.max_context,
                 max_k=settings.max_k,
                 default_k=min(settings.default_k, settings.max_k),
+                excludes_context=engine.bundle.suite.excludes_context,
             ),
         )
 

@@ -11,6 +11,7 @@ from app.pipeline import Live, make_live
 from app.serving import run_service
 from app.settings import Settings, read_settings
 from training.commands.console import console, handle_errors
+from training.commands.runs import Recipe
 
 
 @handle_errors()
@@ -22,11 +23,12 @@ def up(
     ] = None,
     sample: Annotated[
         str,
-        typer.Option(help="Sample to make where no corpus is given: docs or smoke."),
+        typer.Option(
+            help="Sample to make where no corpus is given: docs, docs-large, "
+            "movielens or smoke."
+        ),
     ] = "docs",
-    recipe: Annotated[
-        str, typer.Option(help="Name of a shipped recipe, or path of a TOML file.")
-    ] = "default",
+    recipe: Recipe = None,
     architecture: Annotated[
         list[str] | None,
         typer.Option(

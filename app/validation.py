@@ -37,7 +37,7 @@ class PoolRanks:
     """The same with the vectors of the context as candidates."""
 
     baseline: Int64 | None
-    """Of the pool's best baseline, exact; None if the run recorded none."""
+    """Of the pool's best baseline, as the run recorded it; None if it did not."""
 
 
 class Validator:
@@ -56,7 +56,13 @@ class Validator:
         self._windows = bundle.suite.windows
         vectors_ND = torch.from_numpy(bundle.index.vectors)
         self._rankers = {
-            pool.name: Ranker(vectors_ND, bundle.groups, self._windows, pool)
+            pool.name: Ranker(
+                vectors_ND,
+                bundle.groups,
+                self._windows,
+                pool,
+                exclude_context=bundle.suite.excludes_context,
+            )
             for pool in bundle.suite.pools
         }
         self._by_group = np.argsort(bundle.groups, kind="stable")
@@ -80,8 +86,11 @@ class Validator:
     def mean_cosine(self, prediction_QD: Float32) -> Generator[None, None, float]:
         """Return the mean cosine between predictions and targets, in one step."""
         yield
-        target_QD = self._engine.bundle.index.vectors[self._windows.target_rows]
-        return float(np.einsum("qd,qd->q", prediction_QD, target_QD).mean())
+        has_target = self._windows.target_rows >= 0
+        rows = self._windows.target_rows[has_target]
+        target_QD = self._engine.bundle.index.vectors[rows]
+        cosines = np.einsum("qd,qd->q", prediction_QD[has_target], target_QD)
+        return float(cosines.mean()) if len(cosines) else np.nan
 
     def measure(
         self, name: PoolName, prediction_QD: Float32
@@ -89,24 +98,19 @@ class Validator:
         """Rank every target in one pool, a few at a time."""
         ranker, pool = self._rankers[name], self._engine.bundle.suite.pool(name)
         exact = yield from self._exact(ranker, prediction_QD)
-        baseline = self._engine.bundle.baselines.get(name)
-        baseline_rank_Q = None
-        if baseline is not None:
-            baseline_rank_Q = yield from self._exact(ranker, baseline)
         pairs = yield from self._through_index(pool, prediction_QD)
         return PoolRanks(
             pool=pool,
             exact=exact,
             through_index=pairs[:, 0],
             with_context=pairs[:, 1],
-            baseline=baseline_rank_Q,
+            baseline=self._engine.bundle.baselines.get(name),
         )
 
     def _exact(
         self, ranker: Ranker, prediction_QD: Float32
     ) -> Generator[None, None, Int64]:
-        # copied: what safetensors hands out cannot be written, which torch dislikes
-        whole_QD = torch.from_numpy(prediction_QD.copy())
+        whole_QD = torch.from_numpy(prediction_QD)
 
         def rank(part: slice) -> Int64:
             return ranker.ranks_of(whole_QD[part], part.start)
@@ -127,10 +131,7 @@ class Validator:
             found = self._search(pool, shared, prediction_QD, part, out)
             return np.array(
                 [
-                    (
-                        self._rank(number, hits, np.concatenate(left_out)),
-                        self._rank(number, hits, left_out[0]),
-                    )
+                    self._pair(number, hits, *left_out)
                     for number, hits, left_out in zip(numbers, found, out, strict=True)
                 ]
             )
@@ -169,11 +170,23 @@ class Validator:
     def _left_out(self, number: int) -> tuple[Int64, Int64]:
         """Rows that do not compete: the target's duplicates, and the context."""
         target = self._windows.target_rows[number]
+        context = self._windows.context_rows[number]
+        context = context[context >= 0]
+        if target < 0:
+            return np.empty(0, dtype=np.int64), context
         group = self._engine.bundle.groups[target]
         low, high = np.searchsorted(self._sorted_groups, [group, group + 1])
         same = self._by_group[low:high]
-        context = self._windows.context_rows[number]
-        return same[same != target], context[(context >= 0) & (context != target)]
+        return same[same != target], context
+
+    def _pair(
+        self, number: int, found: Found, same: Int64, context: Int64
+    ) -> tuple[int, int]:
+        """Rank of the target as the protocol asks for it, and with the context."""
+        included = self._rank(number, found, same)
+        if not self._engine.bundle.suite.excludes_context:
+            return included, included
+        return self._rank(number, found, np.concatenate([same, context])), included
 
     def _rank(self, number: int, found: Found, left_out: Int64) -> int:
         competes = ~np.isin(found.rows, left_out)

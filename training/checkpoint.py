@@ -22,7 +22,7 @@ from training.transform import Transform
 
 WEIGHTS: Final = "best_hit5.safetensors"
 CARD: Final = "card.json"
-FORMAT: Final = 1
+FORMAT: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

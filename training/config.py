@@ -9,16 +9,17 @@ from dataclasses import MISSING, asdict, dataclass, fields
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Any, Final, Literal, Self, get_args
 
+from training.corpus.corpus import Kind
 from training.corpus.split import SplitConfig
 from training.errors import TrainingError
-from training.evaluation.pools import POOLS, PoolName
 from training.losses import LossWeights
 from training.models.config import Architecture, ModelConfig
 from training.transform import TransformConfig, TransformKind
 
 Device = Literal["auto", "cpu", "cuda"]
+SelectionPool = Literal["auto", "targets", "documents", "index"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,10 +113,11 @@ class TrainingConfig:
     """Epochs without a better score after which a run stops."""
 
     min_delta: float = 0.0
-    """How much better (absolute, in Hit@5) a better score has to be."""
+    """How much better (absolute, in Hit@K) a better score has to be."""
 
-    selection_pool: PoolName = "documents"
-    """Pool whose validation Hit@5 is watched: targets, documents or index."""
+    selection_pool: SelectionPool = "auto"
+    """Pool whose validation Hit@K is watched: targets, documents or index; auto is
+    documents, and index for items."""
 
     stride: int = 10
     """Vectors between the starts of two evaluation windows of a document."""
@@ -148,7 +150,10 @@ class TrainingConfig:
         self.transform_config  # noqa: B018
         self._check_loss()
         self._check_ranges()
-        for name, allowed in (("selection_pool", POOLS), ("device", get_args(Device))):
+        for name, allowed in (
+            ("selection_pool", get_args(SelectionPool)),
+            ("device", get_args(Device)),
+        ):
             if getattr(self, name) not in allowed:
                 names = ", ".join(allowed)
                 msg = f"{name} must be one of {names}, got {getattr(self, name)!r}"
@@ -271,6 +276,10 @@ class TrainingConfig:
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain JSON types."""
         return asdict(self)
+
+
+DEFAULT_RECIPES: Final[dict[Kind, str]] = {"documents": "default", "items": "items"}
+"""The recipe of each kind of corpus, where none is named."""
 
 
 def recipe_names() -> list[str]:

@@ -8,7 +8,6 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from training.evaluation.evaluation import SELECTION_K
 from training.evaluation.readiness import points
 from training.evaluation.statistics import MIN_DOCUMENTS, Estimate
 from training.evaluation.suite import MAX_LEAKED_SHARE
@@ -19,7 +18,7 @@ from training.finding import (
     LONG_CONTEXT_GAIN,
     SUSPICIOUS_LIFT,
     WIDENED_COSINE,
-    WIDENED_HIT5,
+    WIDENED_HIT,
     Finding,
     RuleName,
     found,
@@ -103,14 +102,15 @@ def too_few_documents(card: Card) -> Finding | None:
 
 def cosine_without_hits(card: Card) -> Finding | None:
     """A cosine that looks like success where nothing is found."""
-    evaluation = card.get("evaluation", {})
-    targets = _pool(card, "targets")
+    evaluation, k = card.get("evaluation", {}), _k(card)
+    is_items = card.get("corpus", {}).get("kind") == "items"
+    pool = _pool(card, "index" if is_items else "targets")
     cosine = evaluation.get("mean_cosine")
-    if targets is None or cosine is None or cosine < HIGH_COSINE:
+    if pool is None or cosine is None or cosine < HIGH_COSINE:
         return None
-    hit = Estimate.from_plain(targets["hit_at"][str(SELECTION_K)])
-    num_candidates = targets["num_candidates"]
-    chance = SELECTION_K / num_candidates
+    hit = Estimate.from_plain(pool["hit_at"][str(k)])
+    num_candidates = pool["num_candidates"]
+    chance = k / num_candidates
     # an interval without end says nothing; the factor still does
     is_within = math.isfinite(hit.low) and hit.low <= chance
     if hit.value >= CHANCE_FACTOR * chance and not is_within:
@@ -118,10 +118,11 @@ def cosine_without_hits(card: Card) -> Finding | None:
     return found(
         "cosine high, Hit@5 at chance",
         "problem",
-        f"The mean cosine to the target is {cosine:.3f}, but Hit@5 is {hit.value:.1%} "
-        f"of N = {num_candidates:,}, where luck alone gives {chance:.2%}: the "
-        "predictions lie near the mean of everything and tell nothing apart.",
-        "Select on Hit@5, never on cosine; put the loss on the reconstructed vector "
+        f"The mean cosine to the target is {cosine:.3f}, but Hit@{k} is "
+        f"{hit.value:.1%} of N = {num_candidates:,}, where luck alone gives "
+        f"{chance:.2%}: the predictions lie near the mean of everything and tell "
+        "nothing apart.",
+        f"Select on Hit@{k}, never on cosine; put the loss on the reconstructed vector "
         "with more negatives (--lambda-infonce), and center or whiten (--transform).",
     )
 
@@ -173,12 +174,12 @@ def degraded(card: Card) -> Finding | None:
     return found(
         "degraded after its peak",
         "warning",
-        f"Validation Hit@5 was {best['score']:.2%} after epoch {best['number']} and "
-        f"{last['score']:.2%} after epoch {last['number']}: training on cost "
+        f"Validation Hit@{_k(card)} was {best['score']:.2%} after epoch "
+        f"{best['number']} and {last['score']:.2%} after epoch {last['number']}: training on cost "
         f"{100 * drop:.1f} points. Only the weights of epoch {best['number']} are "
         "worth keeping.",
-        "Early stopping on Hit@5 with the best weights restored (--patience 3); a "
-        "smaller --lr; a loss that cares for what is within reach (--gce-q).",
+        f"Early stopping on Hit@{_k(card)} with the best weights restored (--patience "
+        "3); a smaller --lr; a loss that cares for what is within reach (--gce-q).",
     )
 
 
@@ -186,7 +187,7 @@ def over_fitting(card: Card) -> Finding | None:
     """Learns training documents by heart."""
     history = card.get("history", ())
     for what, train, validation, limit in (
-        ("Hit@5", "train_hit5", "score", WIDENED_HIT5),
+        (f"Hit@{_k(card)}", "train_score", "score", WIDENED_HIT),
         ("cosine", "train_cosine", "validation_cosine", WIDENED_COSINE),
     ):
         known = [
@@ -231,8 +232,8 @@ def order_does_not_matter(card: Card) -> Finding | None:
     return found(
         "order does not matter",
         "warning",
-        f"Shuffling the context costs {points(loss)} of Hit@5, not shown to be above "
-        "zero: what is known of the topic is enough for that.",
+        f"Shuffling the context costs {points(loss)} of Hit@{_k(card)}, not shown to "
+        "be above zero: what is known of the topic is enough for that.",
         "Check that documents are in reading order; more negatives of the same "
         "document (--document-negatives) ask for the order.",
     )
@@ -250,7 +251,7 @@ def long_context_does_not_pay(card: Card) -> Finding | None:
     return found(
         "long context does not pay",
         "notice",
-        f"Hit@5 is {by_length[long]:.1%} with {long} vectors of context and "
+        f"Hit@{_k(card)} is {by_length[long]:.1%} with {long} vectors of context and "
         f"{by_length[short]:.1%} with the newest {short} of the same windows: "
         f"{100 * gain:+.1f} points.",
         f"Send {short} vectors instead of {long}: the answers are about as good and "
@@ -266,8 +267,8 @@ def memory_brings_nothing(card: Card) -> Finding | None:
     return found(
         "memory brings nothing",
         "notice",
-        f"Its reads bring {points(gain)} of Hit@5 against their own mean, not shown to "
-        "be above zero.",
+        f"Its reads bring {points(gain)} of Hit@{_k(card)} against their own mean, not "
+        "shown to be above zero.",
         "Take --architecture baseline, which is smaller, or other --num-slots.",
     )
 
@@ -286,6 +287,12 @@ RULES: Final[dict[RuleName, Rule]] = {
     "memory brings nothing": memory_brings_nothing,
 }
 """Every rule, those first that make the others void."""
+
+
+def _k(card: Card) -> int:
+    """Cut-off of the headline; a report from elsewhere means 5."""
+    k: int = card.get("k", 5)
+    return k
 
 
 def _pool(card: Card, name: str) -> dict[str, Any] | None:

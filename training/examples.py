@@ -7,13 +7,15 @@ import torch
 from torch import Tensor
 
 from training.corpus.corpus import Corpus
-from training.evaluation.evaluation import SELECTION_K
 from training.evaluation.pools import Pool
 from training.preparation import Preparation
 from training.vectors import Float32
 
 NUM_EXAMPLES: Final = 3
 """Hits and misses each, if there are so many."""
+
+NUM_ANSWERS: Final = 5
+"""Best answers that are shown."""
 
 CONTEXT_TAIL: Final = 3
 """Newest vectors of each context that are shown."""
@@ -28,8 +30,8 @@ def choose_examples(
 ) -> dict[str, Any]:
     """Choose hits and misses among the validation windows.
 
-    In the first pool in which all windows have the same candidates: "documents" where
-    there is one. A hit is a rank of at most 5 there.
+    In the primary pool of the corpus; a hit is a rank of at most K of the headline.
+    Windows without a target vector are no examples.
 
     Args:
         prepared: of the run.
@@ -38,24 +40,27 @@ def choose_examples(
         seed: seed of the choice.
 
     Returns:
-        Plain JSON types: ``pool``, ``num_candidates``, and ``windows``, hits first.
-        Each has ``document``, ``position`` of the target, ``rank``, the newest of the
+        Plain JSON types: ``pool``, ``num_candidates``, ``k``, and ``windows``, hits
+        first. Each has ``document``, ``position`` of the target, ``rank``, the newest of the
         ``context`` (oldest first), the ``target``, and the ``neighbors``, best first,
         with ``score``, ``is_target`` and ``is_same_document``. Where the corpus has
         texts, every one of them has a ``text`` of at most `MAX_TEXT` characters.
     """
-    pool = next(pool for pool in prepared.suite.pools if pool.members is None)
-    is_hit_Q = prepared.judge.rankers[pool.name].ranks(prediction_QD) <= SELECTION_K
+    suite = prepared.suite
+    pool = suite.pool(suite.primary)
+    is_hit_Q = prepared.judge.rankers[pool.name].ranks(prediction_QD) <= suite.k
+    can_be_shown_Q = suite.windows.target_rows >= 0
     rng = np.random.default_rng(seed)
     chosen: list[int] = []
-    for candidates in (np.flatnonzero(is_hit_Q), np.flatnonzero(~is_hit_Q)):
-        some = rng.permutation(candidates)[:NUM_EXAMPLES]
+    for wanted_Q in (is_hit_Q, ~is_hit_Q & can_be_shown_Q):
+        some = rng.permutation(np.flatnonzero(wanted_Q))[:NUM_EXAMPLES]
         chosen += np.sort(some).tolist()
     candidate_CD = prepared.vectors_ND[torch.from_numpy(pool.rows)]
     score_EC = prediction_QD[chosen].cpu() @ candidate_CD.T
     return {
         "pool": pool.name,
         "num_candidates": pool.size,
+        "k": suite.k,
         "windows": [
             _example(prepared, pool, query, score_C)
             for query, score_C in zip(chosen, score_EC.numpy(), strict=True)
@@ -73,7 +78,9 @@ def _example(
     # count against the target
     group_C = prepared.group_N[pool.rows]
     is_target_C = pool.rows == target
-    is_out_C = np.isin(pool.rows, context) | (group_C == prepared.group_N[target])
+    is_out_C = group_C == prepared.group_N[target]
+    if prepared.suite.excludes_context:
+        is_out_C |= np.isin(pool.rows, context)
     open_C = np.flatnonzero(~is_out_C | is_target_C)
     order = np.lexsort((is_target_C[open_C], -score_C[open_C]))
     ranked = open_C[order]
@@ -91,7 +98,7 @@ def _example(
                 "is_target": bool(is_target_C[place]),
                 "is_same_document": bool(pool.rows[place] in sequence),
             }
-            for place in ranked[:SELECTION_K]
+            for place in ranked[:NUM_ANSWERS]
         ],
     }
 

@@ -9,11 +9,11 @@ from training.evaluation.suite import MAX_LEAKED_SHARE
 Severity = Literal["problem", "warning", "notice"]
 
 DEGRADED_DROP: Final = 0.03
-"""Hit@5 lost since the best epoch. The runs on the sample `docs`, stopped early, stay
+"""Hit@K lost since the best epoch. The runs on the sample `docs`, stopped early, stay
 within 1.1 points of their best; the seed's Memory GRU lost 14."""
 
-WIDENED_HIT5: Final = 0.05
-"""Growth of the gap in Hit@5. In the runs on the sample `docs` it grows by one to two
+WIDENED_HIT: Final = 0.05
+"""Growth of the gap in Hit@K. In the runs on the sample `docs` it grows by one to two
 points, which is what 500 training windows can tell apart."""
 
 WIDENED_COSINE: Final = 0.10
@@ -34,7 +34,7 @@ SUSPICIOUS_LIFT: Final = 0.05
 out to be duplicates of training pages (seed findings)."""
 
 LONG_CONTEXT_GAIN: Final = 0.01
-"""Gain in Hit@5 of the longest context over the shortest, less than which does not pay
+"""Gain in Hit@K of the longest context over the shortest, less than which does not pay
 for twenty times the vectors. There is no interval for it, so not zero."""
 
 RuleName = Literal[
@@ -56,21 +56,21 @@ THRESHOLDS: Final[dict[RuleName, str]] = {
     "suspicious lift": f"lift above {100 * SUSPICIOUS_LIFT:.0f} points on documents",
     "too few documents": f"fewer than {MIN_DOCUMENTS} documents with windows",
     "cosine high, Hit@5 at chance": (
-        f"mean cosine of at least {HIGH_COSINE}, and Hit@5 in targets below "
-        f"{CHANCE_FACTOR} times 5/N or its interval not above 5/N"
+        f"mean cosine of at least {HIGH_COSINE}, and Hit@K in targets (items: index) "
+        f"below {CHANCE_FACTOR} times K/N or its interval not above K/N"
     ),
     "no better than copying": "interval of the lift not above 0 in a pool",
     "no better than its base": "best epoch 0",
     "degraded after its peak": (
-        f"last epoch's Hit@5 more than {100 * DEGRADED_DROP:.0f} points below the best"
+        f"last epoch's Hit@K more than {100 * DEGRADED_DROP:.0f} points below the best"
     ),
     "over-fitting": (
-        f"training less validation grew by more than {100 * WIDENED_HIT5:.0f} points "
-        f"of Hit@5 or {WIDENED_COSINE:.2f} of cosine since epoch 0"
+        f"training less validation grew by more than {100 * WIDENED_HIT:.0f} points "
+        f"of Hit@K or {WIDENED_COSINE:.2f} of cosine since epoch 0"
     ),
     "order does not matter": "interval of what shuffling costs not above 0",
     "long context does not pay": (
-        f"longest context less than {100 * LONG_CONTEXT_GAIN:.0f} point of Hit@5 above "
+        f"longest context less than {100 * LONG_CONTEXT_GAIN:.0f} point of Hit@K above "
         "the shortest"
     ),
     "memory brings nothing": "interval of what its reads bring not above 0",

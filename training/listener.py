@@ -13,7 +13,7 @@ class Epoch:
 
     number: int
     score: float
-    """Validation Hit@5 in the selection pool, a fraction."""
+    """Validation Hit@K of the headline in the selection pool, a fraction."""
 
     step_loss: float | None
     """Mean loss of the steps, with dropout and negatives of the own document, at every
@@ -28,8 +28,8 @@ class Epoch:
     validation_cosine: float
     """Mean cosine between prediction and target, on windows of full context."""
 
-    train_hit5: float
-    """Hit@5 on windows of training documents, as many as there are validation
+    train_score: float
+    """Hit@K on windows of training documents, as many as there are validation
     documents, against the passages of these."""
 
     seconds: float

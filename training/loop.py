@@ -30,7 +30,7 @@ class Trained:
     history: tuple[Epoch, ...]
     best_epoch: int
     best_score: float
-    """Validation Hit@5 in the selection pool at that epoch, a fraction."""
+    """Validation Hit@K in the selection pool at that epoch, a fraction."""
 
     restored_score: float
     """The same, measured again with the restored weights on the same device."""
@@ -43,7 +43,7 @@ def fit(
     folder: Path,
     listener: Listener,
 ) -> Trained:
-    """Train until validation Hit@5 has not improved for ``patience`` epochs.
+    """Train until validation Hit@K has not improved for ``patience`` epochs.
 
     Each new best is written to ``folder`` at once; after each epoch so is everything
     needed to go on from there, and a run that was cut off continues exactly as it
@@ -89,7 +89,7 @@ def fit(
             validation_loss=measured.validation_loss,
             train_cosine=measured.train_cosine,
             validation_cosine=measured.validation_cosine,
-            train_hit5=measured.train_hit5,
+            train_score=measured.train_score,
             seconds=time.perf_counter() - started,
             is_best=stopping.best_epoch == number,
         )

@@ -5,15 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import cosine_similarity
 
 from training.checkpoint import predict
 from training.config import TrainingConfig
-from training.corpus.windows import Windows, cut_windows
+from training.corpus.windows import Windows, cut_windows, min_context
 from training.errors import TrainingError
-from training.evaluation.evaluation import SELECTION_K
+from training.evaluation.evaluation import target_cosines
 from training.evaluation.metrics import hit_at_k
-from training.evaluation.pools import documents_pool
+from training.evaluation.pools import documents_pool, index_pool
 from training.evaluation.ranking import Ranker
 from training.losses import mixed_loss
 from training.models.model import NextVectorModel
@@ -32,15 +31,15 @@ class Measured:
     validation_loss: float
     validation_cosine: float
     train_cosine: float
-    train_hit5: float
+    train_score: float
 
 
 def selection_score(model: NextVectorModel, prepared: Preparation) -> float:
-    """Return validation Hit@5 in the selection pool, as early stopping computes it."""
+    """Return validation Hit@K in the selection pool, as early stopping computes it."""
     context_QTD, length_Q = prepared.context(prepared.suite.windows)
     prediction_QD = predict(model, context_QTD, length_Q).cpu()
     ranker = prepared.judge.rankers[prepared.selection_pool]
-    return hit_at_k(ranker.ranks(prediction_QD), SELECTION_K)
+    return hit_at_k(ranker.ranks(prediction_QD), prepared.suite.k)
 
 
 class Monitor:
@@ -69,14 +68,14 @@ class Monitor:
             )
             raise TrainingError(msg)
         trained_QD, trained_cosine_Q = self._predict(model, self._train)
-        ranks = self._train_ranker.ranks(trained_QD)
+        ranks, k = self._train_ranker.ranks(trained_QD), self._prepared.suite.k
         return Measured(
-            score=hit_at_k(self._ranker.ranks(prediction_QD), SELECTION_K),
+            score=hit_at_k(self._ranker.ranks(prediction_QD), k),
             train_loss=self._loss(trained_QD, self._train),
             validation_loss=self._loss(prediction_QD, self._validation),
-            validation_cosine=float(cosine_Q.mean()),
-            train_cosine=float(trained_cosine_Q.mean()),
-            train_hit5=hit_at_k(ranks, SELECTION_K),
+            validation_cosine=float(cosine_Q.nanmean()),
+            train_cosine=float(trained_cosine_Q.nanmean()),
+            train_score=hit_at_k(ranks, k),
         )
 
     def _predict(
@@ -84,16 +83,17 @@ class Monitor:
     ) -> tuple[Tensor, Tensor]:
         context_QTD, length_Q = self._prepared.context(windows)
         prediction_QD = predict(model, context_QTD, length_Q).cpu()
-        target_QD = self._prepared.vectors_ND[torch.from_numpy(windows.target_rows)]
-        return prediction_QD, cosine_similarity(prediction_QD, target_QD)
+        vectors_ND = self._prepared.vectors_ND
+        return prediction_QD, target_cosines(prediction_QD, windows, vectors_ND)
 
     def _loss(self, prediction_QD: Tensor, windows: Windows) -> float:
         vectors_ND = self._prepared.vectors_ND
         group_N = torch.from_numpy(self._prepared.group_N)
-        target_Q = torch.from_numpy(windows.target_rows)
+        has_target_Q = windows.target_rows >= 0
+        target_Q = torch.from_numpy(windows.target_rows[has_target_Q])
         bank_N = torch.from_numpy(self._bank)
         loss = mixed_loss(
-            prediction_QD,
+            prediction_QD[torch.from_numpy(has_target_Q)],
             vectors_ND[target_Q],
             group_N[target_Q],
             vectors_ND[bank_N],
@@ -105,11 +105,12 @@ class Monitor:
     def _train_windows(self, rng: np.random.Generator) -> tuple[Windows, Ranker]:
         """Windows of as many training documents as there are for validation.
 
-        Their passages are the candidates, so that the two Hit@5 can be compared.
+        Their passages are the candidates, so that the two Hit@K can be compared; for
+        items it is the whole catalogue, as in validation.
         """
         prepared = self._prepared
         train = prepared.split.train
-        is_long = prepared.corpus.lengths[train] > prepared.suite.windows.width
+        is_long = prepared.corpus.lengths[train] > min_context(prepared.corpus.kind)
         long, short = rng.permutation(train[is_long]), rng.permutation(train[~is_long])
         validation = prepared.split.validation
         num_long = len(np.unique(self._validation.documents))
@@ -118,6 +119,14 @@ class Monitor:
         if len(windows) > _MAX_TRAIN_WINDOWS:
             some = rng.choice(len(windows), _MAX_TRAIN_WINDOWS, replace=False)
             windows = windows.take(np.sort(some))
-        pool = documents_pool(prepared.corpus, chosen)
-        ranker = Ranker(prepared.vectors_ND, prepared.group_N, windows, pool)
+        corpus = prepared.corpus
+        is_items = corpus.kind == "items"
+        pool = index_pool(corpus) if is_items else documents_pool(corpus, chosen)
+        ranker = Ranker(
+            prepared.vectors_ND,
+            prepared.group_N,
+            windows,
+            pool,
+            exclude_context=prepared.suite.excludes_context,
+        )
         return windows, ranker

@@ -1,74 +1,48 @@
 """What every run on a corpus needs before the first step, and keeps in its folder."""
 
+import hashlib
 import io
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Final
 
 import numpy as np
+import orjson
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load as load_tensors
-from safetensors.torch import save as save_tensors
+from safetensors.numpy import save as save_arrays
 from torch import Tensor
 
+from training.best_baselines import BestBaselines, read_ranks
 from training.config import TrainingConfig
 from training.corpus.corpus import Corpus
 from training.corpus.duplicates import duplicate_groups
-from training.corpus.split import Split, split_documents
+from training.corpus.split import Split, SplitConfig, split_documents
 from training.corpus.unique import UInt64, row_keys
 from training.corpus.windows import Windows
-from training.errors import BundleError
-from training.evaluation.baselines import (
-    Baseline,
-    WeightedMean,
-    fit_baselines,
-    predict_all,
-)
-from training.evaluation.evaluation import SELECTION_K, Judge
-from training.evaluation.metrics import hit_at_k
+from training.errors import CorpusError
+from training.evaluation.baselines import Baseline, fit_baselines
+from training.evaluation.evaluation import Judge
 from training.evaluation.pools import PoolName
-from training.evaluation.statistics import estimate
-from training.evaluation.suite import Suite, build_suite
+from training.evaluation.suite import PROTOCOL, Suite, build_suite
 from training.evaluation.suite_store import load_suite, save_suite
-from training.files import read_json, write_bytes, write_json
+from training.files import write_bytes
 from training.listener import Listener
+from training.shelf import Shelf
 from training.transform import Transform
 from training.vectors import Int64
 
-GROUPS = "groups.npy"
-SUITE = "validation.npz"
-BASELINES = "baselines.safetensors"
-BASELINE_SCORES = "baselines.json"
-TRAINED = "trained.npy"
+GROUPS: Final = "groups.npy"
+SUITE: Final = "validation.npz"
+TRAINED: Final = "trained.npy"
 
+SHARED: Final = ".shared"
+"""Folder beside the runs, for what runs on one ground need in common."""
 
-@dataclass(frozen=True, kw_only=True)
-class BestBaselines:
-    """The best baseline of each pool, chosen on validation, and all that were tried."""
+_TEST_BASELINES: Final = "test-baselines.safetensors"
 
-    names: dict[PoolName, str]
-    """Name of the best one."""
-
-    predictions: dict[PoolName, Tensor]
-    """Its predictions on the validation windows, shape ``(Q, D)``."""
-
-    scores: dict[str, dict[PoolName, float]]
-    """Validation Hit@5 of every setting of every family, by pool."""
-
-    estimates: dict[str, dict[PoolName, dict[str, float]]]
-    """The same with 95 % intervals over documents: value, low and high."""
-
-    base: WeightedMean
-    """The best weighted mean of the selection pool: the base of the model."""
-
-    def paired(self) -> Mapping[PoolName, tuple[str, Tensor]]:
-        """Return them as `Judge.evaluate` takes them."""
-        return {
-            pool: (name, self.predictions[pool]) for pool, name in self.names.items()
-        }
+_SHARED_FORMAT: Final = 1
+# Of what lies there; another number makes it anew.
 
 
 class Preparation:
@@ -84,6 +58,7 @@ class Preparation:
         folder: Path,
         listener: Listener,
         *,
+        shared: Path | None = None,
         transform: Transform | None = None,
         trained_keys: UInt64 | None = None,
     ) -> None:
@@ -94,20 +69,27 @@ class Preparation:
             config: the options of the run.
             folder: the run's, which exists.
             listener: hears of every stage.
+            shared: folder where runs leave for each other what depends on corpus,
+                split and space alone; None shares nothing.
             transform: the one to use; None fits one on the training documents.
             trained_keys: keys of vectors that a model of another corpus was trained
                 on: windows with such a target count as leaked.
+
+        Raises:
+            CorpusError: too small to be split, or its vectors were made from the
+                training sequences of another split.
         """
+        _require_split(corpus, config.split)
         self.corpus, self.config = corpus, config
-        self._folder, self._listener = folder, listener
+        self._listener = listener
+        self._folder = folder
+        ground = None if shared is None else shared / _ground(corpus, config)
+        self._shelf = Shelf(folder, ground)
         listener.stage("splitting by document, finding duplicates")
         self.split: Split = split_documents(corpus, config.split)
-        self.group_N: Int64 = self._groups()
+        self.group_N: Int64 = self._groups(shared)
         listener.stage("fitting the transform, cutting windows")
-        train_rows = np.concatenate(
-            [corpus.sequence(d) for d in self.split.train.tolist()]
-        )
-        self.train_rows: Int64 = np.unique(train_rows)
+        self.train_rows: Int64 = corpus.rows_of(self.split.train)
         also_trained_N = None
         if trained_keys is not None:
             also_trained_N = np.isin(row_keys(np.asarray(corpus.vectors)), trained_keys)
@@ -121,9 +103,7 @@ class Preparation:
     def keep_trained_keys(self) -> None:
         """Write which vectors are trained on, for evaluation on another corpus."""
         keys = row_keys(np.asarray(self.corpus.vectors[self.train_rows]))
-        data = io.BytesIO()
-        np.save(data, keys)
-        write_bytes(self._folder / TRAINED, data.getvalue())
+        write_bytes(self._folder / TRAINED, _npy(keys))
 
     def context(self, windows: Windows) -> tuple[Tensor, Tensor]:
         """Return context vectors ``(Q, T, D)`` in the searched space, and lengths."""
@@ -137,41 +117,45 @@ class Preparation:
 
     def best_baselines(self) -> BestBaselines:
         """Choose the best baseline of each pool on validation."""
-        kept = self._kept_baselines()
+        kept = BestBaselines.kept(self._shelf)
         if kept is not None:
             return kept
         self._listener.stage("measuring the baselines")
-        context_QTD, length_Q = self.context(self.suite.windows)
-        scores: dict[str, dict[PoolName, float]] = {}
-        estimates: dict[str, dict[PoolName, dict[str, float]]] = {}
-        best: dict[PoolName, tuple[float, str, Tensor]] = {}
-        fitted = self.fitted_baselines
-        for done, baseline in enumerate(fitted, start=1):
-            prediction_QD = predict_all(baseline, context_QTD, length_Q)
-            scores[baseline.name], estimates[baseline.name] = {}, {}
-            for pool, rank_Q in self.judge.ranks(prediction_QD).items():
-                score = hit_at_k(rank_Q, SELECTION_K)
-                scores[baseline.name][pool] = score
-                hit_Q = (rank_Q <= SELECTION_K).astype(float)
-                found = estimate(hit_Q, self.suite.windows.documents)
-                estimates[baseline.name][pool] = asdict(found)
-                if pool not in best or score > best[pool][0]:
-                    best[pool] = (score, baseline.name, prediction_QD)
-            self._listener.progress(done, len(fitted))
-        chosen = BestBaselines(
-            names={pool: name for pool, (_, name, _) in best.items()},
-            predictions={pool: prediction for pool, (_, _, prediction) in best.items()},
-            scores=scores,
-            estimates=estimates,
-            base=self._best_base(scores),
+        chosen = BestBaselines.choose(
+            self.fitted_baselines,
+            self.judge,
+            self.context(self.suite.windows),
+            self.selection_pool,
+            self._listener,
         )
-        self._keep_baselines(chosen)
+        chosen.keep(self._shelf)
         return chosen
 
-    def _best_base(self, scores: dict[str, dict[PoolName, float]]) -> WeightedMean:
-        means = [b for b in self.fitted_baselines if isinstance(b, WeightedMean)]
-        pool = self.selection_pool
-        return max(means, key=lambda mean: scores[mean.name][pool])
+    def test_baselines(
+        self, chosen: BestBaselines, judge: Judge
+    ) -> Mapping[PoolName, tuple[str, Int64]]:
+        """Rank the test targets by the baselines that validation chose.
+
+        Args:
+            chosen: which.
+            judge: of the test windows.
+
+        Returns:
+            For each pool name and ranks, as `Judge.evaluate` takes them.
+        """
+        ranks = self._shelf.read(_TEST_BASELINES, read_ranks)
+        if ranks is None or set(ranks) != set(chosen.names):
+            context_QTD, length_Q = self.context(judge.suite.windows)
+            by_name = {
+                name: next(b for b in self.fitted_baselines if b.name == name).ranks(
+                    judge, context_QTD, length_Q
+                )
+                for name in set(chosen.names.values())
+            }
+            ranks = {pool: by_name[name][pool] for pool, name in chosen.names.items()}
+            arrays = {str(pool): rank_Q for pool, rank_Q in ranks.items()}
+            self._shelf.write(_TEST_BASELINES, save_arrays(arrays))
+        return {pool: (name, ranks[pool]) for pool, name in chosen.names.items()}
 
     @property
     def selection_pool(self) -> PoolName:
@@ -180,62 +164,79 @@ class Preparation:
         Raises:
             CorpusError: the corpus is too small for it.
         """
-        return self.suite.pool(self.config.selection_pool).name
+        wanted = self.config.selection_pool
+        return self.suite.pool(self.suite.primary if wanted == "auto" else wanted).name
 
-    def _groups(self) -> Int64:
-        path = self._folder / GROUPS
-        try:
-            return np.asarray(np.load(path, allow_pickle=False))
-        except (OSError, ValueError, EOFError):
-            groups = duplicate_groups(np.asarray(self.corpus.vectors))
-            data = io.BytesIO()
-            np.save(data, groups)
-            write_bytes(path, data.getvalue())
+    def _groups(self, shared: Path | None) -> Int64:
+        if self.corpus.kind == "items":
+            # two items are two things, however alike their vectors
+            groups: Int64 = np.arange(len(self.corpus.vectors))
+            write_bytes(self._folder / GROUPS, _npy(groups))
             return groups
+        # of the corpus alone: shared by all splits
+        place = None if shared is None else shared / self.corpus.fingerprint[:16]
+        shelf = Shelf(self._folder, place)
+        kept = shelf.read(GROUPS, lambda path: np.load(path, allow_pickle=False))
+        if kept is not None:
+            return np.asarray(kept)
+        groups = duplicate_groups(np.asarray(self.corpus.vectors))
+        shelf.write(GROUPS, _npy(groups))
+        return groups
 
     def _validation_suite(self, also_trained_N: np.ndarray | None) -> Suite:
-        path = self._folder / SUITE
-        try:
-            return load_suite(path)
-        except BundleError:
-            suite = build_suite(
-                self.corpus,
-                self.split,
-                self.group_N,
-                "validation",
-                stride=self.config.stride,
-                also_trained_N=also_trained_N,
-            )
-            temporary = path.with_suffix(".tmp.npz")
-            save_suite(temporary, suite)
-            temporary.replace(path)
-            return suite
-
-    def _keep_baselines(self, chosen: BestBaselines) -> None:
-        tensors: dict[str, Tensor] = {
-            pool: prediction.contiguous().clone()
-            for pool, prediction in chosen.predictions.items()
-        }
-        write_bytes(self._folder / BASELINES, save_tensors(tensors))
-        about = {
-            "names": chosen.names,
-            "scores": chosen.scores,
-            "estimates": chosen.estimates,
-            "base": {"rates": chosen.base.rates, "weights": chosen.base.weights},
-        }
-        write_json(self._folder / BASELINE_SCORES, about)
-
-    def _kept_baselines(self) -> BestBaselines | None:
-        try:
-            about: dict[str, Any] = read_json(self._folder / BASELINE_SCORES)
-            predictions = load_tensors((self._folder / BASELINES).read_bytes())
-        except (OSError, ValueError, SafetensorError):
-            return None
-        base = about["base"]
-        return BestBaselines(
-            names=about["names"],
-            predictions={pool: predictions[pool] for pool in about["names"]},
-            scores=about["scores"],
-            estimates=about["estimates"],
-            base=WeightedMean(tuple(base["rates"]), tuple(base["weights"])),
+        kept = self._shelf.read(SUITE, load_suite)
+        if kept is not None:
+            return kept
+        suite = build_suite(
+            self.corpus,
+            self.split,
+            self.group_N,
+            "validation",
+            stride=self.config.stride,
+            also_trained_N=also_trained_N,
         )
+        data = io.BytesIO()
+        save_suite(data, suite)
+        self._shelf.write(SUITE, data.getvalue())
+        return suite
+
+
+def _require_split(corpus: Corpus, split: SplitConfig) -> None:
+    """Refuse vectors that were made from sequences which are not all for training."""
+    made_on = corpus.card.vectors_split
+    wanted = {
+        "seed": split.seed,
+        "validation": split.validation,
+        "test": split.test,
+    }
+    if made_on is not None and made_on != wanted:
+        msg = (
+            f"{corpus.card.name}: its vectors were made from the training sequences of "
+            f"split {made_on}, got {wanted}: train with that split, or make the corpus "
+            "anew with this one"
+        )
+        raise CorpusError(msg)
+
+
+def _ground(corpus: Corpus, config: TrainingConfig) -> str:
+    """Name everything that windows, pools and baselines depend on."""
+    options = config.to_dict()
+    names = (
+        "validation_share",
+        "test_share",
+        "split_seed",
+        "stride",
+        "selection_pool",
+        "transform",
+        "whiten_strength",
+        "whiten_shrinkage",
+    )
+    told = [_SHARED_FORMAT, PROTOCOL, [options[name] for name in names]]
+    digest = hashlib.sha256(corpus.fingerprint.encode() + orjson.dumps(told))
+    return digest.hexdigest()[:16]
+
+
+def _npy(array: np.ndarray) -> bytes:
+    data = io.BytesIO()
+    np.save(data, array)
+    return data.getvalue()

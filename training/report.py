@@ -39,6 +39,7 @@ def write_report(path: Path, card: dict[str, Any]) -> None:
     curves = draw_curves(card)
     told = {
         "card": card,
+        "unit": "sequence" if card["corpus"]["kind"] == "items" else "document",
         "best": card["history"][card["best_epoch"]],
         "last": card["history"][-1],
         "diagnosis": card.get("diagnosis", findings(card)),
@@ -46,16 +47,16 @@ def write_report(path: Path, card: dict[str, Any]) -> None:
         "examples": card.get("examples"),
         "curves": Markup(curves),  # noqa: S704 - drawn here
     }
-    page = _environment(autoescape=True).get_template("report.html").render(told)
-    markdown = _environment(autoescape=False).get_template("report.md").render(told)
+    page = environment(autoescape=True).get_template("report.html").render(told)
+    markdown = environment(autoescape=False).get_template("report.md").render(told)
     write_bytes(path.with_name(CURVES), curves.encode())
     write_bytes(path.with_suffix(".md"), markdown.encode())
     write_bytes(path, page.encode())
 
 
-def _environment(*, autoescape: bool) -> Environment:
-    """Return what renders HTML, escaped by Jinja, or Markdown, escaped by us."""
-    environment = Environment(
+def environment(*, autoescape: bool) -> Environment:
+    """Return what renders our templates: HTML escaped by Jinja, Markdown by us."""
+    found = Environment(
         loader=PackageLoader("training"),
         autoescape=autoescape,  # noqa: S701 - off for Markdown only
         finalize=None if autoescape else markdown_text,
@@ -64,11 +65,13 @@ def _environment(*, autoescape: bool) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["percent"] = percent
-    environment.filters["difference"] = difference
-    environment.filters["interval"] = interval
-    environment.filters["points"] = lambda gain: points(Estimate.from_plain(gain))
-    return environment
+    found.filters["percent"] = percent
+    found.filters["difference"] = difference
+    found.filters["interval"] = interval
+    found.filters["points"] = lambda gain: points(Estimate.from_plain(gain))
+    found.filters["estimate"] = points
+    found.filters["as_is"] = Markup
+    return found
 
 
 def interval(plain: Mapping[str, float | None]) -> str:
@@ -88,13 +91,14 @@ def markdown_text(value: object) -> object:
     r"""Escape what Markdown, or HTML within it, would take for markup.
 
     Args:
-        value: what a template puts out; anything but a string is returned as it is.
+        value: what a template puts out; anything but a string, and what is marked as
+            safe, is returned as it is.
 
     Example:
         >>> markdown_text("a|b\n<i>")
         'a\\|b \\<i\\>'
     """
-    if not isinstance(value, str):
+    if not isinstance(value, str) or isinstance(value, Markup):
         return value
     return re.sub(r"([\\`*_{}\[\]<>|~#$&!])", r"\\\1", re.sub(r"\s*\n\s*", " ", value))
 
@@ -120,7 +124,7 @@ def percent(share: float | None) -> str:
 
 
 def draw_curves(card: dict[str, Any]) -> str:
-    """Draw loss, cosine, Hit@5 and their gaps over the epochs as an SVG element."""
+    """Draw loss, cosine, Hit@K and their gaps over the epochs as an SVG element."""
     history: list[dict[str, Any]] = card["history"]
     # text stays text: searchable, and small
     with mpl.rc_context(
@@ -131,18 +135,19 @@ def draw_curves(card: dict[str, Any]) -> str:
         }
     ):
         figure = Figure(figsize=(12, 6.4), layout="constrained")
-        (hit5, loss), (gap, cosine) = figure.subplots(2, 2)
+        (hit, loss), (gap, cosine) = figure.subplots(2, 2)
+        hit_name = f"Hit@{card['k']}"
         _curve(loss, history, "train_loss", "validation_loss", "loss")
         _curve(cosine, history, "train_cosine", "validation_cosine", "cosine to target")
-        _curve(hit5, history, "train_hit5", "score", "Hit@5")
-        pool = card["options"]["selection_pool"]
+        _curve(hit, history, "train_score", "score", hit_name)
+        pool = card["selection_pool"]
         best = max(scores[pool] for scores in card["baselines"].values())
-        hit5.axhline(best, color="#15803d", linestyle=":", label="best baseline")
-        _gap(gap, history, "train_hit5", "score", "Hit@5", "#7c3aed")
+        hit.axhline(best, color="#15803d", linestyle=":", label="best baseline")
+        _gap(gap, history, "train_score", "score", hit_name, "#7c3aed")
         _gap(gap, history, "train_cosine", "validation_cosine", "cosine", "#0e7490")
         gap.axhline(0, color=_BEST, linewidth=1)
         gap.set_title("gap: training less validation")
-        for axes in (loss, cosine, hit5, gap):
+        for axes in (loss, cosine, hit, gap):
             axes.axvline(card["best_epoch"], color=_BEST, linestyle="--", linewidth=1)
             axes.set_xlabel("epoch (dashed: the best one)")
             axes.xaxis.get_major_locator().set_params(integer=True)

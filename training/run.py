@@ -12,12 +12,12 @@ import torch
 from filelock import FileLock, Timeout
 from torch import Tensor
 
+from training.best_baselines import BestBaselines
 from training.checkpoint import CARD, FORMAT, model_settings, predict
 from training.config import TrainingConfig
 from training.corpus.corpus import Corpus
 from training.diagnosis import findings
 from training.errors import TrainingError
-from training.evaluation.baselines import predict_all
 from training.evaluation.diagnostics import diagnose
 from training.evaluation.evaluation import Evaluation, Judge
 from training.evaluation.readiness import assess
@@ -28,7 +28,7 @@ from training.history import write_history
 from training.listener import Listener, Silence
 from training.loop import Trained, fit
 from training.models.model import NextVectorModel
-from training.preparation import BestBaselines, Preparation
+from training.preparation import Preparation
 from training.report import write_report
 from training.state import STATE
 
@@ -57,6 +57,7 @@ def train(
     folder: Path,
     *,
     corpus_folder: Path | None = None,
+    shared: Path | None = None,
     listener: Listener | None = None,
 ) -> dict[str, Any]:
     """Train, judge and describe a model; go on where an earlier attempt stopped.
@@ -66,6 +67,8 @@ def train(
         config: the options.
         folder: where the run lives; made if missing.
         corpus_folder: where the corpus lies, for the card.
+        shared: folder where runs leave for each other what depends on corpus, split
+            and space alone (`SHARED`); None shares nothing.
         listener: hears how it gets on.
 
     Returns:
@@ -84,7 +87,7 @@ def train(
             if is_finished(folder):
                 card: dict[str, Any] = read_json(folder / CARD)
                 return card
-            return _train(corpus, config, folder, corpus_folder, listener)
+            return _train(corpus, config, folder, corpus_folder, shared, listener)
     except Timeout as error:
         msg = f"{folder}: another process is training this run"
         raise TrainingError(msg) from error
@@ -122,9 +125,10 @@ def _train(
     config: TrainingConfig,
     folder: Path,
     corpus_folder: Path | None,
+    shared: Path | None,
     listener: Listener,
 ) -> dict[str, Any]:
-    prepared = Preparation(corpus, config, folder, listener)
+    prepared = Preparation(corpus, config, folder, listener, shared=shared)
     prepared.keep_trained_keys()
     # made before training: a corpus without test windows must not cost a training
     test_suite = build_suite(
@@ -152,6 +156,7 @@ def _train(
     )
     readiness = assess(
         evaluation,
+        kind=corpus.kind,
         shuffled_loss=diagnostics.shuffled_loss,
         recorded_score=trained.best_score,
         restored_score=trained.restored_score,
@@ -169,6 +174,9 @@ def _train(
         "options": config.to_dict(),
         "corpus": _corpus_facts(corpus, corpus_folder),
         "split": _split_facts(prepared),
+        "k": prepared.suite.k,
+        "selection_pool": prepared.selection_pool,
+        "repeat_share": prepared.suite.repeat_share,
         "best_epoch": trained.best_epoch,
         "best_score": trained.best_score,
         "is_better_than_base": trained.best_epoch > 0,
@@ -177,7 +185,7 @@ def _train(
         "evaluation": evaluation.to_dict(),
         "test_evaluation": test.to_dict(),
         "baselines": baselines.scores,
-        "baseline_hit5": baselines.estimates,
+        "baseline_estimates": baselines.estimates,
         "diagnostics": diagnostics.to_dict(),
         "readiness": readiness.to_dict(),
         "examples": choose_examples(prepared, prediction_QD, seed=config.seed),
@@ -208,12 +216,8 @@ def _test(
     """Judge the model and the baselines chosen on validation, on the test documents."""
     judge = Judge(prepared.vectors_ND, prepared.group_N, suite)
     context_QTD, length_Q = prepared.context(suite.windows)
-    paired: dict[Any, tuple[str, Tensor]] = {}
-    for pool, name in baselines.names.items():
-        chosen = next(b for b in prepared.fitted_baselines if b.name == name)
-        paired[pool] = (name, predict_all(chosen, context_QTD, length_Q))
     prediction_QD = predict(trained.model, context_QTD, length_Q)
-    return judge.evaluate(prediction_QD, paired)
+    return judge.evaluate(prediction_QD, prepared.test_baselines(baselines, judge))
 
 
 def _corpus_facts(corpus: Corpus, folder: Path | None) -> dict[str, Any]:

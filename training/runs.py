@@ -33,7 +33,7 @@ def best_run(
     corpus: str | None = None,
     prefer: Sequence[str] = (),
 ) -> tuple[Path, dict[str, Any]]:
-    """Choose the run with the highest validation Hit@5.
+    """Choose the run with the highest validation Hit@K.
 
     Only runs on one corpus, one split and one selection pool can be compared.
 
@@ -71,7 +71,7 @@ def ground(card: dict[str, Any]) -> tuple[str, str, str, int, int]:
     return (
         card["corpus"]["fingerprint"],
         card["split"]["fingerprint"],
-        card["options"]["selection_pool"],
+        card["selection_pool"],
         card["options"]["stride"],
         card.get("protocol", PROTOCOL),
     )

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from fastapi.testclient import TestClient
-from safetensors.torch import save_file
+from safetensors.numpy import save_file
 
 from app.bundle import load_bundle
 from app.bundling import build_bundle
@@ -27,11 +27,11 @@ from training.checkpoint import (
     predict,
     save_weights,
 )
-from training.corpus.corpus import Corpus
+from training.corpus.corpus import Corpus, CorpusCard
 from training.corpus.duplicates import duplicate_groups
 from training.corpus.split import SplitConfig, split_documents
 from training.corpus.store import save_corpus
-from training.evaluation.baselines import WeightedMean, predict_all
+from training.evaluation.baselines import WeightedMean
 from training.evaluation.evaluation import Judge
 from training.evaluation.suite import build_suite
 from training.evaluation.suite_store import save_suite
@@ -39,6 +39,7 @@ from training.files import write_json
 from training.models.config import ModelConfig
 from training.models.model import NextVectorModel
 from training.transform import Transform, TransformConfig
+from training.vectors import l2_normalize
 
 DIM = 8
 DOCUMENTS = 30
@@ -59,8 +60,10 @@ def make_run(corpus: Corpus, folder: Path, corpus_folder: Path | None) -> None:
     """Write a run as training leaves it, with an untrained model."""
     folder.mkdir(parents=True)
     split = split_documents(corpus, SplitConfig())
-    groups = duplicate_groups(np.asarray(corpus.vectors))
-    rows = np.concatenate([corpus.sequence(d) for d in split.train.tolist()])
+    is_items = corpus.kind == "items"
+    n = len(corpus.vectors)
+    groups = np.arange(n) if is_items else duplicate_groups(np.asarray(corpus.vectors))
+    rows = corpus.rows_of(split.train)
     transform = Transform.fit(np.asarray(corpus.vectors[rows]), TransformConfig())
     vectors_ND = torch.from_numpy(transform.apply(corpus.vectors))
     suite = build_suite(corpus, split, groups, "validation")
@@ -70,16 +73,18 @@ def make_run(corpus: Corpus, folder: Path, corpus_folder: Path | None) -> None:
     context_QTD = as_tensor(suite.windows.contexts(vectors_ND.numpy()))
     length_Q = torch.from_numpy(suite.windows.lengths)
     last = WeightedMean((1.0,))
-    baseline_QD = predict_all(last, context_QTD, length_Q)
-    evaluation = Judge(vectors_ND, groups, suite).evaluate(
+    judge = Judge(vectors_ND, groups, suite)
+    ranks = last.ranks(judge, context_QTD, length_Q)
+    evaluation = judge.evaluate(
         predict(model, context_QTD, length_Q),
-        {pool.name: (last.name, baseline_QD) for pool in suite.pools},
+        {pool: (last.name, rank_Q) for pool, rank_Q in ranks.items()},
     )
     save_weights(folder / WEIGHTS, model.state_dict(), transform)
-    save_suite(folder / "validation.npz", suite)
+    with (folder / "validation.npz").open("wb") as file:
+        save_suite(file, suite)
     np.save(folder / "groups.npy", groups)
     save_file(
-        {pool.name: baseline_QD.clone() for pool in suite.pools},
+        {str(pool): rank_Q for pool, rank_Q in ranks.items()},
         folder / "baselines.safetensors",
     )
     card: dict[str, Any] = {
@@ -115,6 +120,41 @@ def world(
     version = build_bundle(folder / "runs" / "tiny-run", bundles)
     Registry(bundles).promote(version)
     return World(corpus, folder / "runs" / "tiny-run", bundles, version)
+
+
+@pytest.fixture(scope="session")
+def make_item_world(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Callable[..., World]:
+    """Sessions in which items return, or never do; some items have no vector."""
+
+    def make(*, returning: bool) -> World:
+        folder = tmp_path_factory.mktemp("items")
+        rng = np.random.default_rng(3)
+        items, length, sessions = 90, 45, 20
+        entries = [
+            rng.integers(-1, items, length)
+            if returning
+            else rng.permutation(np.arange(-1, items))[:length]
+            for _ in range(sessions)
+        ]
+        corpus = Corpus(
+            vectors=l2_normalize(rng.normal(size=(items, DIM))),
+            ids=[f"item{i}" for i in range(items)],
+            rows=np.concatenate(entries),
+            offsets=np.arange(sessions + 1) * length,
+            document_ids=[f"session{s}" for s in range(sessions)],
+            card=CorpusCard(name="sessions", encoder="none", source="made by a test"),
+            kind="items",
+        )
+        corpus = save_corpus(corpus, folder / "corpus")
+        make_run(corpus, folder / "runs" / "items-run", folder / "corpus")
+        bundles = folder / "bundles"
+        version = build_bundle(folder / "runs" / "items-run", bundles)
+        Registry(bundles).promote(version)
+        return World(corpus, folder / "runs" / "items-run", bundles, version)
+
+    return make
 
 
 @pytest.fixture

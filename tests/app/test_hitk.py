@@ -46,8 +46,8 @@ class TestHitk:
             assert pool["baseline"]["name"] == recorded["baseline"] == "copy-last"
             assert pool["baseline"]["hit_at"] == recorded["baseline_hit_at"]
             assert pool["lift"] == {"k": 5} | recorded["lift"]
-            included = pool["index"]["hit_at_5_context_included"]
-            assert included == recorded["hit_at_5_context_included"]
+            included = pool["index"]["hit_context_included"]
+            assert included == recorded["hit_context_included"]
             assert pool["recorded"]["test"] is None
         assert report["mean_cosine"] == pytest.approx(report["recorded_mean_cosine"])
         assert report["readiness"]["verdict"] == "NO-GO"

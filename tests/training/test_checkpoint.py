@@ -213,10 +213,10 @@ def test_a_card_of_another_architecture_is_refused(
     ("change", "message"),
     [
         pytest.param(
-            lambda c: c | {"format": 2}, "expected checkpoint format 1, got 2", id="2"
+            lambda c: c | {"format": 1}, "expected checkpoint format 2, got 1", id="1"
         ),
         pytest.param(
-            lambda _: [1], "expected checkpoint format 1, got None", id="list"
+            lambda _: [1], "expected checkpoint format 2, got None", id="list"
         ),
         pytest.param(lambda c: {"format": c["format"]}, "cannot build", id="no model"),
         pytest.param(

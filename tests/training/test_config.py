@@ -32,8 +32,8 @@ def test_nothing_else_is_explained() -> None:
     assert list(option_defaults()) == NAMES
 
 
-def test_the_seed_s_four_recipes_are_shipped() -> None:
-    assert recipe_names() == ["default", "seed-failed", "seed-fixed", "smoke"]
+def test_the_shipped_recipes_are_listed() -> None:
+    assert recipe_names() == ["default", "items", "seed-failed", "seed-fixed", "smoke"]
 
 
 @pytest.mark.parametrize("name", recipe_names())
@@ -191,7 +191,7 @@ def test_a_recipe_can_be_a_file(tmp_path: Path) -> None:
 
 
 def test_an_unknown_recipe_is_refused_with_those_there_are() -> None:
-    with pytest.raises(TrainingError, match=r"no recipe 'mine': .* default, seed-fail"):
+    with pytest.raises(TrainingError, match=r"no recipe 'mine': .* default, items"):
         read_recipe("mine")
 
 

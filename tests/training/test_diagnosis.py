@@ -31,7 +31,7 @@ def pool(name: str, lift: dict[str, Any], **more: object) -> dict[str, Any]:
 
 def epoch(number: int, score: float, **more: float | None) -> dict[str, Any]:
     cosines = {"train_cosine": 0.30, "validation_cosine": 0.28}
-    return {"number": number, "score": score, "train_hit5": score} | cosines | more
+    return {"number": number, "score": score, "train_score": score} | cosines | more
 
 
 def sound_card() -> Card:
@@ -173,9 +173,9 @@ TRIGGERS = [
     (
         "over-fitting",
         went(
-            epoch(0, 0.40, train_hit5=0.42),
+            epoch(0, 0.40, train_score=0.42),
             epoch(1, 0.41),
-            epoch(2, 0.40, train_hit5=0.48),
+            epoch(2, 0.40, train_score=0.48),
         ),
         (
             "Hit@5 is 0.480 on training and 0.400 on validation documents after epoch "
@@ -185,12 +185,12 @@ TRIGGERS = [
     ),
     (
         "over-fitting",
-        went(epoch(0, 0.40), epoch(1, 0.45, train_hit5=0.51)),
+        went(epoch(0, 0.40), epoch(1, 0.45, train_score=0.51)),
         "the gap grew by 0.060, and validation rose less",
     ),
     (
         "over-fitting",
-        went(epoch(0, 0.40), epoch(1, 0.40, train_hit5=None, train_cosine=0.41)),
+        went(epoch(0, 0.40), epoch(1, 0.40, train_score=None, train_cosine=0.41)),
         "cosine is 0.410 on training and 0.280 on validation",
     ),
     (
@@ -234,17 +234,17 @@ SILENT = [
     ),
     pytest.param(went(epoch(0, 0.3), epoch(1, 0.6)), id="both rise together"),
     pytest.param(
-        went(epoch(0, 0.40), epoch(1, 0.40, train_hit5=0.44)), id="a gap of 4 points"
+        went(epoch(0, 0.40), epoch(1, 0.40, train_score=0.44)), id="a gap of 4 points"
     ),
     pytest.param(
         went(
-            epoch(0, 0.40, train_hit5=0.50),
-            epoch(1, 0.40, train_hit5=0.54),
+            epoch(0, 0.40, train_score=0.50),
+            epoch(1, 0.40, train_score=0.54),
         ),
         id="a gap that was there untrained",
     ),
     pytest.param(
-        went(epoch(0, 0.4), epoch(1, 0.4), epoch(2, 0.375, train_hit5=0.39)),
+        went(epoch(0, 0.4), epoch(1, 0.4), epoch(2, 0.375, train_score=0.39)),
         id="both fall",
     ),
     pytest.param(diagnosed(memory_gain=None), id="no memory"),
@@ -280,8 +280,8 @@ def test_the_rules_are_silent(change: Callable[[Card], object]) -> None:
     [
         pytest.param(lifted(0.0, -0.01, 0.01), "warning", id="no lift"),
         pytest.param(lifted(-0.02, -0.03, -0.01), "problem", id="below the baseline"),
-        pytest.param(went(epoch(0, 0.4), epoch(1, 0.4, train_hit5=0.6)), "warning"),
-        pytest.param(went(epoch(0, 0.4), epoch(1, 0.5, train_hit5=0.7)), "notice"),
+        pytest.param(went(epoch(0, 0.4), epoch(1, 0.4, train_score=0.6)), "warning"),
+        pytest.param(went(epoch(0, 0.4), epoch(1, 0.5, train_score=0.7)), "notice"),
     ],
 )
 def test_the_worse_it_is_the_more_severe(
@@ -321,11 +321,11 @@ SEED = [
         {
             "best_epoch": 1,
             "history": [
-                epoch(1, 0.5117, train_hit5=None, train_cosine=None),
+                epoch(1, 0.5117, train_score=None, train_cosine=None),
                 epoch(
                     20,
                     0.3699,
-                    train_hit5=None,
+                    train_score=None,
                     train_cosine=0.162,
                     validation_cosine=0.102,
                 ),
@@ -341,7 +341,7 @@ SEED = [
                 epoch(
                     20,
                     0.3986,
-                    train_hit5=None,
+                    train_score=None,
                     train_cosine=0.9030,
                     validation_cosine=0.4983,
                 )
@@ -358,7 +358,7 @@ SEED = [
                 epoch(
                     20,
                     0.0322,
-                    train_hit5=None,
+                    train_score=None,
                     train_cosine=0.635,
                     validation_cosine=0.593,
                 )

@@ -11,7 +11,6 @@ from torch import Tensor
 from training.checkpoint import read_checkpoint_card
 from training.config import TrainingConfig
 from training.corpus.corpus import Corpus
-from training.evaluation.evaluation import SELECTION_K
 from training.examples import MAX_TEXT, choose_examples, shorten
 from training.listener import Silence
 from training.preparation import Preparation
@@ -52,7 +51,7 @@ def test_hits_come_first_then_misses_of_the_very_ranks_that_are_measured(
     assert found["pool"] == "documents"
     assert found["num_candidates"] == prepared.suite.pool("documents").size
     ranks = [window["rank"] for window in found["windows"]]
-    assert [rank <= SELECTION_K for rank in ranks] == [True] * 3 + [False] * 3
+    assert [rank <= 5 for rank in ranks] == [True] * 3 + [False] * 3
     measured = prepared.judge.rankers["documents"].ranks(prediction_QD)
     windows = prepared.suite.windows
     rank_of = dict(zip(windows.target_rows.tolist(), measured.tolist(), strict=True))
@@ -74,12 +73,12 @@ def test_an_example_is_what_the_corpus_holds(
         before = [f"{document}#{position - n}" for n in (3, 2, 1)]
         assert [entry["id"] for entry in window["context"]] == before
         neighbors = window["neighbors"]
-        assert len(neighbors) == SELECTION_K
+        assert len(neighbors) == 5
         scores = [entry["score"] for entry in neighbors]
         assert scores == sorted(scores, reverse=True)
         marks = [entry["is_target"] for entry in neighbors]
-        assert sum(marks) == (window["rank"] <= SELECTION_K)
-        if window["rank"] <= SELECTION_K:
+        assert sum(marks) == (window["rank"] <= 5)
+        if window["rank"] <= 5:
             assert marks[window["rank"] - 1]
         for entry in neighbors:
             owner, place = entry["id"].split("#")

@@ -5,21 +5,13 @@ import numpy as np
 import pytest
 import torch
 
+from training.best_baselines import BASELINE_SCORES, BASELINES, BestBaselines
 from training.config import TrainingConfig
 from training.corpus.corpus import Corpus
 from training.errors import CorpusError
-from training.evaluation.baselines import predict_all
-from training.evaluation.evaluation import SELECTION_K
 from training.evaluation.metrics import hit_at_k
 from training.listener import Silence
-from training.preparation import (
-    BASELINE_SCORES,
-    BASELINES,
-    GROUPS,
-    SUITE,
-    BestBaselines,
-    Preparation,
-)
+from training.preparation import GROUPS, SUITE, Preparation
 from training.transform import Transform
 
 
@@ -49,8 +41,8 @@ def assert_same(left: BestBaselines, right: BestBaselines) -> None:
     assert left.names == right.names
     assert left.scores == right.scores
     assert left.base == right.base
-    for pool, prediction in right.predictions.items():
-        assert torch.equal(left.predictions[pool], prediction)
+    for pool, ranks in right.ranks.items():
+        np.testing.assert_array_equal(left.ranks[pool], ranks)
 
 
 @pytest.fixture(scope="module")
@@ -152,13 +144,11 @@ def test_the_best_baseline_of_each_pool_is_chosen_on_validation(
         best = max(scores[pool] for scores in baselines.scores.values())
         assert baselines.scores[name][pool] == best
         chosen = next(b for b in prepared.fitted_baselines if b.name == name)
-        prediction = predict_all(chosen, context_QTD, length_Q)
-        assert torch.equal(prediction, baselines.predictions[pool])
-        ranks = prepared.judge.rankers[pool].ranks(prediction)
-        assert hit_at_k(ranks, SELECTION_K) == best
+        ranks = chosen.ranks(prepared.judge, context_QTD, length_Q)[pool]
+        np.testing.assert_array_equal(ranks, baselines.ranks[pool])
+        assert hit_at_k(ranks, 5) == best
     assert dict(baselines.paired()) == {
-        pool: (name, baselines.predictions[pool])
-        for pool, name in baselines.names.items()
+        pool: (name, baselines.ranks[pool]) for pool, name in baselines.names.items()
     }
 
 

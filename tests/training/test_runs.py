@@ -17,11 +17,12 @@ def make_run(name: str, score: float, **change: Any) -> Run:  # noqa: ANN401
         "best_score": score,
         "corpus": {"name": "docs", "fingerprint": "f1"},
         "split": {"fingerprint": "s1"},
-        "options": {"selection_pool": "documents", "stride": 10},
+        "selection_pool": "documents",
+        "options": {"stride": 10},
     }
     for path, value in change.items():
-        part, field = path.split("__")
-        card[part][field] = value
+        *parts, field = path.split("__")
+        (card[parts[0]] if parts else card)[field] = value
     return Path(name), card
 
 
@@ -40,7 +41,7 @@ def test_of_equal_runs_the_first_is_the_best() -> None:
     [
         {"corpus__fingerprint": "f2"},
         {"split__fingerprint": "s2"},
-        {"options__selection_pool": "index"},
+        {"selection_pool": "index"},
         {"options__stride": 5},
     ],
 )

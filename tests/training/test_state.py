@@ -21,7 +21,7 @@ EPOCH = Epoch(
     validation_loss=1 / 3,
     train_cosine=0.1,
     validation_cosine=-0.1,
-    train_hit5=0.5,
+    train_score=0.5,
     seconds=1.5,
     is_best=True,
 )

@@ -48,7 +48,7 @@ class ConsoleListener:
         loss = "     " if epoch.step_loss is None else f"{epoch.step_loss:.3f}"
         mark = "  [green]best yet[/]" if epoch.is_best else ""
         console.print(
-            f"  epoch {epoch.number:2d}   training loss {loss}   validation Hit@5 "
+            f"  epoch {epoch.number:2d}   training loss {loss}   validation Hit@K "
             f"{100 * epoch.score:5.2f} %   {epoch.seconds:4.1f} s{mark}"
         )
         self._bars.reset(

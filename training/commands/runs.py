@@ -15,11 +15,12 @@ from training.commands.tables import (
     readiness_table,
     result_table,
 )
-from training.config import read_recipe, recipe_names
+from training.config import DEFAULT_RECIPES, read_recipe, recipe_names
 from training.corpus.store import load_corpus
 from training.diagnosis import RULES, findings
 from training.evaluation.readiness import points
 from training.evaluation.statistics import Estimate
+from training.preparation import SHARED
 from training.rejudge import judge_checkpoint
 from training.run import is_finished, run_name
 from training.run import train as train_run
@@ -30,6 +31,13 @@ RUNS = Path("artifacts/runs")
 
 _SEVERITY_STYLES = {"problem": "red", "warning": "yellow", "notice": "cyan"}
 
+Recipe = Annotated[
+    str | None,
+    typer.Option(
+        help="Name of a shipped recipe, or path of a TOML file (default: default, and "
+        "items for item sequences)."
+    ),
+]
 RunsFolder = Annotated[Path, typer.Option(help="Folder that holds the runs.")]
 
 
@@ -38,9 +46,7 @@ RunsFolder = Annotated[Path, typer.Option(help="Folder that holds the runs.")]
 def train(
     corpus: Annotated[Path, typer.Argument(help="Folder of a corpus.")],
     *,
-    recipe: Annotated[
-        str, typer.Option(help="Name of a shipped recipe, or path of a TOML file.")
-    ] = "default",
+    recipe: Recipe = None,
     name: Annotated[
         str | None,
         typer.Option(help="Name of the run (default: corpus, architecture, digest)."),
@@ -48,7 +54,7 @@ def train(
     runs: RunsFolder = RUNS,
     told: dict[str, Any],
 ) -> None:
-    """Train a model on a corpus until validation Hit@5 stops rising.
+    """Train a model on a corpus until validation Hit@K stops rising.
 
     A run that was interrupted goes on; one that is finished is shown again.
     """
@@ -58,21 +64,28 @@ def train(
 
 def train_in(
     corpus_folder: Path,
-    recipe: str,
+    recipe: str | None,
     told: dict[str, Any],
     *,
     runs: Path = RUNS,
     name: str | None = None,
 ) -> dict[str, Any]:
     """Train, or find the run finished, show its tables, and return its card."""
-    config = resolve(recipe, told)
+    # what was told is refused before a corpus is read
+    resolve(recipe or DEFAULT_RECIPES["documents"], told)
     corpus = load_corpus(corpus_folder)
+    config = resolve(recipe or DEFAULT_RECIPES[corpus.kind], told)
     folder = runs / (name or run_name(corpus, config))
     if is_finished(folder):
         console.print(f"· run {folder.name} is finished already", soft_wrap=True)
     with ConsoleListener() as listener:
         card = train_run(
-            corpus, config, folder, corpus_folder=corpus_folder, listener=listener
+            corpus,
+            config,
+            folder,
+            corpus_folder=corpus_folder,
+            shared=runs / SHARED,
+            listener=listener,
         )
     show(card)
     return card

@@ -30,14 +30,15 @@ def evaluation_table(title: str, evaluation: dict[str, Any]) -> Table:
     table.add_column("pool")
     for column in ("N", "Hit@1", "Hit@5", "Hit@10"):
         table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("best baseline: its Hit@5")
-    table.add_column("lift in Hit@5, points [95 %]")
+    k = str(evaluation["k"])
+    table.add_column(f"best baseline: its Hit@{k}")
+    table.add_column(f"lift in Hit@{k}, points [95 %]")
     for pool in pools:
         table.add_row(
             pool["pool"],
             f"{pool['num_candidates']:,}",
-            *(percent(pool["hit_at"][k]["value"]) for k in ("1", "5", "10")),
-            f"{pool['baseline']}: {percent(pool['baseline_hit_at']['5'])}",
+            *(percent(pool["hit_at"][cut]["value"]) for cut in ("1", "5", "10")),
+            f"{pool['baseline']}: {percent(pool['baseline_hit_at'][k])}",
             _lift(pool),
         )
     return table
@@ -45,7 +46,7 @@ def evaluation_table(title: str, evaluation: dict[str, Any]) -> Table:
 
 def comparison_table(cards: Sequence[dict[str, Any]], best: str | None) -> Table:
     """Many runs: a row for each, in the pool that early stopping watched."""
-    watched = cards[0]["options"]["selection_pool"]
+    watched = cards[0]["selection_pool"]
     pools = {card["name"]: _pool(card, watched) for card in cards}
     first = pools[cards[0]["name"]]
     table = Table(

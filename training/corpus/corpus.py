@@ -37,6 +37,10 @@ class CorpusCard:
     windows_declared_independent: bool = False
     """True if windows came without chain ids and the user vouched for them."""
 
+    vectors_split: dict[str, Any] | None = None
+    """Seed and shares of the split whose training sequences made the vectors, as
+    `SplitConfig` names them; None for vectors that owe nothing to the sequences."""
+
     notes: dict[str, Any] = field(default_factory=dict)
     """What was left out on the way and why: counts by reason."""
 
@@ -46,7 +50,8 @@ class Corpus:
     """A catalogue of unit vectors, and sequences of rows into it.
 
     In ``documents`` each row occurs once, in one document, and the rows of a document
-    are contiguous. In ``items`` (sessions) rows recur within and between sequences.
+    are contiguous. In ``items`` (sessions) rows recur within and between sequences, and
+    an entry is -1 if its item has no vector.
     """
 
     vectors: Float32
@@ -56,7 +61,8 @@ class Corpus:
     """Unique name of each row, N of them."""
 
     rows: Int64
-    """Rows of all sequences one after the other, shape ``(M,)``."""
+    """Rows of all sequences one after the other, shape ``(M,)``; -1, in items only,
+    for an item without a vector."""
 
     offsets: Int64
     """Sequence ``s`` is ``rows[offsets[s]:offsets[s + 1]]``; shape ``(S + 1,)``."""
@@ -94,8 +100,9 @@ class Corpus:
                 f"{len(self.document_ids) + 1} offsets from 0 to {len(self.rows)}"
             )
             raise CorpusError(msg)
-        if len(self.rows) and not 0 <= self.rows.min() <= self.rows.max() < n:
-            msg = f"{self.card.name}: a sequence names a row outside 0..{n - 1}"
+        least = -1 if self.kind == "items" else 0
+        if len(self.rows) and not least <= self.rows.min() <= self.rows.max() < n:
+            msg = f"{self.card.name}: a sequence names a row outside {least}..{n - 1}"
             raise CorpusError(msg)
         if (np.diff(self.offsets) <= 0).any():
             empty = self.document_ids[int(np.argmin(np.diff(self.offsets)))]
@@ -118,8 +125,17 @@ class Corpus:
         return np.diff(self.offsets)
 
     def sequence(self, document: int) -> Int64:
-        """Rows of one sequence in order, shape ``(length,)``."""
+        """Rows of one sequence in order, shape ``(length,)``; -1 without a vector."""
         return self.rows[self.offsets[document] : self.offsets[document + 1]]
+
+    def known(self, document: int) -> Int64:
+        """Rows of those entries of a sequence that have a vector, in order."""
+        rows = self.sequence(document)
+        return rows if self.kind == "documents" else rows[rows >= 0]
+
+    def rows_of(self, documents: Int64) -> Int64:
+        """Rows that occur in some sequences, each once, ascending."""
+        return np.unique(np.concatenate([self.known(d) for d in documents.tolist()]))
 
     @cached_property
     def document_of_entry(self) -> Int64:
@@ -132,9 +148,7 @@ class Corpus:
 
         For items, where a row can be in many sequences, it is the first.
         """
-        document_N = np.full(len(self.vectors), -1, dtype=np.int64)
-        document_N[self.rows[::-1]] = self.document_of_entry[::-1]
-        return document_N
+        return self._of_first_entry(self.document_of_entry)
 
     @cached_property
     def position_of_row(self) -> Int64:
@@ -142,9 +156,15 @@ class Corpus:
         position_M = np.arange(len(self.rows)) - np.repeat(
             self.offsets[:-1], self.lengths
         )
-        position_N = np.full(len(self.vectors), -1, dtype=np.int64)
-        position_N[self.rows[::-1]] = position_M[::-1]
-        return position_N
+        return self._of_first_entry(position_M)
+
+    def _of_first_entry(self, value_M: Int64) -> Int64:
+        """Value of the first entry that names a row, -1 for none, shape ``(N,)``."""
+        value_N = np.full(len(self.vectors), -1, dtype=np.int64)
+        # backwards, so that the first entry is written last
+        row_M, back_M = self.rows[::-1], value_M[::-1]
+        value_N[row_M[row_M >= 0]] = back_M[row_M >= 0]
+        return value_N
 
     @cached_property
     def row_of_id(self) -> dict[str, int]:
@@ -165,7 +185,8 @@ class Corpus:
         if self.kind == "documents":
             used, new_rows = rows, np.arange(len(rows))
         else:
-            used, new_rows = np.unique(rows, return_inverse=True)
+            used = np.unique(rows[rows >= 0])
+            new_rows = np.where(rows < 0, -1, np.searchsorted(used, rows))
         card = self.card
         lengths = self.lengths[np.asarray(documents)]
         return Corpus(
@@ -180,6 +201,7 @@ class Corpus:
                 source=card.source,
                 licenses=card.licenses,
                 windows_declared_independent=card.windows_declared_independent,
+                vectors_split=card.vectors_split,
                 notes=card.notes,
             ),
             kind=self.kind,

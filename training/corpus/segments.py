@@ -29,7 +29,7 @@ def cut_segments(
     """
     stretches: list[Int64] = []
     for document in documents.tolist():
-        sequence = corpus.sequence(document)
+        sequence = corpus.known(document)
         first = 0
         if rng is not None and len(sequence) > context_length + 1:
             first = -int(rng.integers(context_length))

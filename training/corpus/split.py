@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from training.corpus.corpus import Corpus
+from training.corpus.windows import min_context
 from training.errors import CorpusError
-from training.vectors import CONTEXT_LENGTH, Int64
+from training.vectors import Int64
 
 PARTS = ("train", "validation", "test")
 
@@ -67,36 +68,60 @@ class Split:
 def split_documents(corpus: Corpus, config: SplitConfig) -> Split:
     """Deal the documents out, so that long ones reach every part.
 
-    Documents long enough for a full window and shorter ones are shuffled and cut
-    apart from each other (evaluation protocol, rule 2).
+    Raises:
+        CorpusError: fewer than three are long enough for a window.
+    """
+    return split_lengths(
+        corpus.lengths,
+        config,
+        longest_short=min_context(corpus.kind),
+        source=corpus.card.name,
+    )
+
+
+def split_lengths(
+    lengths: Int64, config: SplitConfig, *, longest_short: int, source: str
+) -> Split:
+    """Deal sequences out by their lengths alone, before there are vectors.
+
+    Those long enough for a window and shorter ones are shuffled and cut apart from each
+    other (evaluation protocol, rule 2).
+
+    Args:
+        lengths: entries of each sequence, shape ``(S,)``.
+        config: seed and shares.
+        longest_short: entries of the longest sequence that holds no window.
+        source: what the sequences are called in a message.
 
     Raises:
-        CorpusError: fewer than three documents are long enough for a full window.
+        CorpusError: fewer than three are long enough for a window.
     """
-    is_long = corpus.lengths > CONTEXT_LENGTH
-    if is_long.sum() < 3:
+    is_long = lengths > longest_short
+    if is_long.sum() < len(PARTS):
         msg = (
-            f"{corpus.card.name}: {int(is_long.sum())} documents have more than "
-            f"{CONTEXT_LENGTH} vectors, expected at least 3 (one in each part)"
+            f"{source}: {int(is_long.sum())} documents have more than "
+            f"{longest_short} vectors, expected at least 3 (one in each part)"
         )
         raise CorpusError(msg)
     rng = np.random.default_rng(config.seed)
     parts: dict[str, list[Int64]] = {name: [] for name in PARTS}
     for documents in (np.flatnonzero(is_long), np.flatnonzero(~is_long)):
-        shuffled = rng.permutation(documents)
-        # at least one long document each: a part without a window measures nothing
-        least = 1 if is_long[documents].any() else 0
-        num_validation = max(least, round(config.validation * len(shuffled)))
-        num_test = max(least, round(config.test * len(shuffled)))
-        # large shares of few documents, rounded up, must leave one to train on
-        while num_validation + num_test > len(shuffled) - least:
-            if num_validation > num_test:
-                num_validation -= 1
-            else:
-                num_test -= 1
-        cuts = [num_validation, num_validation + num_test]
-        validation, test, train = np.split(shuffled, cuts)
-        parts["validation"].append(validation)
-        parts["test"].append(test)
-        parts["train"].append(train)
+        dealt = _deal(rng.permutation(documents), config, is_long=is_long)
+        for name, part in zip(("validation", "test", "train"), dealt, strict=True):
+            parts[name].append(part)
     return Split(**{n: np.sort(np.concatenate(docs)) for n, docs in parts.items()})
+
+
+def _deal(shuffled: Int64, config: SplitConfig, *, is_long: np.ndarray) -> list[Int64]:
+    """Cut shuffled documents into validation, test and training."""
+    # at least one long document each: a part without a window measures nothing
+    least = 1 if is_long[shuffled].any() else 0
+    num_validation = max(least, round(config.validation * len(shuffled)))
+    num_test = max(least, round(config.test * len(shuffled)))
+    # large shares of few documents, rounded up, must leave one to train on
+    while num_validation + num_test > len(shuffled) - least:
+        if num_validation > num_test:
+            num_validation -= 1
+        else:
+            num_test -= 1
+    return np.split(shuffled, [num_validation, num_validation + num_test])

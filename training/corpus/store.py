@@ -112,6 +112,7 @@ def load_corpus(folder: Path) -> Corpus:
                 source=card["source"],
                 licenses=card["licenses"],
                 windows_declared_independent=card["windows_declared_independent"],
+                vectors_split=card.get("vectors_split"),
                 notes=card["notes"],
             ),
             kind=card["kind"],

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.corpus.corpus import Corpus
+from training.corpus.corpus import Corpus, Kind
 from training.vectors import CONTEXT_LENGTH, Float32, Int64
 
 MIN_ITEM_CONTEXT = 20
@@ -22,7 +22,7 @@ class Windows:
     """Vectors in each context, 1 to T; shape ``(Q,)``."""
 
     target_rows: Int64
-    """The row after each context; shape ``(Q,)``."""
+    """The row after each context, -1 if it has no vector; shape ``(Q,)``."""
 
     documents: Int64
     """Document of each window; shape ``(Q,)``."""
@@ -71,6 +71,13 @@ class Windows:
         return np.asarray(context_QTD)
 
 
+def min_context(kind: Kind, context_length: int = CONTEXT_LENGTH) -> int:
+    """Vectors of context that a window needs: all of them, in items 20."""
+    if kind == "documents":
+        return context_length
+    return min(MIN_ITEM_CONTEXT, context_length)
+
+
 def cut_windows(
     corpus: Corpus,
     documents: Int64,
@@ -83,28 +90,33 @@ def cut_windows(
     Args:
         corpus: where the documents are.
         documents: their numbers.
-        stride: vectors between the starts of two windows of a document, at least 1.
+        stride: entries between the targets of two windows of a document, at least 1.
         context_length: vectors of context, all of them needed in documents; in items
-            20 are enough.
+            20 are enough, and entries without a vector are no context.
 
     Returns:
-        Every window that lies whole inside one of the documents, maybe none.
+        Every window that lies whole inside one of the documents, maybe none. The target
+        is -1 if it has no vector.
     """
     if stride < 1:
         msg = f"stride must be at least 1, got {stride}"
         raise ValueError(msg)
-    shortest = context_length
-    if corpus.kind == "items":
-        shortest = min(MIN_ITEM_CONTEXT, context_length)
+    shortest = min_context(corpus.kind, context_length)
     rows, lengths, targets, owners, positions = [], [], [], [], []
     for document in documents.tolist():
         sequence = corpus.sequence(document)
+        known = corpus.known(document)
+        # entries with a vector before each position
+        num_known = np.concatenate([[0], np.cumsum(sequence >= 0)])
         for target in range(shortest, len(sequence), stride):
-            start = max(0, target - context_length)
+            stop = int(num_known[target])
+            if stop < shortest:
+                continue
+            context = known[max(0, stop - context_length) : stop]
             padded = np.full(context_length, -1, dtype=np.int64)
-            padded[: target - start] = sequence[start:target]
+            padded[: len(context)] = context
             rows.append(padded)
-            lengths.append(target - start)
+            lengths.append(len(context))
             targets.append(sequence[target])
             owners.append(document)
             positions.append(target)

@@ -1,11 +1,11 @@
 """Predictors that need no training by gradient: what a model has to beat.
 
-All six of the evaluation protocol, on the same vectors and transform as the model.
+All of the evaluation protocol, on the same vectors and transform as the model.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 import torch
@@ -14,6 +14,8 @@ from torch.nn.functional import normalize
 
 from training.corpus.corpus import Corpus
 from training.corpus.segments import cut_segments
+from training.evaluation.evaluation import Judge
+from training.evaluation.pools import PoolName
 from training.models.weighted_mean import weighted_mean_at
 from training.vectors import Int64
 
@@ -28,7 +30,7 @@ _BLOCK = 256
 
 
 class Baseline(Protocol):
-    """A predictor of the next vector."""
+    """A predictor of the next one."""
 
     @property
     def name(self) -> str:
@@ -37,16 +39,38 @@ class Baseline(Protocol):
 
     @property
     def family(self) -> str:
-        """Which of the six it is a setting of."""
+        """Which rule it is a setting of."""
         ...
+
+    def ranks(
+        self, judge: Judge, context_QTD: Tensor, length_Q: Tensor
+    ) -> dict[PoolName, Int64]:
+        """Rank the targets of the judge's windows in every pool.
+
+        Args:
+            judge: of the windows.
+            context_QTD: their contexts, padded at the end.
+            length_Q: vectors in each.
+        """
+        ...
+
+
+class VectorBaseline:
+    """A baseline that predicts a vector."""
 
     def predict(self, context_BTD: Tensor, length_B: Tensor) -> Tensor:
         """Return unit vectors, shape ``(B, D)``; contexts padded at the end."""
-        ...
+        raise NotImplementedError
+
+    def ranks(
+        self, judge: Judge, context_QTD: Tensor, length_Q: Tensor
+    ) -> dict[PoolName, Int64]:
+        """Rank the targets by their cosine to the prediction."""
+        return judge.ranks(predict_all(self, context_QTD, length_Q))
 
 
 @dataclass(frozen=True)
-class WeightedMean:
+class WeightedMean(VectorBaseline):
     """Exponentially weighted means of the context; with rate 1, its last vector."""
 
     rates: tuple[float, ...]
@@ -78,7 +102,7 @@ class WeightedMean:
 
 
 @dataclass(frozen=True)
-class ContextMean:
+class ContextMean(VectorBaseline):
     """The mean of the whole context."""
 
     name: str = "mean of the context"
@@ -90,7 +114,7 @@ class ContextMean:
 
 
 @dataclass(frozen=True)
-class GlobalMean:
+class GlobalMean(VectorBaseline):
     """The mean of all training vectors, whatever the context."""
 
     mean: Tensor = field(repr=False)
@@ -107,7 +131,7 @@ class GlobalMean:
 
 
 @dataclass(frozen=True)
-class Ridge:
+class Ridge(VectorBaseline):
     """Linear regression on the last vector, two weighted means and the mean."""
 
     penalty: float
@@ -130,7 +154,7 @@ class Ridge:
 
 
 @dataclass(frozen=True)
-class Successor:
+class Successor(VectorBaseline):
     """What came after the nearest training contexts."""
 
     num_nearest: int
@@ -157,6 +181,31 @@ class Successor:
         return normalize(self.following.to(key_BD)[near].mean(dim=1), dim=-1)
 
 
+@dataclass(frozen=True)
+class Popularity:
+    """What occurs most often in training, whatever the context."""
+
+    counts: Tensor = field(repr=False)
+    """Entries of training that name each row, shape ``(N,)``."""
+
+    name: str = "popularity"
+    family: str = "popularity"
+
+    @classmethod
+    def fit(cls, corpus: Corpus, train: Int64) -> Self:
+        """Count the entries of the training sequences."""
+        rows = np.concatenate([corpus.known(d) for d in train.tolist()])
+        count_N = np.bincount(rows, minlength=len(corpus.vectors))
+        return cls(torch.from_numpy(count_N.astype(np.float32)))
+
+    def ranks(
+        self, judge: Judge, context_QTD: Tensor, length_Q: Tensor
+    ) -> dict[PoolName, Int64]:
+        """Rank the targets by how often they occur."""
+        del context_QTD, length_Q
+        return {n: r.ranks_by(self.counts) for n, r in judge.rankers.items()}
+
+
 def closed_form_baselines() -> list[WeightedMean]:
     """Return the weighted means: every one of them can be the base of a model."""
     single = [WeightedMean((rate,)) for rate in (1.0, 0.7, 0.5, 0.3, 0.2, 0.1, 0.05)]
@@ -172,7 +221,9 @@ def closed_form_baselines() -> list[WeightedMean]:
 def fit_baselines(
     vectors_ND: Tensor, corpus: Corpus, train: Int64, *, seed: int = 0
 ) -> list[Baseline]:
-    """Fit all six families on the training documents, in all their settings.
+    """Fit all families on the training documents, in all their settings.
+
+    Popularity is among them for items; a passage of a document occurs once.
 
     Args:
         vectors_ND: the catalogue in the searched space.
@@ -190,6 +241,8 @@ def fit_baselines(
     rng = np.random.default_rng(seed)
     baselines += _fit_ridge(vectors_ND, segments, rng)
     baselines += _fit_successor(vectors_ND, segments, rng)
+    if corpus.kind == "items":
+        baselines.append(Popularity.fit(corpus, train))
     return baselines
 
 
@@ -269,7 +322,11 @@ def _context_mean(context_BTD: Tensor, length_B: Tensor) -> Tensor:
 
 
 def predict_all(
-    baseline: Baseline, context_QTD: Tensor, length_Q: Tensor, *, block: int = _BLOCK
+    baseline: VectorBaseline,
+    context_QTD: Tensor,
+    length_Q: Tensor,
+    *,
+    block: int = _BLOCK,
 ) -> Tensor:
     """Predict for many contexts, a block at a time; shape ``(Q, D)``."""
     parts: Sequence[Tensor] = [

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from training.corpus.windows import Windows
-from training.evaluation.evaluation import SELECTION_K, Judge
+from training.evaluation.evaluation import Judge
 from training.evaluation.metrics import hit_at_k
+from training.evaluation.pools import PoolName
 from training.evaluation.ranking import Ranker
 from training.evaluation.statistics import Estimate, estimate
 from training.models.memory import MemoryEncoder
@@ -27,9 +28,12 @@ Predict = Callable[[Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnostics:
-    """All in the pool "documents", Hit@5, fractions in [0, 1]."""
+    """All in the primary pool, Hit@K of the headline, fractions in [0, 1]."""
 
-    hit5: float
+    pool: PoolName
+    k: int
+
+    hit: float
     """With the whole context in its order."""
 
     by_context_length: dict[int, float]
@@ -46,14 +50,14 @@ class Diagnostics:
 
     misses_in_document: float | None
     """Share of the wrong first answers that lie in the right document; None if
-    no first answer is wrong."""
+    no first answer is wrong, and for items, which are in no one document."""
 
     first_is_copy: float
     """How often the first answer is a vector of the context, where these are
     candidates."""
 
     memory_gain: Estimate | None
-    """Hit@5 less that with every read replaced by the mean read; None for
+    """Hit@K less that with every read replaced by the mean read; None for
     architectures without a memory."""
 
     def to_dict(self) -> dict[str, Any]:
@@ -85,17 +89,17 @@ def diagnose(
         document_N: document of each row.
         seed: seed of the shuffles and replacements.
     """
-    windows, rng = judge.suite.windows, np.random.default_rng(seed)
-    ranker = judge.rankers["documents"]
+    suite, rng = judge.suite, np.random.default_rng(seed)
+    windows, ranker = suite.windows, judge.rankers[suite.primary]
     context_QTD, length_Q = _contexts(windows, vectors_ND)
 
     def hits(context_QTD: Tensor, length_Q: Tensor) -> np.ndarray:
         rank_Q = ranker.ranks(predict(context_QTD, length_Q))
-        return (rank_Q <= SELECTION_K).astype(float)
+        return (rank_Q <= suite.k).astype(float)
 
     prediction_QD = predict(context_QTD, length_Q)
     rank_Q = ranker.ranks(prediction_QD)
-    hit_Q = (rank_Q <= SELECTION_K).astype(float)
+    hit_Q = (rank_Q <= suite.k).astype(float)
     shuffled_Q = hits(_shuffled(context_QTD, length_Q, rng), length_Q)
     others = rng.permutation(context_QTD.shape[0])
     replaced_QTD = context_QTD.clone()
@@ -103,7 +107,9 @@ def diagnose(
     replaced_QTD[last] = _other_last(context_QTD[last], windows, others)
     documents = windows.documents
     return Diagnostics(
-        hit5=hit_at_k(rank_Q, SELECTION_K),
+        pool=suite.primary,
+        k=suite.k,
+        hit=hit_at_k(rank_Q, suite.k),
         by_context_length={
             n: float(hits(*_contexts(windows.truncated(n), vectors_ND)).mean())
             for n in CONTEXT_LENGTHS
@@ -112,7 +118,9 @@ def diagnose(
         shuffled=float(shuffled_Q.mean()),
         shuffled_loss=estimate(hit_Q - shuffled_Q, documents),
         last_replaced=float(hits(replaced_QTD, length_Q).mean()),
-        misses_in_document=_misses_in_document(
+        misses_in_document=None
+        if suite.kind == "items"
+        else _misses_in_document(
             ranker.nearest(prediction_QD), rank_Q, windows, document_N
         ),
         first_is_copy=_first_is_copy(
@@ -120,7 +128,7 @@ def diagnose(
             prediction_QD,
             windows,
         ),
-        memory_gain=_memory_gain(model, ranker, context_QTD, length_Q, windows, hit_Q),
+        memory_gain=_memory_gain(model, judge, context_QTD, length_Q, hit_Q),
     )
 
 
@@ -167,10 +175,9 @@ def _first_is_copy(ranker: Ranker, prediction_QD: Tensor, windows: Windows) -> f
 @torch.inference_mode()
 def _memory_gain(
     model: NextVectorModel,
-    ranker: Ranker,
+    judge: Judge,
     context_QTD: Tensor,
     length_Q: Tensor,
-    windows: Windows,
     hit_Q: np.ndarray,
 ) -> Estimate | None:
     encoder = model.encoder
@@ -184,8 +191,9 @@ def _memory_gain(
             for block, lengths in blocks
         ]
     )
-    without_Q = (ranker.ranks(without_QD) <= SELECTION_K).astype(float)
-    return estimate(hit_Q - without_Q, windows.documents)
+    suite = judge.suite
+    without_Q = judge.rankers[suite.primary].ranks(without_QD) <= suite.k
+    return estimate(hit_Q - without_Q.astype(float), suite.windows.documents)
 
 
 def _sum_of_reads(

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from training.corpus.windows import Windows
 from training.evaluation.metrics import hit_at_k, mrr_at_k
 from training.evaluation.pools import Pool, PoolName
 from training.evaluation.ranking import Ranker
@@ -17,9 +18,6 @@ from training.vectors import Int64
 
 KS: Final = (1, 5, 10)
 """Cut-offs that are always reported."""
-
-SELECTION_K: Final = 5
-"""Cut-off of early stopping, of the choice of a baseline, and of the lift."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +37,9 @@ class PoolResult:
     mrr_at_10: float
     """Mean reciprocal rank, 0 beyond rank 10."""
 
-    hit_at_5_context_included: float | None = None
-    """Hit@5 with the vectors of the context as candidates; not made for "targets"."""
+    hit_context_included: float | None = None
+    """Hit@K of the headline with the vectors of the context as candidates; not made
+    for "targets", nor where they are candidates already."""
 
     baseline: str | None = None
     """The best baseline of this pool, chosen on validation."""
@@ -49,7 +48,8 @@ class PoolResult:
     """Its share of hits by cut-off."""
 
     lift: Estimate | None = None
-    """Hit@5 less that of the baseline, as a fraction; paired over documents."""
+    """Hit@K of the headline less that of the baseline, as a fraction; paired over
+    documents."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,12 +57,22 @@ class Evaluation:
     """All pools of one predictor on one part of the corpus."""
 
     part: str
+    k: int
+    """Cut-off of the headline: of the lift, and of what was chosen."""
+
     num_leaked: int
     """Windows left out: the target's like is in a training document."""
 
+    num_unseen: int
+    """Windows whose target no training sequence has: misses; items only."""
+
+    excludes_context: bool
+    """Whether the vectors of the context are no candidates."""
+
     is_clean: bool
     mean_cosine: float
-    """Mean cosine between prediction and target, in the searched space."""
+    """Mean cosine between prediction and target, in the searched space, where the
+    target has a vector."""
 
     pools: tuple[PoolResult, ...]
 
@@ -94,7 +104,13 @@ class Judge:
         self.suite = suite
         self._vectors_ND, self._group_N = vectors_ND, group_N
         self.rankers = {
-            pool.name: Ranker(vectors_ND, group_N, suite.windows, pool)
+            pool.name: Ranker(
+                vectors_ND,
+                group_N,
+                suite.windows,
+                pool,
+                exclude_context=suite.excludes_context,
+            )
             for pool in suite.pools
         }
 
@@ -105,41 +121,44 @@ class Judge:
     def evaluate(
         self,
         prediction_QD: Tensor,
-        baselines: Mapping[PoolName, tuple[str, Tensor]] | None = None,
+        baselines: Mapping[PoolName, tuple[str, Int64]] | None = None,
     ) -> Evaluation:
         """Judge a predictor.
 
         Args:
             prediction_QD: one prediction for each window, in the searched space.
-            baselines: for each pool, name and predictions of its best baseline.
+            baselines: for each pool, name of its best baseline and the rank it gives
+                each target.
         """
         windows = self.suite.windows
-        target_QD = self._vectors_ND[torch.from_numpy(windows.target_rows)]
-        cosine = torch.nn.functional.cosine_similarity(prediction_QD, target_QD)
         results = []
         for pool in self.suite.pools:
             ranker = self.rankers[pool.name]
-            name, other = (baselines or {}).get(pool.name, (None, None))
+            name, baseline_rank_Q = (baselines or {}).get(pool.name, (None, None))
             results.append(
                 pool_result(
                     pool,
                     ranker.ranks(prediction_QD),
                     windows.documents,
+                    k=self.suite.k,
                     baseline=name,
-                    baseline_rank_Q=None if other is None else ranker.ranks(other),
+                    baseline_rank_Q=baseline_rank_Q,
                     with_context=self._with_context(pool, prediction_QD),
                 )
             )
         return Evaluation(
             part=self.suite.part,
+            k=self.suite.k,
             num_leaked=self.suite.num_leaked,
+            num_unseen=self.suite.num_unseen,
+            excludes_context=self.suite.excludes_context,
             is_clean=self.suite.is_clean,
-            mean_cosine=float(cosine.mean()),
+            mean_cosine=mean_cosine(prediction_QD, windows, self._vectors_ND),
             pools=tuple(results),
         )
 
     def _with_context(self, pool: Pool, prediction_QD: Tensor) -> float | None:
-        if pool.name == "targets":
+        if pool.name == "targets" or not self.suite.excludes_context:
             return None
         ranker = Ranker(
             self._vectors_ND,
@@ -148,7 +167,29 @@ class Judge:
             pool,
             exclude_context=False,
         )
-        return hit_at_k(ranker.ranks(prediction_QD), SELECTION_K)
+        return hit_at_k(ranker.ranks(prediction_QD), self.suite.k)
+
+
+def mean_cosine(prediction_QD: Tensor, windows: Windows, vectors_ND: Tensor) -> float:
+    """Return the mean cosine to the target, where there is one; NaN if nowhere.
+
+    Args:
+        prediction_QD: unit vectors.
+        windows: whose targets.
+        vectors_ND: the whole catalogue in the same space.
+    """
+    cosine_Q = target_cosines(prediction_QD, windows, vectors_ND)
+    return float(cosine_Q.nanmean())
+
+
+def target_cosines(
+    prediction_QD: Tensor, windows: Windows, vectors_ND: Tensor
+) -> Tensor:
+    """Return the cosine to each target, NaN for one without a vector; ``(Q,)``."""
+    row_Q = torch.from_numpy(windows.target_rows)
+    target_QD = vectors_ND[row_Q.clamp(min=0)]
+    cosine_Q = torch.nn.functional.cosine_similarity(prediction_QD, target_QD)
+    return cosine_Q.masked_fill(row_Q < 0, torch.nan)
 
 
 def pool_result(
@@ -156,27 +197,28 @@ def pool_result(
     rank_Q: Int64,
     document_Q: Int64,
     *,
+    k: int,
     baseline: str | None = None,
     baseline_rank_Q: Int64 | None = None,
     with_context: float | None = None,
     ks: Sequence[int] = KS,
 ) -> PoolResult:
-    """Turn ranks into a result, with intervals over documents."""
+    """Turn ranks into a result, with intervals over documents; ``k`` of the lift."""
     lift = None
     if baseline_rank_Q is not None:
-        gain_Q = _hits(rank_Q, SELECTION_K) - _hits(baseline_rank_Q, SELECTION_K)
+        gain_Q = _hits(rank_Q, k) - _hits(baseline_rank_Q, k)
         lift = estimate(gain_Q, document_Q)
     return PoolResult(
         pool=pool.name,
         num_candidates=pool.size,
         num_windows=len(rank_Q),
-        hit_at={k: estimate(_hits(rank_Q, k), document_Q) for k in ks},
+        hit_at={cut: estimate(_hits(rank_Q, cut), document_Q) for cut in ks},
         mrr_at_10=mrr_at_k(rank_Q),
-        hit_at_5_context_included=with_context,
+        hit_context_included=with_context,
         baseline=baseline,
         baseline_hit_at=None
         if baseline_rank_Q is None
-        else {k: hit_at_k(baseline_rank_Q, k) for k in ks},
+        else {cut: hit_at_k(baseline_rank_Q, cut) for cut in ks},
         lift=lift,
     )
 

@@ -42,8 +42,7 @@ class Pool:
 
 def documents_pool(corpus: Corpus, documents: Int64) -> Pool:
     """Return P2: every passage of the part's documents."""
-    rows = np.unique(np.concatenate([corpus.sequence(d) for d in documents.tolist()]))
-    return Pool(name="documents", rows=rows)
+    return Pool(name="documents", rows=corpus.rows_of(documents))
 
 
 def index_pool(corpus: Corpus) -> Pool:

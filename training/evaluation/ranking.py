@@ -35,7 +35,7 @@ class Ranker:
         Args:
             vectors_ND: the whole catalogue in the searched space, on any device.
             group_N: duplicate group of each row (`duplicate_groups`).
-            windows: the queries; a target outside the pool counts as a miss.
+            windows: the queries; a target that is no candidate counts as a miss.
             pool: the candidates.
             exclude_context: whether the vectors of the context are no candidates.
         """
@@ -45,11 +45,15 @@ class Ranker:
         self._candidates_CD = vectors_ND if whole else vectors_ND[rows_C]
         column_N = np.full(len(vectors_ND), -1, dtype=np.int64)
         column_N[pool.rows] = np.arange(len(pool.rows))
-        self._target_Q = column_N[windows.target_rows]
+        rows_Q = windows.target_rows
+        self._target_Q = np.where(rows_Q < 0, -1, column_N[rows_Q])
         self._group_Q = _group_columns(group_N, windows, pool)
         self._context_Q = [torch.empty(0, dtype=torch.int64)] * len(windows)
         if exclude_context:
             self._context_Q = _context_columns(windows, column_N)
+            # an item that returns is no candidate either
+            is_back_Q = (windows.context_rows == rows_Q[:, None]).any(axis=1)
+            self._target_Q[is_back_Q] = -1
         self._block = max(1, _BLOCK_BYTES // (4 * len(pool.rows)))
 
     def __len__(self) -> int:
@@ -84,8 +88,26 @@ class Ranker:
 
         The part of `ranks` that one block is; for callers that must pause between.
         """
-        stop = start + len(prediction_QD)
-        score_QC = self._scores(prediction_QD)
+        return self._ranks(self._scores(prediction_QD), start)
+
+    def ranks_by(self, score_N: Tensor) -> Int64:
+        """Rank every target by scores that are the same for all queries.
+
+        Args:
+            score_N: score of each row of the catalogue, higher is better.
+
+        Returns:
+            As `ranks`.
+        """
+        score_C = score_N.to(self._device)[torch.from_numpy(self.pool.rows)]
+        parts = []
+        for start in range(0, len(self), self._block):
+            height = min(self._block, len(self) - start)
+            parts.append(self._ranks(score_C.repeat(height, 1), start))
+        return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
+
+    def _ranks(self, score_QC: Tensor, start: int) -> Int64:
+        stop = start + len(score_QC)
         target_Q = torch.from_numpy(self._target_Q[start:stop]).to(self._device)
         target_score_Q1 = score_QC.gather(1, target_Q.clamp(min=0)[:, None])
         for query in range(len(score_QC)):
@@ -123,7 +145,8 @@ def _group_columns(group_N: Int64, windows: Windows, pool: Pool) -> list[Tensor]
     # members of each group among the candidates, found by one sort
     group_C = group_N[pool.rows]
     order = np.argsort(group_C, kind="stable")
-    group_Q = group_N[windows.target_rows]
+    # no group is called -1
+    group_Q = np.where(windows.target_rows < 0, -1, group_N[windows.target_rows])
     low_Q = np.searchsorted(group_C[order], group_Q)
     high_Q = np.searchsorted(group_C[order], group_Q, side="right")
     return [

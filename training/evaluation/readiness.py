@@ -4,9 +4,11 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from training.corpus.corpus import Kind
 from training.evaluation.evaluation import Evaluation
 from training.evaluation.pools import POOLS, TARGETS_POOL_SIZE
 from training.evaluation.statistics import Estimate
+from training.evaluation.suite import PRIMARY_POOL
 
 THRESHOLDS: Final = {1: 0.30, 5: 0.55, 10: 0.70}
 """Hit@K asked for in the pool "targets" (evaluation protocol, readiness)."""
@@ -46,6 +48,7 @@ class Readiness:
 def assess(
     evaluation: Evaluation,
     *,
+    kind: Kind = "documents",
     shuffled_loss: Estimate,
     recorded_score: float,
     restored_score: float,
@@ -56,7 +59,9 @@ def assess(
 
     Args:
         evaluation: of the restored best weights, on validation.
-        shuffled_loss: Hit@5 in "documents" less that with the context shuffled.
+        kind: of the corpus; for items there are no thresholds, for want of the pool
+            "targets", and one pool.
+        shuffled_loss: Hit@K in the primary pool less that with the context shuffled.
         recorded_score: the score that early stopping recorded for these weights.
         restored_score: the same score, computed again after they were restored.
         num_test_leaked: windows left out of the test part.
@@ -70,18 +75,10 @@ def assess(
             found=f"{evaluation.num_leaked} left out, {num_test_leaked} of test",
         )
     ]
-    targets = evaluation.pool("targets")
-    for k, threshold in THRESHOLDS.items():
-        value = None if targets is None else targets.hit_at[k].value
-        checks.append(
-            Check(
-                name=f"Hit@{k} in targets",
-                is_met=value is not None and value >= threshold,
-                expected=f"at least {threshold:.0%} of N = {TARGETS_POOL_SIZE:,}",
-                found="corpus too small for it" if value is None else f"{value:.1%}",
-            )
-        )
-    for name in POOLS:
+    is_items = kind == "items"
+    if not is_items:
+        checks += _thresholds(evaluation)
+    for name in (PRIMARY_POOL["items"],) if is_items else POOLS:
         result = evaluation.pool(name)
         lift = None if result is None else result.lift
         checks.append(
@@ -104,11 +101,28 @@ def assess(
         Check(
             name="restored weights",
             is_met=recorded_score == restored_score,
-            expected=f"Hit@5 of exactly {recorded_score!r}",
+            expected=f"Hit@{evaluation.k} of exactly {recorded_score!r}",
             found=repr(restored_score),
         )
     )
     return Readiness(checks=tuple(checks))
+
+
+def _thresholds(evaluation: Evaluation) -> list[Check]:
+    """Hold the pool "targets" against the seed's thresholds."""
+    checks = []
+    targets = evaluation.pool("targets")
+    for k, threshold in THRESHOLDS.items():
+        value = None if targets is None else targets.hit_at[k].value
+        checks.append(
+            Check(
+                name=f"Hit@{k} in targets",
+                is_met=value is not None and value >= threshold,
+                expected=f"at least {threshold:.0%} of N = {TARGETS_POOL_SIZE:,}",
+                found="corpus too small for it" if value is None else f"{value:.1%}",
+            )
+        )
+    return checks
 
 
 def points(gain: Estimate) -> str:

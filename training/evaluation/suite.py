@@ -1,13 +1,14 @@
 """Everything that is the same for all predictors of one part of the corpus."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
-from training.corpus.corpus import Corpus
+from training.corpus.corpus import Corpus, Kind
+from training.corpus.repeats import repeat_share
 from training.corpus.split import Split
-from training.corpus.windows import Windows, cut_windows
+from training.corpus.windows import Windows, cut_windows, min_context
 from training.errors import CorpusError
 from training.evaluation.pools import (
     Pool,
@@ -23,6 +24,16 @@ PROTOCOL: Final = 1
 
 MAX_LEAKED_SHARE: Final = 0.05
 """Above this share of leaked windows an evaluation does not call itself clean."""
+
+HEADLINE_K: Final[dict[Kind, int]] = {"documents": 5, "items": 10}
+"""Cut-off of early stopping, of the choice of a baseline, and of the lift."""
+
+PRIMARY_POOL: Final[dict[Kind, PoolName]] = {"documents": "documents", "items": "index"}
+"""The pool of early stopping, unless an option names another, and of diagnostics."""
+
+MIN_REPEAT_SHARE: Final = 0.01
+"""Share of training targets that are in their own context, from which on the data
+allow repeats. Below, a repeat is an accident of the log, and as a target a miss."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +53,32 @@ class Suite:
     """Windows left out because it is."""
 
     pools: tuple[Pool, ...]
-    """The pools that this corpus is large enough for."""
+    """The pools that this corpus is large enough for; for items "index" alone."""
+
+    kind: Kind = "documents"
+    """What the windows were cut from."""
+
+    num_unseen: int = 0
+    """Windows whose target is in no training sequence: misses, whatever is predicted;
+    counted for items only, since a passage is never seen before."""
+
+    repeat_share: float | None = None
+    """Share of training targets that are in their own context; None for documents."""
+
+    @property
+    def k(self) -> int:
+        """The headline's cut-off."""
+        return HEADLINE_K[self.kind]
+
+    @property
+    def primary(self) -> PoolName:
+        """The pool of the headline."""
+        return PRIMARY_POOL[self.kind]
+
+    @property
+    def excludes_context(self) -> bool:
+        """Whether the context is no candidate: not where the data allow repeats."""
+        return self.repeat_share is None or self.repeat_share < MIN_REPEAT_SHARE
 
     @property
     def leaked_share(self) -> float:
@@ -100,25 +136,36 @@ def build_suite(
     if also_trained_N is not None:
         leaked |= np.isin(group_N[windows.target_rows], group_N[also_trained_N])
     kept = windows.take(~leaked)
+    is_items = corpus.kind == "items"
+    if is_items:
+        kept = _unseen_as_misses(kept, corpus.rows_of(split.train))
     if len(kept) == 0:
         msg = (
             f"{corpus.card.name}: no {part} window is left of {len(windows)}: expected "
-            f"documents of more than {context_length} vectors whose content is not "
-            "in training documents too"
+            f"documents of more than {min_context(corpus.kind, context_length)} "
+            "vectors whose content is not in training documents too"
         )
         raise CorpusError(msg)
-    found = (
-        targets_pool(corpus, kept, documents),
-        documents_pool(corpus, documents),
-        index_pool(corpus),
-    )
+    found: tuple[Pool | None, ...] = (index_pool(corpus),)
+    if not is_items:
+        targets = targets_pool(corpus, kept, documents)
+        found = (targets, documents_pool(corpus, documents), *found)
     return Suite(
         part=part,
         stride=stride,
         windows=kept,
         num_leaked=int(leaked.sum()),
         pools=tuple(pool for pool in found if pool is not None),
+        kind=corpus.kind,
+        num_unseen=int((kept.target_rows < 0).sum()) if is_items else 0,
+        repeat_share=repeat_share(corpus, split.train) if is_items else None,
     )
+
+
+def _unseen_as_misses(windows: Windows, trained_rows: Int64) -> Windows:
+    """Give windows whose target training never met no target at all."""
+    is_seen = np.isin(windows.target_rows, trained_rows)
+    return replace(windows, target_rows=np.where(is_seen, windows.target_rows, -1))
 
 
 def leaked_windows(
@@ -126,14 +173,21 @@ def leaked_windows(
 ) -> np.ndarray:
     """Return which windows have a target whose like is in a training document.
 
-    For items, whose catalogue is shared on purpose, none: there the check is that no
-    sequence is in two parts, and that holds by construction of the split.
+    For items, whose catalogue is shared on purpose, it is those whose sequence is in
+    training too: under its own number, or as the same items in the same order.
 
     Returns:
         Booleans, shape ``(Q,)``.
     """
     if corpus.kind == "items":
-        return np.zeros(len(windows), dtype=bool)
+        trained_sequences = {corpus.sequence(d).tobytes() for d in train.tolist()}
+        return np.array(
+            [
+                corpus.sequence(d).tobytes() in trained_sequences
+                for d in windows.documents.tolist()
+            ],
+            dtype=bool,
+        )
     trained = np.zeros(int(group_N.max()) + 1, dtype=bool)
     for document in train.tolist():
         trained[group_N[corpus.sequence(document)]] = True

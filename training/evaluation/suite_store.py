@@ -2,6 +2,7 @@
 
 import zlib
 from pathlib import Path
+from typing import BinaryIO
 from zipfile import BadZipFile
 
 import numpy as np
@@ -17,17 +18,21 @@ _DAMAGE = (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error)
 _WINDOW_FIELDS = ("context_rows", "lengths", "target_rows", "documents", "positions")
 
 
-def save_suite(path: Path, suite: Suite) -> None:
+def save_suite(file: BinaryIO, suite: Suite) -> None:
     """Write windows and pools as one compressed ``.npz``."""
     arrays = {f"windows.{n}": getattr(suite.windows, n) for n in _WINDOW_FIELDS}
     arrays["stride"] = np.array(suite.stride)
     arrays["num_leaked"] = np.array(suite.num_leaked)
     arrays["part"] = np.array(suite.part)
+    arrays["kind"] = np.array(suite.kind)
+    arrays["num_unseen"] = np.array(suite.num_unseen)
+    if suite.repeat_share is not None:
+        arrays["repeat_share"] = np.array(suite.repeat_share)
     for pool in suite.pools:
         arrays[f"pool.{pool.name}.rows"] = pool.rows
         if pool.members is not None:
             arrays[f"pool.{pool.name}.members"] = pool.members
-    np.savez_compressed(path, allow_pickle=False, **arrays)
+    np.savez_compressed(file, allow_pickle=False, **arrays)
 
 
 def load_suite(path: Path) -> Suite:
@@ -44,6 +49,11 @@ def load_suite(path: Path) -> Suite:
                 stride=int(arrays["stride"]),
                 windows=Windows(**{n: arrays[f"windows.{n}"] for n in _WINDOW_FIELDS}),
                 num_leaked=int(arrays["num_leaked"]),
+                kind="items" if str(arrays["kind"]) == "items" else "documents",
+                num_unseen=int(arrays["num_unseen"]),
+                repeat_share=float(arrays["repeat_share"])
+                if "repeat_share" in arrays
+                else None,
                 pools=tuple(
                     Pool(
                         name=name,

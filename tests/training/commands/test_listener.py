@@ -13,7 +13,7 @@ EPOCH = Epoch(
     validation_loss=1.0,
     train_cosine=0.5,
     validation_cosine=0.5,
-    train_hit5=0.5,
+    train_score=0.5,
     seconds=2.55,
     is_best=True,
 )
@@ -30,10 +30,10 @@ def test_stages_and_epochs_are_said_in_words(
 
     said = capsys.readouterr().out
     assert "· measuring the baselines" in said
-    first, second = [line for line in said.splitlines() if "validation Hit@5" in line]
+    first, second = [line for line in said.splitlines() if "validation Hit@K" in line]
     assert "epoch  0" in first
     assert "best yet" not in first
-    assert "epoch  3   training loss 1.235   validation Hit@5 43.21 %" in second
+    assert "epoch  3   training loss 1.235   validation Hit@K 43.21 %" in second
     assert "best yet" in second
     assert len(second) < 80
 

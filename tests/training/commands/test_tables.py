@@ -56,7 +56,7 @@ def test_an_evaluation_of_one_document_has_no_interval(card: dict[str, Any]) -> 
     pool = card["evaluation"]["pools"][0]
     pool["lift"] = {"value": 0.05, "low": None, "high": None}
 
-    judged = {"pools": [pool], "num_leaked": 3, "is_clean": True}
+    judged = {"pools": [pool], "k": 5, "num_leaked": 3, "is_clean": True}
     table = evaluation_table("mine", judged)
 
     assert table.title == f"mine\n{pool['num_windows']} windows, 3 left out"
@@ -74,7 +74,7 @@ def test_a_comparison_is_in_the_pool_that_was_watched(card: dict[str, Any]) -> N
     low |= {"name": "low", "best_score": 0.1}
     high |= {"name": "high", "best_score": 0.9, "best_epoch": 2}
     for one in (low, high):
-        one["options"]["selection_pool"] = "index"
+        one["selection_pool"] = "index"
     high["evaluation"]["pools"][2]["hit_at"]["5"]["value"] = 0.765
 
     table = comparison_table([low, high], "high")

@@ -67,22 +67,22 @@ def test_copying_the_last_vector_lives_from_the_last_vector(
 ) -> None:
     found = run(corpus, judge, WeightedMean((1.0,)).predict)
 
-    assert found.hit5 > 0.3
+    assert found.hit > 0.3
     assert set(found.by_context_length) == {5, 20, 50, 100}
-    assert set(found.by_context_length.values()) == {found.hit5}
-    assert found.shuffled < found.hit5 / 2
-    assert found.shuffled_loss.value == pytest.approx(found.hit5 - found.shuffled)
-    assert found.last_replaced < found.hit5 / 2
+    assert set(found.by_context_length.values()) == {found.hit}
+    assert found.shuffled < found.hit / 2
+    assert found.shuffled_loss.value == pytest.approx(found.hit - found.shuffled)
+    assert found.last_replaced < found.hit / 2
     assert found.first_is_copy == 1.0
 
 
 def test_the_mean_of_the_context_knows_no_order(corpus: Corpus, judge: Judge) -> None:
     found = run(corpus, judge, ContextMean().predict)
 
-    assert found.shuffled == pytest.approx(found.hit5)
+    assert found.shuffled == pytest.approx(found.hit)
     assert found.shuffled_loss.value == pytest.approx(0)
-    assert found.by_context_length[100] == found.hit5
-    assert found.by_context_length[5] != found.hit5
+    assert found.by_context_length[100] == found.hit
+    assert found.by_context_length[5] != found.hit
 
 
 def test_a_perfect_prediction_misses_nowhere(corpus: Corpus, judge: Judge) -> None:
@@ -90,7 +90,7 @@ def test_a_perfect_prediction_misses_nowhere(corpus: Corpus, judge: Judge) -> No
 
     found = run(corpus, judge, lambda *_: torch.from_numpy(corpus.vectors[target]))
 
-    assert found.hit5 == 1.0
+    assert found.hit == 1.0
     assert found.misses_in_document is None
     assert found.first_is_copy == 0.0
     assert found.memory_gain is None

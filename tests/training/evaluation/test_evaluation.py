@@ -94,7 +94,7 @@ def test_the_last_vector_plus_a_constant_is_no_better_than_the_last_vector(
     last = vectors[torch.from_numpy(context_rows)]
     generator = torch.Generator().manual_seed(seed)
     constant = 0.5 * normalize(torch.randn(24, generator=generator), dim=-1)
-    copy = {pool.name: ("copy-last", last) for pool in judge.suite.pools}
+    copy = {name: ("copy-last", ranks) for name, ranks in judge.ranks(last).items()}
 
     evaluation = judge.evaluate(normalize(last + constant, dim=-1), copy)
 
@@ -113,7 +113,9 @@ def test_the_lift_is_the_difference_on_the_same_windows(
     last = vectors[torch.from_numpy(windows.context_rows[:, -1])]
     predictions = normalize(last + 0.4 * target, dim=-1)
 
-    evaluation = judge.evaluate(predictions, {"index": ("last", last)})
+    evaluation = judge.evaluate(
+        predictions, {"index": ("last", judge.ranks(last)["index"])}
+    )
 
     documents, index = evaluation.pool("documents"), evaluation.pool("index")
     assert documents is not None
@@ -143,7 +145,7 @@ def test_a_prediction_that_copies_hits_less_where_copies_are_candidates(
     evaluation = judge.evaluate(last)
 
     for pool in evaluation.pools:
-        included = pool.hit_at_5_context_included
+        included = pool.hit_context_included
         if pool.pool == "targets":
             assert included is None
         else:
@@ -155,26 +157,28 @@ def test_a_result_holds_the_metrics_of_its_ranks() -> None:
     ranks = np.array([1, 4, 7, 30])
     pool = Pool(name="index", rows=np.arange(50))
 
-    result = pool_result(pool, ranks, np.array([0, 0, 1, 1]))
+    result = pool_result(pool, ranks, np.array([0, 0, 1, 1]), k=5)
 
     assert (result.num_candidates, result.num_windows) == (50, 4)
     assert {k: e.value for k, e in result.hit_at.items()} == {1: 0.25, 5: 0.5, 10: 0.75}
     assert result.mrr_at_10 == mrr_at_k(ranks)
 
 
-def test_the_lift_is_taken_at_five() -> None:
+@pytest.mark.parametrize(("k", "lift"), [(5, 0.25), (10, 0.0)])
+def test_the_lift_is_taken_at_the_headline_s_cut_off(k: int, lift: float) -> None:
     pool = Pool(name="index", rows=np.arange(50))
 
     result = pool_result(
         pool,
         np.array([1, 4, 7, 30]),
         np.array([0, 0, 1, 1]),
+        k=k,
         baseline="copy-last",
         baseline_rank_Q=np.array([6, 9, 2, 40]),
     )
 
     assert result.lift is not None
-    assert result.lift.value == 0.25
+    assert result.lift.value == lift
     assert result.baseline_hit_at == {1: 0.0, 5: 0.25, 10: 0.75}
 
 
@@ -184,7 +188,8 @@ def test_plain_types_name_the_cut_offs_as_text(
     judge, vectors = judged
     target = vectors[torch.from_numpy(judge.suite.windows.target_rows)]
 
-    plain = judge.evaluate(target, {"index": ("itself", target)}).to_dict()
+    itself = {"index": ("itself", judge.ranks(target)["index"])}
+    plain = judge.evaluate(target, itself).to_dict()
 
     index = plain["pools"][2]
     assert list(index["hit_at"]) == list(index["baseline_hit_at"]) == ["1", "5", "10"]

@@ -47,7 +47,8 @@ def slow_ranks(
         candidates = pool.rows.tolist()
         if pool.members is not None:
             candidates = pool.rows[pool.members[query]].tolist()
-        if target not in pool.rows:
+        is_back = exclude_context and target in windows.context_rows[query]
+        if target not in pool.rows or is_back:
             ranks.append(len(candidates) + 1)
             continue
         own = float(prediction_QD[query] @ vectors_ND[target])
@@ -88,7 +89,9 @@ def test_ranks_agree_with_a_slow_obvious_search(
             st.lists(row, min_size=1, max_size=4), min_size=queries, max_size=queries
         )
     )
-    targets = data.draw(st.lists(row, min_size=queries, max_size=queries))
+    # -1: a target without a vector
+    maybe_row = st.integers(-1, n - 1)
+    targets = data.draw(st.lists(maybe_row, min_size=queries, max_size=queries))
     in_pool = np.array(sorted(data.draw(st.sets(row, min_size=1))))
     members = None
     if data.draw(st.booleans()):

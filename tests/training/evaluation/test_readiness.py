@@ -27,7 +27,10 @@ def result(pool: PoolName, *, hits: tuple[float, float, float]) -> PoolResult:
 
 GOOD = Evaluation(
     part="validation",
+    k=5,
     num_leaked=0,
+    num_unseen=0,
+    excludes_context=True,
     is_clean=True,
     mean_cosine=0.1,
     pools=(

@@ -1,0 +1,66 @@
+"""The runs of a study, one after the other; what is finished is not run again."""
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from training.config import TrainingConfig
+from training.corpus.corpus import Corpus
+from training.listener import Listener
+from training.preparation import SHARED
+from training.run import run_name, train
+from training.study.results import Result, find_result, result_of, write_result
+
+
+def run_grid(
+    corpus: Corpus,
+    configs: Sequence[TrainingConfig],
+    folder: Path,
+    runs: Path,
+    *,
+    corpus_folder: Path,
+    listener: Listener,
+    say: Callable[[str], None] = lambda _: None,
+) -> list[Result]:
+    """Train what has left no result yet, and return all results.
+
+    Killed at any point, it goes on from the last epoch that was finished.
+
+    Args:
+        corpus: of every run.
+        configs: options of each run.
+        folder: of the study; results go into it as soon as a run is finished.
+        runs: folder of the runs themselves.
+        corpus_folder: where the corpus lies, for the cards.
+        listener: hears how each run gets on.
+        say: told which run it is.
+
+    Raises:
+        TrainingError: a result cannot be read, or training failed.
+    """
+    results: list[Result] = []
+    for number, config in enumerate(configs, start=1):
+        name = run_name(corpus, config)
+        where = f"run {number} of {len(configs)}, {name}"
+        found = find_result(folder, name)
+        if found is not None:
+            say(f"{where}: its result is there already")
+            results.append(found)
+            continue
+        say(where)
+        # of a run begun earlier nobody knows how long it took
+        is_new = not (runs / name).exists()
+        began = time.perf_counter()
+        card = train(
+            corpus,
+            config,
+            runs / name,
+            corpus_folder=corpus_folder,
+            shared=runs / SHARED,
+            listener=listener,
+        )
+        took = round(time.perf_counter() - began, 1)
+        result = result_of(card, wall_s=took if is_new else None)
+        write_result(folder, result)
+        results.append(result)
+    return results

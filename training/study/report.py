@@ -1,0 +1,96 @@
+"""The report of a study: a self-contained page, and the same as Markdown."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from markupsafe import Markup
+
+from training.evaluation.statistics import Estimate
+from training.files import write_bytes
+from training.report import environment
+from training.study.figures import draw_study
+from training.study.results import Result, same_ground
+from training.study.summary import MIN_SEEDS, Row, rows_of, verdicts
+
+FIGURE: Final = "study.svg"
+
+
+def write_study(
+    folder: Path,
+    results: Sequence[Result],
+    foreign: Sequence[Result] = (),
+    *,
+    command: str,
+) -> None:
+    """Write ``report.html``, ``report.md`` and `FIGURE` into the folder of a study.
+
+    Args:
+        folder: of the study, which exists.
+        results: of our runs, at least one, of one corpus, split and protocol.
+        foreign: of models of other libraries on the same windows.
+        command: that makes all this, for the reader.
+
+    Raises:
+        TrainingError: the results cannot be compared.
+    """
+    first = same_ground(results)
+    rows = rows_of(results)
+    figure = draw_study(rows)
+    told = {
+        "first": first,
+        "unit": "sequence" if first["corpus"]["kind"] == "items" else "document",
+        "rows": rows,
+        "foreign": foreign,
+        "verdicts": verdicts(rows),
+        "baselines": _families(first),
+        "all_baselines": first["baseline_estimates"],
+        "min_seeds": MIN_SEEDS,
+        "figure": Markup(figure),  # noqa: S704 - drawn here
+        "seconds": _seconds(rows),
+        "command": command,
+    }
+    page = environment(autoescape=True).get_template("study.html").render(told)
+    markdown = environment(autoescape=False).get_template("study.md").render(told)
+    write_bytes(folder / FIGURE, figure.encode())
+    write_bytes(folder / "report.md", markdown.encode())
+    write_bytes(folder / "report.html", page.encode())
+
+
+def _families(first: Result) -> list[dict[str, Any]]:
+    """Best setting of some rules in every pool: what needs no network."""
+    estimates = first["baseline_estimates"]
+    pools = [pool["pool"] for pool in first["evaluation"]["pools"]]
+    families: dict[str, list[str]] = {}
+    for name in estimates:
+        families.setdefault(_family(name), []).append(name)
+    return [
+        {
+            "family": family,
+            "pools": {pool: _best(estimates, names, pool) for pool in pools},
+        }
+        for family, names in families.items()
+    ]
+
+
+def _family(name: str) -> str:
+    """Family of a baseline by its name.
+
+    Example:
+        >>> _family("0.5 last + 0.5 EWMA(0.2)"), _family("ridge(0.1)")
+        ('weighted mean', 'ridge')
+    """
+    return "weighted mean" if "EWMA" in name else name.split("(", maxsplit=1)[0]
+
+
+def _best(
+    estimates: dict[str, Any], names: Sequence[str], pool: str
+) -> tuple[str, Estimate]:
+    best = max(names, key=lambda name: estimates[name][pool]["value"])
+    return best, Estimate.from_plain(estimates[best][pool])
+
+
+def _seconds(rows: Sequence[Row]) -> float | None:
+    """Seconds of all runs, preparation included; None if one is not known."""
+    walls = [result["wall_s"] for row in rows for result in row.results]
+    return None if None in walls else sum(walls)

@@ -1,0 +1,157 @@
+"""Rows of a study: one for each architecture, over its seeds, and what they show."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from training.evaluation.readiness import points
+from training.evaluation.statistics import Estimate
+from training.study.results import Result
+
+Part = Literal["evaluation", "test_evaluation"]
+
+MIN_SEEDS: Final = 3
+"""Seeds that a claim needs (evaluation protocol, rule 9)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolFigures:
+    """What an architecture reaches in one pool, over its seeds."""
+
+    pool: str
+    num_candidates: int
+    hit_at: dict[str, float]
+    """Mean over seeds, by cut-off."""
+
+    mrr_at_10: float
+    hit_range: tuple[float, float]
+    """Least and most Hit@K of the headline over seeds."""
+
+    lift: Estimate
+    """Mean over seeds; least lower and highest upper bound of their intervals."""
+
+    lift_range: tuple[float, float]
+    baseline: str
+    baseline_hit: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One architecture."""
+
+    architecture: str
+    results: tuple[Result, ...]
+
+    @property
+    def seeds(self) -> list[int]:
+        """Its seeds, ascending."""
+        return [result["seed"] for result in self.results]
+
+    @property
+    def best_epochs(self) -> str:
+        """Best of the trained epochs, for each seed."""
+        return ", ".join(
+            f"{result['best_epoch']} of {len(result['history']) - 1}"
+            for result in self.results
+        )
+
+    @property
+    def mean_cosine(self) -> float:
+        """Mean cosine to the validation target, mean over seeds."""
+        return _mean(r["evaluation"]["mean_cosine"] for r in self.results)
+
+    def diagnostic(self, name: str) -> float | None:
+        """Mean over seeds of one figure of the diagnostics, None if not measured."""
+        found = [r["diagnostics"][name] for r in self.results]
+        if any(value is None for value in found):
+            return None
+        return _mean(
+            value["value"] if isinstance(value, Mapping) else value for value in found
+        )
+
+    def by_context_length(self) -> dict[str, float]:
+        """Mean over seeds of Hit@K, by vectors of context."""
+        lengths = self.results[0]["diagnostics"]["by_context_length"]
+        return {
+            n: _mean(r["diagnostics"]["by_context_length"][n] for r in self.results)
+            for n in lengths
+        }
+
+    def pools(self, part: Part) -> list[PoolFigures]:
+        """Figures of every pool on one part."""
+        return [
+            _figures([r[part]["pools"][at] for r in self.results], self.results[0]["k"])
+            for at in range(len(self.results[0][part]["pools"]))
+        ]
+
+
+def rows_of(results: Sequence[Result]) -> list[Row]:
+    """Group results by architecture, in the order in which these first come."""
+    grouped: dict[str, list[Result]] = {}
+    for result in results:
+        grouped.setdefault(result["architecture"], []).append(result)
+    return [
+        Row(
+            architecture=name,
+            results=tuple(sorted(own, key=lambda result: int(result["seed"]))),
+        )
+        for name, own in grouped.items()
+    ]
+
+
+def _figures(pools: Sequence[Mapping[str, Any]], k: int) -> PoolFigures:
+    """Put the same pool of several seeds together."""
+    lifts = [Estimate.from_plain(pool["lift"]) for pool in pools]
+    hits = [pool["hit_at"][str(k)]["value"] for pool in pools]
+    first = pools[0]
+    return PoolFigures(
+        pool=first["pool"],
+        num_candidates=first["num_candidates"],
+        hit_at={
+            cut: _mean(pool["hit_at"][cut]["value"] for pool in pools)
+            for cut in first["hit_at"]
+        },
+        mrr_at_10=_mean(pool["mrr_at_10"] for pool in pools),
+        hit_range=(min(hits), max(hits)),
+        lift=Estimate(
+            value=_mean(lift.value for lift in lifts),
+            low=min(lift.low for lift in lifts),
+            high=max(lift.high for lift in lifts),
+        ),
+        lift_range=(min(x.value for x in lifts), max(x.value for x in lifts)),
+        baseline=first["baseline"],
+        baseline_hit=first["baseline_hit_at"][str(k)],
+    )
+
+
+def verdicts(rows: Sequence[Row]) -> list[str]:
+    """Say for each pool of the validation which networks beat its best baseline.
+
+    A network does if the interval of its lift is above zero with every seed; with fewer
+    than `MIN_SEEDS` seeds that is called a first sign, and no claim.
+    """
+    sentences = []
+    for at, first in enumerate(rows[0].pools("evaluation")):
+        figures = {row.architecture: row.pools("evaluation")[at] for row in rows}
+        better = {name: f for name, f in figures.items() if f.lift.low > 0}
+        worse = [name for name, f in figures.items() if f.lift.high < 0]
+        where = f"{first.pool} (N = {first.num_candidates:,})"
+        over = f"“{first.baseline}” ({first.baseline_hit:.1%})"
+        if better:
+            best = ", ".join(f"{name} {points(f.lift)}" for name, f in better.items())
+            enough = min(len(row.seeds) for row in rows) >= MIN_SEEDS
+            sign = "" if enough else f" (a sign, not a claim: below {MIN_SEEDS} seeds)"
+            sentences.append(f"{where}: better than {over}: {best}{sign}.")
+        elif any(math.isinf(f.lift.low) for f in figures.values()):
+            sentences.append(f"{where}: too few documents to tell anything.")
+        else:
+            sentences.append(f"{where}: no network is shown to be better than {over}.")
+        if worse:
+            sentences[-1] += f" Shown to be worse: {', '.join(worse)}."
+    return sentences
+
+
+def _mean(values: Iterable[Any]) -> float:
+    found = [float(value) for value in values]
+    return sum(found) / len(found)
