@@ -27,8 +27,11 @@ def study(
     corpus: Annotated[Path, typer.Argument(help="Folder of a corpus.")],
     *,
     architecture: Annotated[
-        list[Architecture] | None,
-        typer.Option(help="What to compare; named several times (default: all)."),
+        list[str] | None,
+        typer.Option(
+            help="What to compare, named several times: baseline, memory, "
+            "hierarchical, linear or transformer (default: all)."
+        ),
     ] = None,
     seed: Annotated[
         list[int] | None,
@@ -77,7 +80,7 @@ def study(
 
 def _command(
     corpus: Path,
-    architectures: list[Architecture] | None,
+    architectures: list[str] | None,
     seeds: list[int],
     recipe: str | None,
     out: Path | None,

@@ -1,0 +1,85 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from training.config import TrainingConfig
+from training.corpus.corpus import Corpus
+from training.listener import Silence
+from training.run import run_name
+from training.study.grid import run_grid
+from training.study.results import RESULTS, find_result
+
+
+@pytest.mark.slow
+def test_what_is_finished_is_not_run_again(
+    tiny_corpus: Corpus,
+    tiny_config: TrainingConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    configs = [
+        replace(tiny_config, architecture="linear", max_epochs=1, seed=seed)
+        for seed in (0, 1)
+    ]
+    said: list[str] = []
+
+    def run() -> list[str]:
+        results = run_grid(
+            tiny_corpus,
+            configs,
+            tmp_path / "study",
+            tmp_path / "runs",
+            corpus_folder=tmp_path / "corpus",
+            listener=Silence(),
+            say=said.append,
+        )
+        return [str(result["name"]) for result in results]
+
+    names = run()
+    found = find_result(tmp_path / "study", names[0])
+
+    assert names == [run_name(tiny_corpus, config) for config in configs]
+    assert found is not None
+    assert found["wall_s"] > 0
+    assert [result["seed"] for result in map_results(tmp_path / "study")] == [0, 1]
+
+    # a fresh clone has the committed results and no run
+    def refuse(*_: object, **__: object) -> None:
+        pytest.fail("trained again")
+
+    monkeypatch.setattr("training.study.grid.train", refuse)
+    assert run() == names
+    assert said[-1].endswith("its result is there already")
+
+
+@pytest.mark.slow
+def test_a_run_finished_before_has_no_known_time(
+    tiny_corpus: Corpus, tiny_config: TrainingConfig, tmp_path: Path
+) -> None:
+    config = replace(tiny_config, architecture="linear", max_epochs=1)
+
+    def run() -> object:
+        (result,) = run_grid(
+            tiny_corpus,
+            [config],
+            tmp_path / "study",
+            tmp_path / "runs",
+            corpus_folder=tmp_path / "corpus",
+            listener=Silence(),
+        )
+        return result["wall_s"]
+
+    assert run() is not None
+    for path in (tmp_path / "study" / RESULTS).iterdir():
+        path.unlink()
+
+    assert run() is None
+
+
+def map_results(folder: Path) -> list[dict[str, object]]:
+    found = [find_result(folder, path.stem) for path in (folder / RESULTS).iterdir()]
+    return sorted(
+        (result for result in found if result is not None),
+        key=lambda result: str(result["seed"]),
+    )
