@@ -81,7 +81,8 @@ class TrainingConfig:
     reach are let go; 0 is plain InfoNCE."""
 
     bank_size: int = 4096
-    """Negatives drawn from the training documents for each step, in rows."""
+    """Negatives drawn from the training documents for each step, in rows; all there
+    are if that is not more."""
 
     document_negatives: int = 128
     """Negatives drawn for each stretch from its own document, in rows; what is in a

@@ -84,7 +84,7 @@ def judge_checkpoint(
         card=card,
         corpus=corpus.card.name,
         is_own_corpus=is_own,
-        knows_trained=is_own or keys is not None,
+        knows_trained=is_own or (keys is not None and corpus.kind == "documents"),
     )
 
 

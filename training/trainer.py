@@ -101,6 +101,11 @@ class EpochTrainer:
         self._optimizer.step()
         return float(loss.item())
 
+    def _bank(self, rng: np.random.Generator) -> Int64:
+        """Rows of the negatives of a step: all there are, or as many by lot."""
+        rows, size = self._prepared.train_rows, self._config.bank_size
+        return rows if size >= len(rows) else rows[rng.integers(len(rows), size=size)]
+
     def _loss(self, rows_BT: Int64, rng: np.random.Generator) -> Tensor:
         """Loss of a batch of stretches, at every position that has a next vector."""
         prepared, vectors_ND, group_N = self._prepared, self._vectors_ND, self._group_N
@@ -108,8 +113,7 @@ class EpochTrainer:
         inside_BT = rows[:, 1:] >= 0
         prediction_BTD = self._model(vectors_ND[rows[:, :-1].clamp(min=0)])
         target_P = rows[:, 1:][inside_BT]
-        draw = rng.integers(len(prepared.train_rows), size=self._config.bank_size)
-        negative_N = torch.from_numpy(prepared.train_rows[draw]).to(vectors_ND.device)
+        negative_N = torch.from_numpy(self._bank(rng)).to(vectors_ND.device)
         own_PE = None
         if self._num_own:
             own = OwnNegatives.draw(

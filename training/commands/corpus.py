@@ -1,51 +1,45 @@
-"""``corpus``: make a corpus from a sample, text or vectors, and look at it."""
+"""``corpus``: make a corpus from a sample, text, vectors or item sequences."""
 
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
-from rich.markup import escape
-from rich.table import Table
 
-from training.commands.console import console, handle_errors, progress_bars
+from training.commands.console import handle_errors, progress_bars
+from training.commands.corpus_folder import (
+    CORPORA,
+    Force,
+    Name,
+    Out,
+    is_made,
+    print_summary,
+)
+from training.commands.item_corpus import items, make_item_sample
 from training.corpus.building import (
-    LONG_DOCUMENT,
     build_corpus,
     parts_from_documents,
     scratch_folder,
 )
 from training.corpus.chunking import PASSAGE_WORDS
-from training.corpus.corpus import Corpus, CorpusCard
+from training.corpus.corpus import CorpusCard
 from training.corpus.encoders import DEFAULT_ENCODER, get_encoder
 from training.corpus.importing import read_vectors
+from training.corpus.movielens import ItemSample
 from training.corpus.samples import SAMPLES, get_sample, read_sample, sample_card
-from training.corpus.store import load_corpus, read_card
+from training.corpus.store import load_corpus
 from training.corpus.text import Document, read_documents
 from training.errors import CorpusError
-
-CORPORA = Path("artifacts/corpora")
-"""Folder of the corpora, unless --out says another."""
 
 DOWNLOADS = Path("artifacts/downloads")
 """Folder of fetched archives, unless --downloads says another."""
 
 corpus_app = typer.Typer(
     no_args_is_help=True,
-    help="Make a corpus from a sample, your text or your vectors, and look at it.",
+    help="Make a corpus from a sample, your text, your vectors or your item "
+    "sequences, and look at it.",
 )
+corpus_app.command()(handle_errors()(items))
 
-Out = Annotated[
-    Path | None,
-    typer.Option(help=f"Folder of the corpus (default: {CORPORA}/<name>)."),
-]
-Name = Annotated[
-    str | None,
-    typer.Option(help="Name of the corpus (default: that of the first path)."),
-]
-Force = Annotated[
-    bool, typer.Option("--force", help="Make the corpus again if it is there already.")
-]
 EncoderName = Annotated[str, typer.Option("--encoder", help="What makes the vectors.")]
 Words = Annotated[
     int, typer.Option(min=1, help="Length that a passage aims at, in words.")
@@ -77,10 +71,21 @@ def sample(
     min_coherence: MinCoherence = None,
     force: Force = False,
 ) -> None:
-    """Make a sample corpus from the documentation of well-known packages."""
+    """Make a sample corpus: documentation of well-known packages, or films rated."""
     found = get_sample(name)
     out = out or CORPORA / name
-    if _is_made(out, force=force):
+    if isinstance(found, ItemSample):
+        told = (encoder, words, min_coherence)
+        if told != (DEFAULT_ENCODER, PASSAGE_WORDS, None):
+            msg = (
+                f"{name} holds no text to encode: expected none of --encoder, --words "
+                "and --min-coherence"
+            )
+            raise CorpusError(msg)
+    if is_made(out, force=force):
+        return
+    if isinstance(found, ItemSample):
+        make_item_sample(name, found, out, downloads)
         return
     card = sample_card(name, found, encoder)
     with progress_bars() as progress:
@@ -106,7 +111,7 @@ def text(
     """Make a corpus from your own text: cut into passages, then encoded."""
     name = name or paths[0].resolve().stem
     out = out or CORPORA / name
-    if _is_made(out, force=force):
+    if is_made(out, force=force):
         return
     source = ", ".join(map(str, paths))
     card = CorpusCard(name=name, encoder=encoder, source=source)
@@ -147,7 +152,7 @@ def vectors(
     """Make a corpus from your own vectors."""
     name = name or files[0].resolve().stem
     out = out or CORPORA / name
-    if _is_made(out, force=force):
+    if is_made(out, force=force):
         return
     with scratch_folder(out, "arrays") as scratch, progress_bars() as progress:
         imported = read_vectors(
@@ -166,7 +171,7 @@ def vectors(
         corpus = build_corpus(
             imported.parts, card, out, min_coherence=min_coherence, progress=progress
         )
-    _print_summary(corpus, out)
+    print_summary(corpus, out)
 
 
 @corpus_app.command()
@@ -175,7 +180,7 @@ def show(
     folder: Annotated[Path, typer.Argument(help="Folder of a corpus.")],
 ) -> None:
     """Show what a corpus holds and where it came from."""
-    _print_summary(load_corpus(folder), folder)
+    print_summary(load_corpus(folder), folder)
 
 
 def _from_text(
@@ -197,52 +202,4 @@ def _from_text(
         corpus = build_corpus(
             parts, card, out, min_coherence=min_coherence, progress=progress
         )
-    _print_summary(corpus, out)
-
-
-def _is_made(out: Path, *, force: bool) -> bool:
-    """Say so if the corpus is there; refuse to replace what is no corpus."""
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
-        return False
-    if out.is_dir() and not (out / "card.json").exists():
-        msg = f"{out}: expected a corpus or no such folder, found other files in it"
-        raise CorpusError(msg)
-    name = read_card(out)["name"]
-    if force:
-        return False
-    console.print(
-        f"{out} is already there (corpus {name}); --force makes it again.",
-        markup=False,
-        soft_wrap=True,
-    )
-    return True
-
-
-def _print_summary(corpus: Corpus, folder: Path) -> None:
-    card, lengths = corpus.card, corpus.lengths
-    facts = {
-        "folder": str(folder),
-        "source": card.source,
-        "encoder": f"{card.encoder}, {corpus.dim} numbers in a vector",
-        "documents": f"{len(lengths):,}, of {np.median(lengths):.0f} entries (median)",
-        "long documents": f"{(lengths >= LONG_DOCUMENT).sum():,} of at least "
-        f"{LONG_DOCUMENT} entries",
-        "vectors": f"{len(corpus.vectors):,}",
-    }
-    if corpus.texts is not None:
-        words = np.mean([len(passage.split()) for passage in corpus.texts])
-        facts["passages"] = f"{words:.1f} words (mean)"
-    if card.windows_declared_independent:
-        facts["windows"] = "declared independent by the user"
-    facts |= {key.replace("_", " "): _shown(card.notes[key]) for key in card.notes}
-    facts |= {f"license of {part}": name for part, name in card.licenses.items()}
-    facts["fingerprint"] = corpus.fingerprint
-    table = Table("what", "value", title=f"corpus {card.name}", show_header=False)
-    table.columns[1].overflow = "fold"
-    for what, value in facts.items():
-        table.add_row(what, escape(value))
-    console.print(table)
-
-
-def _shown(value: object) -> str:
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
+    print_summary(corpus, out)

@@ -1,4 +1,4 @@
-"""Pages inside pinned source distributions: fetched, verified, read in place.
+"""Pinned archives: fetched, verified; pages inside source distributions read in place.
 
 The archives are only read, never unpacked, and nothing in them is run by this module.
 The package installer would build the metadata of what it has fetched, for which some
@@ -37,8 +37,8 @@ _DAMAGED = (OSError, EOFError, zlib.error, tarfile.TarError, UnicodeDecodeError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SourceArchive:
-    """A pinned source distribution and where its pages are."""
+class PinnedArchive:
+    """A source distribution or wheel of which one digest is taken."""
 
     name: str
     """Name of the package."""
@@ -52,11 +52,16 @@ class SourceArchive:
     sha256: str
     """Digest of the file, 64 hexadecimal digits."""
 
+    license: str
+    """Licence of what is read: SPDX name or the authors' own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceArchive(PinnedArchive):
+    """A source distribution and where its pages are."""
+
     folder: str
     """Folder of the pages inside the archive's top folder; "." for that itself."""
-
-    license: str
-    """Licence of the text: SPDX name or the package's own."""
 
     pages: tuple[str, ...] = ()
     """Folders and pages inside ``folder`` that are read, shell patterns; empty: all."""
@@ -68,7 +73,7 @@ class SourceArchive:
     """Folders and pages inside ``folder`` that are left out, shell patterns."""
 
 
-def fetch_archive(archive: SourceArchive, downloads: Path) -> Path:
+def fetch_archive(archive: PinnedArchive, downloads: Path) -> Path:
     """Return the path of a verified archive, fetching it if it is not there.
 
     Raises:
@@ -88,7 +93,7 @@ def fetch_archive(archive: SourceArchive, downloads: Path) -> Path:
     return path
 
 
-def _download(archive: SourceArchive, downloads: Path) -> None:
+def _download(archive: PinnedArchive, downloads: Path) -> None:
     with tempfile.TemporaryDirectory(dir=downloads, ignore_cleanup_errors=True) as name:
         folder = Path(name)
         wanted = folder / "wanted.txt"
@@ -98,7 +103,8 @@ def _download(archive: SourceArchive, downloads: Path) -> None:
         command = [sys.executable, "-m", "pip", "download"]
         command += ["--disable-pip-version-check", "--quiet", "--no-input"]
         # Only this package as source: build tools of its metadata step stay wheels.
-        command += ["--no-deps", "--no-binary", archive.name, "--require-hashes"]
+        kind = "--only-binary" if archive.file.endswith(".whl") else "--no-binary"
+        command += ["--no-deps", kind, archive.name, "--require-hashes"]
         # Its pages are read, it is not installed: any Python will do.
         command += ["--ignore-requires-python"]
         command += ["--requirement", str(wanted), "--dest", name]
@@ -114,7 +120,7 @@ def _download(archive: SourceArchive, downloads: Path) -> None:
         fetched.replace(downloads / archive.file)
 
 
-def _run_until_fetched(command: list[str], archive: SourceArchive, folder: Path) -> str:
+def _run_until_fetched(command: list[str], archive: PinnedArchive, folder: Path) -> str:
     """Run the installer until it ends or the archive lies whole in the folder.
 
     It has no option to leave the metadata alone (pypa/pip, issue 1884), but puts the
@@ -159,7 +165,7 @@ def _stop(installer: subprocess.Popen[bytes]) -> None:
         installer.wait()
 
 
-def _find_whole(archive: SourceArchive, folder: Path) -> Path | None:
+def _find_whole(archive: PinnedArchive, folder: Path) -> Path | None:
     """Path of the pinned file in or one level below a folder, None if not yet whole."""
     for path in (*folder.glob(archive.file), *folder.glob(f"*/{archive.file}")):
         if _digest(path) == archive.sha256:

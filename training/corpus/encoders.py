@@ -1,7 +1,7 @@
 """What turns texts into vectors: one small interface, and a default without download.
 
 A further encoder is a class with the three members of `Encoder` and a line in
-`_ENCODERS`; a family that takes a model name (``family:model``) gets its own prefix.
+`_ENCODERS`; one that takes a model name (``family:model``) has its line in `_FAMILIES`.
 """
 
 import logging
@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 
 import numpy as np
 
+from training.corpus.sentence_encoders import FAMILY, SentenceTransformersEncoder
 from training.errors import CorpusError
 from training.vectors import Float32
 
@@ -19,7 +20,10 @@ DEFAULT_ENCODER: Final = "wordllama"
 
 
 class Encoder(Protocol):
-    """Turns texts into vectors; the same text gives the same vector in any batch."""
+    """Turns texts into vectors; the same text gives the same vector in any batch.
+
+    Up to the rounding of float32 where an encoder pads; its ``encode`` says so then.
+    """
 
     @property
     def name(self) -> str:
@@ -78,26 +82,34 @@ class WordLlamaEncoder:
 
 _ENCODERS: dict[str, Callable[[], Encoder]] = {"wordllama": WordLlamaEncoder}
 
+_FAMILIES: dict[str, Callable[[str], Encoder]] = {FAMILY: SentenceTransformersEncoder}
+
 
 def get_encoder(name: str = DEFAULT_ENCODER) -> Encoder:
     """Load an encoder by name.
 
     Args:
-        name: as written in a corpus card.
+        name: as written in a corpus card: ``wordllama``, or
+            ``sentence-transformers:`` and the name or the folder of a model.
 
     Raises:
         CorpusError: no such encoder (names those there are), or it cannot be loaded.
     """
-    if name not in _ENCODERS:
-        msg = f"no encoder named {name!r}; there are: {', '.join(sorted(_ENCODERS))}"
-        raise CorpusError(msg)
-    return _ENCODERS[name]()
+    family, _, model = name.partition(":")
+    with _root_logger_kept():
+        if name in _ENCODERS:
+            return _ENCODERS[name]()
+        if family in _FAMILIES and model:
+            return _FAMILIES[family](model)
+    known = [*sorted(_ENCODERS), *(f"{other}:<model or path>" for other in _FAMILIES)]
+    msg = f"no encoder named {name!r}; there are: {', '.join(known)}"
+    raise CorpusError(msg)
 
 
 def _load_wordllama() -> Any:  # noqa: ANN401 - the package has no types
-    with _root_logger_kept():
-        # Half a second to import, and it configures logging: only when it is needed.
-        import wordllama  # noqa: PLC0415
+    # Half a second to import, and it configures logging: only when it is needed.
+    import wordllama  # noqa: PLC0415
+
     # The folder of the package is laid out like its download cache (weights/ and
     # tokenizers/); given as one, it is all that is looked at.
     folder = Path(wordllama.__file__).parent
@@ -110,7 +122,7 @@ def _load_wordllama() -> Any:  # noqa: ANN401 - the package has no types
 
 @contextmanager
 def _root_logger_kept() -> Iterator[None]:
-    """Undo what an import does to the root logger."""
+    """Undo what the import of an encoder's package does to the root logger."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     try:

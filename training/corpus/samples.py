@@ -1,4 +1,4 @@
-"""Real text for a first run: documentation of well-known packages.
+"""Real data for a first run: documentation of well-known packages, ratings of films.
 
 What is read is fixed by version and SHA-256, so everybody gets the same passages.
 """
@@ -10,6 +10,8 @@ from typing import Final
 from training.corpus.archive_table import read_archive_table
 from training.corpus.archives import SourceArchive, fetch_archive, read_pages
 from training.corpus.corpus import CorpusCard
+from training.corpus.item_vectors import COOCCURRENCE
+from training.corpus.movielens import MOVIELENS, ItemSample
 from training.corpus.parts import Progress, ignore_progress
 from training.corpus.text import Document
 from training.errors import CorpusError
@@ -17,7 +19,7 @@ from training.errors import CorpusError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """A sample corpus."""
+    """A sample corpus of text."""
 
     archives: tuple[SourceArchive, ...]
     """Where its pages come from."""
@@ -62,7 +64,7 @@ _SQLALCHEMY = SourceArchive(
     license="MIT",
 )
 
-SAMPLES: Final[dict[str, Sample]] = {
+SAMPLES: Final[dict[str, Sample | ItemSample]] = {
     "docs": Sample(
         archives=(_DJANGO, _SQLALCHEMY, _CELERY, _PYRAMID),
         description="documentation of Django, SQLAlchemy, Celery and Pyramid",
@@ -72,6 +74,7 @@ SAMPLES: Final[dict[str, Sample]] = {
         description="documentation of 98 packages, to tell two points apart",
         table="docs_large.toml",
     ),
+    "movielens": MOVIELENS,
     "smoke": Sample(
         archives=(_CELERY,),
         description="documentation of Celery, for quick checks",
@@ -80,7 +83,7 @@ SAMPLES: Final[dict[str, Sample]] = {
 """The sample corpora by name."""
 
 
-def get_sample(name: str) -> Sample:
+def get_sample(name: str) -> Sample | ItemSample:
     """Return a sample by name, with all its archives.
 
     Raises:
@@ -90,7 +93,7 @@ def get_sample(name: str) -> Sample:
         msg = f"no sample named {name!r}; there are: {', '.join(sorted(SAMPLES))}"
         raise CorpusError(msg)
     sample = SAMPLES[name]
-    if sample.table is None:
+    if isinstance(sample, ItemSample) or sample.table is None:
         return sample
     more = read_archive_table(sample.table)
     return replace(sample, archives=sample.archives + more, table=None)
@@ -126,4 +129,15 @@ def sample_card(name: str, sample: Sample, encoder: str) -> CorpusCard:
         encoder=encoder,
         source=f"documentation pages in the sources of {', '.join(packages)}",
         licenses={f"{a.name} {a.version}": a.license for a in sample.archives},
+    )
+
+
+def item_sample_card(name: str, sample: ItemSample) -> CorpusCard:
+    """Describe a sample of item sequences: where it comes from, and its terms."""
+    archive = sample.archive
+    return CorpusCard(
+        name=name,
+        encoder=COOCCURRENCE,
+        source=f"{sample.part} in the wheel of {archive.name} {archive.version}",
+        licenses={sample.part: archive.license},
     )

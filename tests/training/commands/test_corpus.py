@@ -156,7 +156,7 @@ def test_a_folder_of_something_else_is_not_replaced(force: list[str]) -> None:
     assert Path("precious/thesis.txt").read_text() == "Years of work."
 
 
-@pytest.mark.parametrize("command", ["sample", "text", "vectors", "show"])
+@pytest.mark.parametrize("command", ["sample", "text", "vectors", "items", "show"])
 def test_every_command_explains_itself(command: str) -> None:
     shown = call(command, "--help")
 

@@ -218,6 +218,22 @@ def test_a_missing_archive_is_fetched_once(
     assert command[command.index("--no-binary") + 1] == "Tiny"
 
 
+def test_a_wheel_is_fetched_as_a_wheel(
+    installer: Callable[[str], tuple[SourceArchive, list[list[str]]]], tmp_path: Path
+) -> None:
+    archive, calls = installer("raise SystemExit(1)")
+    wheel = replace(archive, file="tiny-1.0-py3-none-any.whl")
+
+    with pytest.raises(CorpusError, match="could not be fetched"):
+        fetch_archive(wheel, tmp_path / "downloads")
+
+    command = calls[0]
+    assert command[command.index("--only-binary") + 1] == "Tiny"
+    assert "--no-binary" not in command
+    assert "--no-deps" in command
+    assert "--require-hashes" in command
+
+
 def test_the_installer_is_stopped_when_the_archive_is_there(
     installer: Callable[[str], tuple[SourceArchive, list[list[str]]]], tmp_path: Path
 ) -> None:

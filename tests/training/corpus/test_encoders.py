@@ -49,9 +49,21 @@ def test_no_text_and_an_empty_text_are_encoded(encoder: Encoder) -> None:
     np.testing.assert_array_equal(encoder.encode([""]), np.zeros((1, 256)))
 
 
-def test_an_unknown_encoder_is_named_with_the_known_ones() -> None:
-    with pytest.raises(CorpusError, match=r"no encoder named 'gtr'.*: wordllama"):
-        get_encoder("gtr")
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("gtr", id="unknown"),
+        pytest.param("gtr:base", id="unknown family"),
+        pytest.param("wordllama:small", id="no family"),
+        pytest.param("sentence-transformers", id="no model"),
+        pytest.param("sentence-transformers:", id="empty model"),
+    ],
+)
+def test_an_unknown_encoder_is_named_with_the_known_ones(name: str) -> None:
+    known = "wordllama, sentence-transformers:<model or path>"
+
+    with pytest.raises(CorpusError, match=f"no encoder named '{name}'.*: {known}"):
+        get_encoder(name)
 
 
 def test_loading_leaves_the_root_logger_alone(

@@ -1,0 +1,184 @@
+import hashlib
+import json
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+from training.commands.corpus import corpus_app
+from training.corpus.movielens import MOVIELENS
+from training.corpus.samples import SAMPLES
+from training.corpus.store import load_corpus
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def call(*arguments: object) -> Result:
+    return CliRunner().invoke(corpus_app, [str(argument) for argument in arguments])
+
+
+def events(num_items: int, *, separator: str = ",", length: int = 30) -> str:
+    """Twelve walks of 30 events or more, newest first, and a short one."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for user in range(12):
+        walk = (
+            rng.integers(num_items) + np.cumsum(rng.integers(1, 4, length))
+        ) % num_items
+        rows += [(f"u{user}", f"i{item}", time) for time, item in enumerate(walk)]
+    rows.append(("short", "i0", 1))
+    return "\n".join(separator.join(map(str, row)) for row in reversed(rows))
+
+
+@pytest.fixture
+def clicks() -> Path:
+    path = Path("clicks.csv")
+    path.write_text("sequence,item,time\n" + events(16))
+    return path
+
+
+def test_sequences_become_a_corpus_once(clicks: Path) -> None:
+    Path("titles.csv").write_text("item,text\ni1,One\n")
+
+    made = call("items", clicks, "--dim", 5, "--window", 2, "--texts", "titles.csv")
+    again = call("items", clicks)
+    shown = call("show", "artifacts/corpora/clicks")
+
+    assert made.exit_code == again.exit_code == shown.exit_code == 0, made.output
+    assert "already there" in again.output
+    corpus = load_corpus(Path("artifacts/corpora/clicks"))
+    assert corpus.kind == "items"
+    assert corpus.dim == 5
+    assert corpus.card.encoder == "co-occurrence"
+    assert corpus.card.source == "clicks.csv"
+    assert corpus.card.vectors_split == {"seed": 0, "validation": 0.15, "test": 0.25}
+    first = corpus.sequence(corpus.document_ids.index("u0"))
+    assert len(first) == 30
+    said = " ".join(shown.output.replace("│", " ").split())
+    assert "13, of 30 entries (median)" in said
+    assert "12 of at least 21 entries" in said
+    assert "seed 0, validation 0.15, test 0.25" in said
+    assert "window 2, dim 5" in said
+    assert "of 1 items" in said
+    assert "documents" not in said
+
+
+def test_another_split_gives_other_vectors(clicks: Path) -> None:
+    split = ["--split-seed", 3, "--validation-share", 0.2, "--test-share", 0.2]
+    one = call("items", clicks, "--dim", 5, "--out", "one")
+    two = call("items", clicks, "--dim", 5, "--out", "two", *split)
+
+    assert one.exit_code == two.exit_code == 0, two.output
+    assert load_corpus(Path("one")).fingerprint != load_corpus(Path("two")).fingerprint
+    card = json.loads(Path("two/card.json").read_text())
+    assert card["vectors_split"] == {"seed": 3, "validation": 0.2, "test": 0.2}
+
+
+def test_vectors_that_were_brought_are_the_catalogue(clicks: Path) -> None:
+    vectors = np.random.default_rng(0).normal(size=(20, 3))
+    np.savez("v.npz", ids=[f"i{item}" for item in range(20)], vectors=vectors)
+
+    made = call("items", clicks, "--vectors", "v.npz", "--encoder", "mine")
+
+    assert made.exit_code == 0, made.output
+    corpus = load_corpus(Path("artifacts/corpora/clicks"))
+    assert len(corpus.vectors) == 20
+    assert corpus.card.encoder == "mine"
+    assert corpus.card.vectors_split is None
+    assert "vectors from" not in made.output
+
+
+def test_columns_of_other_names(clicks: Path) -> None:
+    text = clicks.read_text().replace("sequence,item,time", "user,film,at")
+    Path("films.csv").write_text(text)
+    names = ["--sequence-column", "user", "--item-column", "film"]
+
+    made = call("items", "films.csv", "--dim", 5, *names, "--time-column", "at")
+
+    assert made.exit_code == 0, made.output
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        pytest.param(["--item-column", "film"], "found sequence, item, time", id="col"),
+        pytest.param(["--dim", 16], "vectors of length 16 need more", id="dim"),
+        pytest.param(["--vectors", "v.npz", "--dim", 5], "got both", id="both"),
+        pytest.param(["--encoder", "mine"], "expected --vectors beside", id="encoder"),
+        pytest.param(["--vectors", "v.npz"], "14 have none, first 'i10'", id="missing"),
+        pytest.param(["--test-share", 0.9], "shares leave no training", id="shares"),
+        pytest.param(["--texts", "gone.csv"], "gone.csv: expected", id="texts"),
+    ],
+)
+def test_an_error_is_one_sentence_and_nothing_is_written(
+    clicks: Path, options: list[object], message: str
+) -> None:
+    np.savez("v.npz", ids=["i0", "i1"], vectors=np.eye(2))
+
+    failed = call("items", clicks, *options)
+
+    assert failed.exit_code == 1
+    assert message in failed.output
+    assert len(failed.output.strip().splitlines()) == 1
+    assert not list(Path().rglob("card.json"))
+
+
+def test_short_sequences_alone_are_refused() -> None:
+    Path("t.csv").write_text("sequence,item,time\n1,2,3\n")
+
+    failed = call("items", "t.csv")
+
+    assert failed.exit_code == 1
+    assert "no sequence is long enough" in failed.output
+
+
+@pytest.fixture
+def films(monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A sample of item sequences whose wheel is in the downloads already."""
+    downloads = Path("downloads")
+    downloads.mkdir()
+    file = downloads / "tiny-1.0-py3-none-any.whl"
+    header = "user_id:token\titem_id:token\ttimestamp:float\n"
+    titles = "item_id:token\tmovie_title:token_seq\trelease_year:token\ni1\tOne\t1999\n"
+    with zipfile.ZipFile(file, "w") as wheel:
+        wheel.writestr(
+            MOVIELENS.events, header + events(150, length=45, separator="\t")
+        )
+        wheel.writestr(MOVIELENS.titles, titles)
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    pinned = replace(MOVIELENS.archive, file=file.name, sha256=digest)
+    monkeypatch.setitem(SAMPLES, "films", replace(MOVIELENS, archive=pinned))
+    return downloads
+
+
+@pytest.mark.slow
+def test_a_sample_of_item_sequences_is_made_once(films: Path) -> None:
+    made = call("sample", "films", "--downloads", films)
+    again = call("sample", "films", "--downloads", films)
+
+    assert made.exit_code == again.exit_code == 0, made.output
+    assert "already there" in again.output
+    corpus = load_corpus(Path("artifacts/corpora/films"))
+    assert corpus.card.name == "films"
+    assert corpus.card.licenses == {"MovieLens 100k": MOVIELENS.archive.license}
+    assert "10.1145/2827872" in corpus.card.licenses["MovieLens 100k"]
+    assert corpus.texts is not None
+    assert corpus.texts[corpus.row_of_id["i1"]] == "One (1999)"
+
+
+@pytest.mark.parametrize(
+    "option", [["--words", 30], ["--encoder", "x"], ["--min-coherence", 0.1]]
+)
+def test_options_of_text_do_not_go_with_item_sequences(
+    films: Path, option: list[object]
+) -> None:
+    failed = call("sample", "films", "--downloads", films, *option)
+
+    assert failed.exit_code == 1
+    assert "films holds no text to encode" in failed.output

@@ -1,0 +1,105 @@
+"""The folder of a corpus: where it goes, whether it is there, and what it holds."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from training.commands.console import console
+from training.corpus.building import LONG_DOCUMENT
+from training.corpus.corpus import Corpus
+from training.corpus.item_sequences import LONG_SEQUENCE
+from training.corpus.store import read_card
+from training.errors import CorpusError
+
+CORPORA = Path("artifacts/corpora")
+"""Folder of the corpora, unless --out says another."""
+
+Out = Annotated[
+    Path | None,
+    typer.Option(help=f"Folder of the corpus (default: {CORPORA}/<name>)."),
+]
+Name = Annotated[
+    str | None,
+    typer.Option(help="Name of the corpus (default: that of the first path)."),
+]
+Force = Annotated[
+    bool, typer.Option("--force", help="Make the corpus again if it is there already.")
+]
+
+
+def is_made(out: Path, *, force: bool) -> bool:
+    """Say so if the corpus is there; refuse to replace what is no corpus."""
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return False
+    if out.is_dir() and not (out / "card.json").exists():
+        msg = f"{out}: expected a corpus or no such folder, found other files in it"
+        raise CorpusError(msg)
+    name = read_card(out)["name"]
+    if force:
+        return False
+    console.print(
+        f"{out} is already there (corpus {name}); --force makes it again.",
+        markup=False,
+        soft_wrap=True,
+    )
+    return True
+
+
+def print_summary(corpus: Corpus, folder: Path) -> None:
+    """Print what a corpus holds, where it came from, and what was left out."""
+    card = corpus.card
+    facts = {
+        "folder": str(folder),
+        "source": card.source,
+        "encoder": f"{card.encoder}, {corpus.dim} numbers in a vector",
+        **_sequence_facts(corpus),
+        "vectors": f"{len(corpus.vectors):,}",
+    }
+    if corpus.texts is not None:
+        facts |= _text_facts(corpus.texts, is_items=corpus.kind == "items")
+    if card.windows_declared_independent:
+        facts["windows"] = "declared independent by the user"
+    if card.vectors_split is not None:
+        facts["vectors from"] = (
+            f"the training sequences of the split {_shown(card.vectors_split)}"
+        )
+    notes = {key.replace("_", " "): _shown(card.notes[key]) for key in card.notes}
+    # a fact that is a note as well says it better
+    facts |= {what: value for what, value in notes.items() if what not in facts}
+    facts |= {f"license of {part}": name for part, name in card.licenses.items()}
+    facts["fingerprint"] = corpus.fingerprint
+    table = Table("what", "value", title=f"corpus {card.name}", show_header=False)
+    table.columns[1].overflow = "fold"
+    for what, value in facts.items():
+        table.add_row(what, escape(value))
+    console.print(table)
+
+
+def _sequence_facts(corpus: Corpus) -> dict[str, str]:
+    is_items = corpus.kind == "items"
+    what, least = (
+        ("sequences", LONG_SEQUENCE) if is_items else ("documents", LONG_DOCUMENT)
+    )
+    lengths = corpus.lengths
+    return {
+        what: f"{len(lengths):,}, of {np.median(lengths):.0f} entries (median)",
+        f"long {what}": f"{(lengths >= least).sum():,} of at least {least} entries",
+    }
+
+
+def _text_facts(texts: Sequence[str], *, is_items: bool) -> dict[str, str]:
+    if is_items:
+        return {"texts": f"of {sum(map(bool, texts)):,} items"}
+    words = np.mean([len(passage.split()) for passage in texts])
+    return {"passages": f"{words:.1f} words (mean)"}
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_shown(part)}" for key, part in value.items())
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

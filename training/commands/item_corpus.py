@@ -1,0 +1,186 @@
+"""``corpus items``: make a corpus from item sequences."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from training.commands.console import console, progress_bars
+from training.commands.corpus_folder import (
+    CORPORA,
+    Force,
+    Name,
+    Out,
+    is_made,
+    print_summary,
+)
+from training.corpus.building import scratch_folder
+from training.corpus.cooccurrence import CooccurrenceConfig
+from training.corpus.corpus import CorpusCard
+from training.corpus.item_building import (
+    build_item_corpus,
+    read_item_texts,
+    unique_sequences,
+)
+from training.corpus.item_events import EventColumns, read_events
+from training.corpus.item_sequences import ItemSequences
+from training.corpus.item_vectors import (
+    COOCCURRENCE,
+    ItemVectors,
+    make_item_vectors,
+    read_item_vectors,
+    require_every_item,
+)
+from training.corpus.movielens import ItemSample, read_item_sample
+from training.corpus.samples import item_sample_card
+from training.corpus.split import SplitConfig
+from training.errors import CorpusError
+
+_COLUMNS = EventColumns()
+_COOCCURRENCE = CooccurrenceConfig()
+_SPLIT = SplitConfig()
+
+
+def items(
+    files: Annotated[
+        list[Path],
+        typer.Argument(help=".jsonl, .csv or .parquet tables, one event a row."),
+    ],
+    *,
+    name: Name = None,
+    out: Out = None,
+    sequence_column: Annotated[
+        str, typer.Option(help="Column that says whose event it is.")
+    ] = _COLUMNS.sequence,
+    item_column: Annotated[
+        str, typer.Option(help="Column that says which item.")
+    ] = _COLUMNS.item,
+    time_column: Annotated[
+        str, typer.Option(help="Column that says when: numbers, or ISO timestamps.")
+    ] = _COLUMNS.time,
+    texts: Annotated[
+        Path | None,
+        typer.Option(help="Table with columns item and text, such as titles."),
+    ] = None,
+    vectors: Annotated[
+        Path | None,
+        typer.Option(
+            help=".npz with ids and vectors of all items (default: made from "
+            "co-occurrence in the training sequences)."
+        ),
+    ] = None,
+    encoder: Annotated[
+        str | None,
+        typer.Option(help="Name of what made --vectors, for the card."),
+    ] = None,
+    window: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Entries before and after an item that count as near "
+            f"(default: {_COOCCURRENCE.window}).",
+        ),
+    ] = None,
+    dim: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help=f"Numbers in a vector that is made (default: {_COOCCURRENCE.dim}).",
+        ),
+    ] = None,
+    split_seed: Annotated[
+        int, typer.Option(min=0, help="Seed of the split, the one to train with.")
+    ] = _SPLIT.seed,
+    validation_share: Annotated[
+        float, typer.Option(help="Share of the sequences for validation.")
+    ] = _SPLIT.validation,
+    test_share: Annotated[
+        float, typer.Option(help="Share of the sequences for test.")
+    ] = _SPLIT.test,
+    force: Force = False,
+) -> None:
+    """Make a corpus from item sequences: sessions, ratings, purchases by time."""
+    _refuse_contradictions(vectors, encoder, window, dim)
+    split = _split(split_seed, validation_share, test_share)
+    name = name or files[0].resolve().stem
+    out = out or CORPORA / name
+    if is_made(out, force=force):
+        return
+    columns = EventColumns(sequence=sequence_column, item=item_column, time=time_column)
+    sequences = read_events(files, columns)
+    card = CorpusCard(
+        name=name,
+        encoder=(encoder or "unknown") if vectors else COOCCURRENCE,
+        source=sequences.source,
+    )
+    brought = None
+    if vectors is not None:
+        with scratch_folder(out, "arrays") as scratch:
+            brought = read_item_vectors(vectors, scratch)
+        require_every_item(brought, sequences, str(vectors))
+    _make(
+        sequences,
+        brought,
+        card,
+        out,
+        cooccurrence=CooccurrenceConfig(
+            window=window or _COOCCURRENCE.window, dim=dim or _COOCCURRENCE.dim
+        ),
+        split=split,
+        texts=None if texts is None else read_item_texts(texts),
+    )
+
+
+def make_item_sample(name: str, sample: ItemSample, out: Path, downloads: Path) -> None:
+    """Make the corpus of a sample of item sequences, with the default options."""
+    with progress_bars() as progress:
+        sequences, titles = read_item_sample(sample, downloads, progress=progress)
+    _make(
+        sequences,
+        None,
+        item_sample_card(name, sample),
+        out,
+        cooccurrence=_COOCCURRENCE,
+        split=_SPLIT,
+        texts=titles,
+    )
+
+
+def _make(
+    found: ItemSequences,
+    brought: ItemVectors | None,
+    card: CorpusCard,
+    out: Path,
+    *,
+    cooccurrence: CooccurrenceConfig,
+    split: SplitConfig,
+    texts: dict[str, str] | None,
+) -> None:
+    sequences, notes = unique_sequences(found)
+    vectors = brought
+    if vectors is None:
+        # seconds for thousands of items, minutes for a million
+        with console.status("making vectors"):
+            vectors = make_item_vectors(sequences, cooccurrence, split)
+    corpus = build_item_corpus(
+        sequences, vectors, card, out, split=split, texts=texts, notes=notes
+    )
+    print_summary(corpus, out)
+
+
+def _refuse_contradictions(
+    vectors: Path | None, encoder: str | None, window: int | None, dim: int | None
+) -> None:
+    if vectors is not None and (window is not None or dim is not None):
+        msg = "expected --vectors, or --window and --dim to make them, got both"
+        raise CorpusError(msg)
+    if vectors is None and encoder is not None:
+        msg = f"expected --vectors beside --encoder {encoder}: its name is for the card"
+        raise CorpusError(msg)
+
+
+def _split(seed: int, validation: float, test: float) -> SplitConfig:
+    try:
+        return SplitConfig(seed=seed, validation=validation, test=test)
+    except ValueError as error:
+        raise CorpusError(str(error)) from error
