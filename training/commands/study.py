@@ -70,7 +70,7 @@ def study(
             listener=listener,
             say=lambda what: console.print(f"· {what}", soft_wrap=True),
         )
-    foreign = read_foreign(folder, loaded.fingerprint)
+    foreign = read_foreign(folder, results[0])
     command = _command(corpus, architecture, seeds, recipe, out)
     write_study(folder, results, foreign, command=command)
     for sentence in verdicts(rows_of(results)):

@@ -123,7 +123,8 @@ def build_suite(
         stride: vectors between the starts of two windows of a document.
         context_length: vectors of context.
         also_trained_N: further rows that a model was trained on, booleans of shape
-            ``(N,)``, for a checkpoint of another corpus.
+            ``(N,)``, for a checkpoint of another corpus; of no meaning for items,
+            whose catalogue is shared on purpose.
 
     Raises:
         CorpusError: no window is left.
@@ -133,7 +134,7 @@ def build_suite(
         corpus, documents, stride=stride, context_length=context_length
     )
     leaked = leaked_windows(corpus, split.train, group_N, windows)
-    if also_trained_N is not None:
+    if also_trained_N is not None and corpus.kind == "documents":
         leaked |= np.isin(group_N[windows.target_rows], group_N[also_trained_N])
     kept = windows.take(~leaked)
     is_items = corpus.kind == "items"

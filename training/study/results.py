@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from training.errors import TrainingError
-from training.files import read_versioned, write_json
+from training.files import read_json, read_versioned, write_json
 
 FORMAT: Final = 1
 
 RESULTS: Final = "results"
 """Folder of the small files, within that of the study."""
+
+FOREIGN: Final = "sequential"
+"""Folder of results of other libraries, within that of the study."""
 
 Result = Mapping[str, Any]
 """What `result_of` returns, as plain JSON types."""
@@ -89,19 +92,27 @@ def find_result(folder: Path, name: str) -> dict[str, Any] | None:
     return _read(path) if path.exists() else None
 
 
-def read_foreign(folder: Path, fingerprint: str) -> list[dict[str, Any]]:
-    """Read the results of models of other libraries on the same corpus.
-
-    They lie beside ours and name their ``library`` (`benchmarks.sequential`).
+def read_foreign(folder: Path, first: Result) -> list[dict[str, Any]]:
+    """Read the results of models of other libraries on the same windows.
 
     Args:
-        folder: of the study.
-        fingerprint: of the corpus; results on another are left out.
+        folder: of the study; they lie in its folder `FOREIGN`, where
+            `benchmarks.sequential` leaves them.
+        first: one of our own results; those on another corpus or split are left out.
+
+    Raises:
+        TrainingError: a file cannot be read.
     """
     found = []
-    for path in sorted((folder / RESULTS).glob("*.json")):
-        result = _read(path)
-        if "library" in result and result["fingerprint"] == fingerprint:
+    wanted = (first["corpus"]["fingerprint"], first["split"]["fingerprint"])
+    for path in sorted((folder / FOREIGN).glob("*.json")):
+        try:
+            result: dict[str, Any] = read_json(path)
+            ground = (result["fingerprint"], result["split"]["fingerprint"])
+        except (ValueError, KeyError, TypeError) as error:
+            msg = f"{path}: no result of another library: {error}"
+            raise TrainingError(msg) from error
+        if ground == wanted:
             found.append(result)
     return found
 

@@ -9,13 +9,15 @@ from training.study.report import FIGURE, write_study
 MakeResult = Callable[..., dict[str, Any]]
 
 FOREIGN = {
-    "format": 1,
     "model": "SASRec",
     "library": "a library 1.0",
     "settings": {"seed": 0},
     **{
         part: {
-            "hit_at": {k: {"value": 0.1234} for k in ("1", "5", "10")},
+            "hit_at": {
+                k: {"value": 0.1234, "low": 0.11, "high": 0.14}
+                for k in ("1", "5", "10")
+            },
             "mrr_at_10": 0.05,
         }
         for part in ("validation", "test")

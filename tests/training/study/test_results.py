@@ -8,6 +8,7 @@ import pytest
 from training.checkpoint import read_checkpoint_card
 from training.errors import TrainingError
 from training.study.results import (
+    FOREIGN,
     RESULTS,
     find_result,
     read_foreign,
@@ -60,18 +61,20 @@ def test_a_damaged_result_is_named(tmp_path: Path, content: str, words: str) -> 
 def test_results_of_other_libraries_are_those_of_this_corpus(
     make_result: MakeResult, tmp_path: Path
 ) -> None:
-    write_result(tmp_path, make_result())
-    for name, fingerprint in (("SASRec", "mine"), ("GRU4Rec", "other")):
-        foreign = {
-            "format": 1,
-            "library": "a library",
-            "model": name,
-            "fingerprint": fingerprint,
-        }
-        (tmp_path / RESULTS / f"{name}.json").write_text(json.dumps(foreign))
+    own = make_result()
+    (tmp_path / FOREIGN).mkdir()
+    for name, fingerprint in (
+        ("SASRec", own["corpus"]["fingerprint"]),
+        ("GRU4Rec", "other"),
+    ):
+        foreign = {"model": name, "fingerprint": fingerprint, "split": own["split"]}
+        (tmp_path / FOREIGN / f"{name}.json").write_text(json.dumps(foreign))
 
-    assert [r["model"] for r in read_foreign(tmp_path, "mine")] == ["SASRec"]
-    assert read_foreign(tmp_path / "nowhere", "mine") == []
+    assert [r["model"] for r in read_foreign(tmp_path, own)] == ["SASRec"]
+    assert read_foreign(tmp_path / "nowhere", own) == []
+    (tmp_path / FOREIGN / "broken.json").write_text("{}")
+    with pytest.raises(TrainingError, match=r"broken\.json: no result of another"):
+        read_foreign(tmp_path, own)
 
 
 def test_results_of_different_ground_are_not_compared(make_result: MakeResult) -> None:
