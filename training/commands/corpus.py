@@ -22,7 +22,7 @@ from training.corpus.building import (
 )
 from training.corpus.chunking import PASSAGE_WORDS
 from training.corpus.corpus import CorpusCard
-from training.corpus.encoders import DEFAULT_ENCODER, get_encoder
+from training.corpus.encoders import DEFAULT_ENCODER, Encoder, get_encoder
 from training.corpus.importing import read_vectors
 from training.corpus.movielens import ItemSample
 from training.corpus.samples import SAMPLES, get_sample, read_sample, sample_card
@@ -88,9 +88,11 @@ def sample(
         make_item_sample(name, found, out, downloads)
         return
     card = sample_card(name, found, encoder)
+    # an encoder that is not there must not show only after the download
+    loaded = get_encoder(encoder)
     with progress_bars() as progress:
         documents = read_sample(found, downloads, progress=progress)
-    _from_text(documents, card, out, words=words, min_coherence=min_coherence)
+    _from_text(documents, loaded, card, out, words=words, min_coherence=min_coherence)
 
 
 @corpus_app.command()
@@ -115,8 +117,9 @@ def text(
         return
     source = ", ".join(map(str, paths))
     card = CorpusCard(name=name, encoder=encoder, source=source)
+    loaded = get_encoder(encoder)
     documents = read_documents(paths)
-    _from_text(documents, card, out, words=words, min_coherence=min_coherence)
+    _from_text(documents, loaded, card, out, words=words, min_coherence=min_coherence)
 
 
 @corpus_app.command()
@@ -185,6 +188,7 @@ def show(
 
 def _from_text(
     documents: list[Document],
+    encoder: Encoder,
     card: CorpusCard,
     out: Path,
     *,
@@ -194,7 +198,7 @@ def _from_text(
     with progress_bars() as progress:
         parts = parts_from_documents(
             documents,
-            get_encoder(card.encoder),
+            encoder,
             source=card.name,
             words=words,
             progress=progress,

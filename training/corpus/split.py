@@ -99,8 +99,8 @@ def split_lengths(
     is_long = lengths > longest_short
     if is_long.sum() < len(PARTS):
         msg = (
-            f"{source}: {int(is_long.sum())} documents have more than "
-            f"{longest_short} vectors, expected at least 3 (one in each part)"
+            f"{source}: {int(is_long.sum())} documents or sequences have more than "
+            f"{longest_short} entries, expected at least 3 (one in each part)"
         )
         raise CorpusError(msg)
     rng = np.random.default_rng(config.seed)

@@ -135,15 +135,16 @@ class Judge:
         for pool in self.suite.pools:
             ranker = self.rankers[pool.name]
             name, baseline_rank_Q = (baselines or {}).get(pool.name, (None, None))
+            rank_Q, included_Q = ranker.ranks_and_included(prediction_QD)
             results.append(
                 pool_result(
                     pool,
-                    ranker.ranks(prediction_QD),
+                    rank_Q,
                     windows.documents,
                     k=self.suite.k,
                     baseline=name,
                     baseline_rank_Q=baseline_rank_Q,
-                    with_context=self._with_context(pool, prediction_QD),
+                    with_context=self._with_context(pool, included_Q),
                 )
             )
         return Evaluation(
@@ -157,17 +158,10 @@ class Judge:
             pools=tuple(results),
         )
 
-    def _with_context(self, pool: Pool, prediction_QD: Tensor) -> float | None:
+    def _with_context(self, pool: Pool, included_Q: Int64) -> float | None:
         if pool.name == "targets" or not self.suite.excludes_context:
             return None
-        ranker = Ranker(
-            self._vectors_ND,
-            self._group_N,
-            self.suite.windows,
-            pool,
-            exclude_context=False,
-        )
-        return hit_at_k(ranker.ranks(prediction_QD), self.suite.k)
+        return hit_at_k(included_Q, self.suite.k)
 
 
 def mean_cosine(prediction_QD: Tensor, windows: Windows, vectors_ND: Tensor) -> float:

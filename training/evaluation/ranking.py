@@ -1,5 +1,7 @@
 """The rank of the target among its candidates, by exact search."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -46,7 +48,8 @@ class Ranker:
         column_N = np.full(len(vectors_ND), -1, dtype=np.int64)
         column_N[pool.rows] = np.arange(len(pool.rows))
         rows_Q = windows.target_rows
-        self._target_Q = np.where(rows_Q < 0, -1, column_N[rows_Q])
+        self._column_Q = np.where(rows_Q < 0, -1, column_N[rows_Q])
+        self._target_Q = self._column_Q.copy()
         self._group_Q = _group_columns(group_N, windows, pool)
         self._context_Q = [torch.empty(0, dtype=torch.int64)] * len(windows)
         if exclude_context:
@@ -74,21 +77,25 @@ class Ranker:
             VectorError: another number of predictions, or one that is not finite (it
                 would compare with nothing and look perfect).
         """
+        return self.ranks_and_included(prediction_QD)[0]
+
+    def ranks_and_included(self, prediction_QD: Tensor) -> tuple[Int64, Int64]:
+        """Rank every target, and once more with the context among the candidates.
+
+        The second costs next to nothing beside the first. It means something only in
+        pools in which all queries have the same candidates.
+        """
         if len(prediction_QD) != len(self):
             msg = f"expected {len(self)} predictions, got {len(prediction_QD)}"
             raise VectorError(msg)
-        parts = [
-            self.ranks_of(prediction_QD[start : start + self._block], start)
-            for start in range(0, len(self), self._block)
-        ]
-        return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
+        return self._in_blocks(lambda part: self._scores(prediction_QD[part]))
 
     def ranks_of(self, prediction_QD: Tensor, start: int) -> Int64:
         """Rank the targets of the queries from number ``start`` on.
 
         The part of `ranks` that one block is; for callers that must pause between.
         """
-        return self._ranks(self._scores(prediction_QD), start)
+        return self._ranks(self._scores(prediction_QD), start)[0]
 
     def ranks_by(self, score_N: Tensor) -> Int64:
         """Rank every target by scores that are the same for all queries.
@@ -100,25 +107,44 @@ class Ranker:
             As `ranks`.
         """
         score_C = score_N.to(self._device)[torch.from_numpy(self.pool.rows)]
-        parts = []
-        for start in range(0, len(self), self._block):
-            height = min(self._block, len(self) - start)
-            parts.append(self._ranks(score_C.repeat(height, 1), start))
-        return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
+        return self._in_blocks(lambda part: score_C.repeat(part.stop - part.start, 1))[
+            0
+        ]
 
-    def _ranks(self, score_QC: Tensor, start: int) -> Int64:
-        stop = start + len(score_QC)
-        target_Q = torch.from_numpy(self._target_Q[start:stop]).to(self._device)
-        target_score_Q1 = score_QC.gather(1, target_Q.clamp(min=0)[:, None])
-        for query in range(len(score_QC)):
-            score_QC[query, self._group_Q[start + query]] = -torch.inf
-            score_QC[query, self._context_Q[start + query]] = -torch.inf
+    def _in_blocks(self, scores: Callable[[slice], Tensor]) -> tuple[Int64, Int64]:
+        """Rank block by block, from what scores a block."""
+        ranks: list[tuple[Int64, Int64]] = []
+        for start in range(0, len(self), self._block):
+            part = slice(start, min(start + self._block, len(self)))
+            ranks.append(self._ranks(scores(part), start))
+        if not ranks:
+            return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
+        rank_Q, included_Q = zip(*ranks, strict=True)
+        return np.concatenate(rank_Q), np.concatenate(included_Q)
+
+    def _ranks(self, score_QC: Tensor, start: int) -> tuple[Int64, Int64]:
+        """Ranks without and with the context; the scores are spent."""
+        part = slice(start, start + len(score_QC))
+        column_Q = torch.from_numpy(self._column_Q[part]).to(self._device)
+        target_score_Q1 = score_QC.gather(1, column_Q.clamp(min=0)[:, None])
+        seen_Q = np.zeros(len(score_QC), dtype=np.int64)
+        for query, target_score in enumerate(target_score_Q1):
+            score_C = score_QC[query]
+            score_C[self._group_Q[start + query]] = -torch.inf
+            context = self._context_Q[start + query]
+            if self.pool.members is None:
+                seen_Q[query] = int((score_C[context] >= target_score).sum())
+            else:
+                score_C[context] = -torch.inf
         if self.pool.members is not None:
-            members = torch.from_numpy(self.pool.members[start:stop])
+            members = torch.from_numpy(self.pool.members[part])
             score_QC = score_QC.gather(1, members.to(self._device))
-        rank_Q = 1 + _count(score_QC >= target_score_Q1)
-        rank_Q[self._target_Q[start:stop] < 0] = score_QC.shape[1] + 1
-        return rank_Q
+        included_Q = 1 + _count(score_QC >= target_score_Q1)
+        rank_Q = included_Q - seen_Q
+        last = score_QC.shape[1] + 1
+        rank_Q[self._target_Q[part] < 0] = last
+        included_Q[self._column_Q[part] < 0] = last
+        return rank_Q, included_Q
 
     def nearest(self, prediction_QD: Tensor) -> Int64:
         """Return the best candidate of every query, as a row of the catalogue.

@@ -112,6 +112,11 @@ def test_ranks_agree_with_a_slow_obvious_search(
     assert ranks.tolist() == slow_ranks(
         predictions, vectors, groups, windows, pool, exclude_context=exclude
     )
+    if members is None:
+        _, included = ranker.ranks_and_included(torch.from_numpy(predictions))
+        assert included.tolist() == slow_ranks(
+            predictions, vectors, groups, windows, pool, exclude_context=False
+        )
 
 
 def alone(num: int) -> Int64:
