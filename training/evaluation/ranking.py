@@ -107,9 +107,11 @@ class Ranker:
             As `ranks`.
         """
         score_C = score_N.to(self._device)[torch.from_numpy(self.pool.rows)]
-        return self._in_blocks(lambda part: score_C.repeat(part.stop - part.start, 1))[
-            0
-        ]
+
+        def repeated(part: slice) -> Tensor:
+            return score_C.repeat(part.stop - part.start, 1)
+
+        return self._in_blocks(repeated)[0]
 
     def _in_blocks(self, scores: Callable[[slice], Tensor]) -> tuple[Int64, Int64]:
         """Rank block by block, from what scores a block."""

@@ -1,0 +1,180 @@
+"""A whole run on item sequences."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from training.config import TrainingConfig
+from training.corpus.corpus import Corpus, CorpusCard
+from training.corpus.store import load_corpus, save_corpus
+from training.errors import CorpusError
+from training.listener import Silence
+from training.preparation import Preparation
+from training.rejudge import judge_checkpoint
+from training.run import train
+from training.vectors import l2_normalize
+
+ITEMS = 48
+
+
+@pytest.fixture(scope="module")
+def sessions() -> Corpus:
+    """Sessions that go through the items in leaps of 7, with a few accidents.
+
+    Which item follows is a rule that no mean of the past can know; now and then there
+    is one without a vector.
+    """
+    rng = np.random.default_rng(2)
+    number, length = 80, 46
+    start = rng.integers(ITEMS, size=number)
+    rows = (start[:, None] + 7 * np.arange(length)) % ITEMS
+    accident = rng.random(rows.shape)
+    rows[accident < 0.05] = rng.integers(ITEMS, size=int((accident < 0.05).sum()))
+    rows[accident > 0.99] = -1
+    return Corpus(
+        vectors=l2_normalize(rng.normal(size=(ITEMS, 16))),
+        ids=[f"item{i}" for i in range(ITEMS)],
+        rows=rows.ravel(),
+        offsets=np.arange(number + 1) * length,
+        document_ids=[f"session{s}" for s in range(number)],
+        card=CorpusCard(name="sessions", encoder="none", source="made by a test"),
+        kind="items",
+        texts=[f"title {i}" for i in range(ITEMS)],
+    )
+
+
+@pytest.fixture(scope="module")
+def item_config() -> TrainingConfig:
+    return TrainingConfig(
+        architecture="baseline",
+        hidden_size=32,
+        num_lags=4,
+        bank_size=64,
+        batch_size=8,
+        warmup_steps=2,
+        max_epochs=4,
+        stride=3,
+        lr=0.02,
+        free_scale=1.0,
+        dropout=0.0,
+        input_dropout=0.0,
+        gce_q=0.0,
+        device="cpu",
+    )
+
+
+@pytest.fixture(scope="module")
+def item_run(
+    sessions: Corpus,
+    item_config: TrainingConfig,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[dict[str, Any], Path]:
+    folder = tmp_path_factory.mktemp("items")
+    corpus = save_corpus(sessions, folder / "corpus")
+    run = folder / "runs" / "items"
+    return train(corpus, item_config, run, corpus_folder=folder / "corpus"), run
+
+
+@pytest.mark.slow
+def test_a_run_on_items_is_about_the_catalogue_and_hit_at_10(
+    item_run: tuple[dict[str, Any], Path],
+) -> None:
+    card, _ = item_run
+
+    assert (card["k"], card["selection_pool"]) == (10, "index")
+    assert [pool["pool"] for pool in card["evaluation"]["pools"]] == ["index"]
+    assert card["repeat_share"] < 0.2
+    assert card["evaluation"]["excludes_context"] == (card["repeat_share"] < 0.01)
+    assert card["evaluation"]["num_unseen"] > 0
+    assert "popularity" in card["baselines"]
+    assert card["diagnostics"]["misses_in_document"] is None
+    names = [check["name"] for check in card["readiness"]["checks"]]
+    assert names == [
+        "no leaked window",
+        "lift in index",
+        "order matters",
+        "restored weights",
+    ]
+
+
+@pytest.mark.slow
+def test_a_network_finds_the_rule_of_a_sequence(
+    item_run: tuple[dict[str, Any], Path],
+) -> None:
+    card, _ = item_run
+
+    assert card["best_epoch"] > 0
+    assert card["best_score"] > card["history"][0]["score"] + 0.2
+
+
+@pytest.mark.slow
+def test_the_report_speaks_of_sequences(item_run: tuple[dict[str, Any], Path]) -> None:
+    _, run = item_run
+
+    for name in ("report.html", "report.md"):
+        text = (run / name).read_text().replace("\\", "")
+        assert "in 80 sequences" in text
+        assert "Split by sequence" in text or "split by sequence" in text
+        assert "targets are in no training sequence and count as misses" in text
+        assert "lie in the right document" not in text
+        assert "Hit@10 in the pool" in text
+        assert "title " in text
+
+
+@pytest.mark.slow
+def test_a_run_on_items_is_judged_again_as_it_was(
+    item_run: tuple[dict[str, Any], Path],
+) -> None:
+    card, run = item_run
+
+    judged = judge_checkpoint(run, None)
+
+    assert judged.is_own_corpus
+    again = judged.evaluation.to_dict()["pools"][0]
+    assert again["hit_at"]["10"]["value"] == pytest.approx(
+        card["evaluation"]["pools"][0]["hit_at"]["10"]["value"]
+    )
+
+
+@pytest.mark.slow
+def test_of_other_sessions_nobody_knows_what_was_trained_on(
+    item_run: tuple[dict[str, Any], Path], sessions: Corpus, tmp_path: Path
+) -> None:
+    _, run = item_run
+    other = replace(sessions, rows=sessions.rows[::-1].copy())
+    save_corpus(other, tmp_path / "other")
+
+    judged = judge_checkpoint(run, tmp_path / "other")
+
+    assert not judged.is_own_corpus
+    assert not judged.knows_trained
+    assert judged.evaluation.num_leaked == 0
+
+
+@pytest.mark.parametrize(
+    ("split", "fits"),
+    [
+        ({"seed": 0, "validation": 0.15, "test": 0.25}, True),
+        ({"seed": 1, "validation": 0.15, "test": 0.25}, False),
+        ({"seed": 0, "validation": 0.2, "test": 0.25}, False),
+    ],
+)
+def test_vectors_made_from_another_split_are_refused(
+    sessions: Corpus,
+    item_config: TrainingConfig,
+    tmp_path: Path,
+    split: dict[str, float],
+    fits: bool,
+) -> None:
+    card = replace(sessions.card, vectors_split=split)
+    save_corpus(replace(sessions, card=card), tmp_path / "corpus")
+    corpus = load_corpus(tmp_path / "corpus")
+
+    if fits:
+        Preparation(corpus, item_config, tmp_path, Silence())
+        return
+    with pytest.raises(CorpusError, match="made from the training sequences of split"):
+        Preparation(corpus, item_config, tmp_path, Silence())
