@@ -1,6 +1,7 @@
 """``study``: every architecture and seed on one corpus, and one report about them."""
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, get_args
 
@@ -15,7 +16,7 @@ from training.corpus.store import load_corpus
 from training.models.config import Architecture
 from training.study.grid import run_grid
 from training.study.report import write_study
-from training.study.results import read_foreign
+from training.study.results import Result, read_foreign, read_results
 from training.study.summary import rows_of, verdicts
 
 STUDIES = Path("artifacts/studies")
@@ -46,7 +47,8 @@ def study(
 ) -> None:
     """Compare all networks and baselines on a corpus, and write a report.
 
-    Every finished run leaves a small result file; what has left one is not run again.
+    Every finished run leaves a small result file; what has left one is not run again,
+    and the report is about all that lie there.
     """
     loaded = load_corpus(corpus)
     architectures = architecture or list(get_args(Architecture))
@@ -61,7 +63,7 @@ def study(
         for name in dict.fromkeys(architectures)
     ]
     with ConsoleListener() as listener:
-        results = run_grid(
+        made = run_grid(
             loaded,
             configs,
             folder,
@@ -70,29 +72,34 @@ def study(
             listener=listener,
             say=lambda what: console.print(f"· {what}", soft_wrap=True),
         )
-    foreign = read_foreign(folder, results[0])
-    command = _command(corpus, architecture, seeds, recipe, out)
-    write_study(folder, results, foreign, command=command)
+    # with what earlier calls added
+    results = read_results(folder, made[0])
+    write_study(
+        folder,
+        results,
+        read_foreign(folder, made[0]),
+        commands=_commands(corpus, results, recipe, out),
+    )
     for sentence in verdicts(rows_of(results)):
         console.print(f"· {sentence}", markup=False, soft_wrap=True)
     console.print(f"Report: {folder / 'report.html'}", soft_wrap=True)
 
 
-def _command(
-    corpus: Path,
-    architectures: list[str] | None,
-    seeds: list[int],
-    recipe: str | None,
-    out: Path | None,
-) -> str:
-    """Return the line that makes the study again."""
-    words = ["nextvec", "study", str(corpus)]
-    for name in architectures or ():
-        words += ["--architecture", name]
-    for number in seeds:
-        words += ["--seed", str(number)]
-    if recipe is not None:
-        words += ["--recipe", recipe]
-    if out is not None:
-        words += ["--out", str(out)]
-    return shlex.join(words)
+def _commands(
+    corpus: Path, results: Sequence[Result], recipe: str | None, out: Path | None
+) -> list[str]:
+    """Return the lines that make a study again, one for each choice of seeds."""
+    by_seeds: dict[tuple[int, ...], list[str]] = {}
+    for row in rows_of(results):
+        by_seeds.setdefault(tuple(row.seeds), []).append(row.architecture)
+    lines = []
+    for seeds, architectures in by_seeds.items():
+        words = ["nextvec", "study", str(corpus)]
+        for name in architectures:
+            words += ["--architecture", name]
+        for number in seeds:
+            words += ["--seed", str(number)]
+        words += [] if recipe is None else ["--recipe", recipe]
+        words += [] if out is None else ["--out", str(out)]
+        lines.append(shlex.join(words))
+    return lines

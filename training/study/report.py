@@ -21,7 +21,7 @@ def write_study(
     results: Sequence[Result],
     foreign: Sequence[Result] = (),
     *,
-    command: str,
+    commands: Sequence[str],
 ) -> None:
     """Write ``report.html``, ``report.md`` and `FIGURE` into the folder of a study.
 
@@ -29,7 +29,7 @@ def write_study(
         folder: of the study, which exists.
         results: of our runs, at least one, of one corpus, split and protocol.
         foreign: of models of other libraries on the same windows.
-        command: that makes all this, for the reader.
+        commands: that make all this, for the reader.
 
     Raises:
         TrainingError: the results cannot be compared.
@@ -48,7 +48,7 @@ def write_study(
         "min_seeds": MIN_SEEDS,
         "figure": Markup(figure),  # noqa: S704 - drawn here
         "seconds": _seconds(rows),
-        "command": command,
+        "commands": commands,
     }
     page = environment(autoescape=True).get_template("study.html").render(told)
     markdown = environment(autoescape=False).get_template("study.md").render(told)

@@ -5,10 +5,11 @@ It holds figures only, no weights, vectors or texts.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from training.errors import TrainingError
 from training.files import read_json, read_versioned, write_json
+from training.models.config import Architecture
 
 FORMAT: Final = 1
 
@@ -92,6 +93,39 @@ def find_result(folder: Path, name: str) -> dict[str, Any] | None:
     return _read(path) if path.exists() else None
 
 
+def read_results(folder: Path, first: Result) -> list[dict[str, Any]]:
+    """Read all results of a study that can be compared with one of them.
+
+    Architectures and seeds can be added to a study by running it again.
+
+    Args:
+        folder: of the study.
+        first: one of its results; those on other ground are left out.
+
+    Returns:
+        In the order of `Architecture`, then by seed.
+
+    Raises:
+        TrainingError: a file cannot be read.
+    """
+    found = [_read(path) for path in sorted((folder / RESULTS).glob("*.json"))]
+    order = get_args(Architecture)
+    return sorted(
+        (result for result in found if _ground(result) == _ground(first)),
+        key=lambda result: (order.index(result["architecture"]), result["seed"]),
+    )
+
+
+def _ground(result: Result) -> tuple[str, str, int, int]:
+    """Return what two results must share to be compared."""
+    return (
+        result["corpus"]["fingerprint"],
+        result["split"]["fingerprint"],
+        result["protocol"],
+        result["k"],
+    )
+
+
 def read_foreign(folder: Path, first: Result) -> list[dict[str, Any]]:
     """Read the results of models of other libraries on the same windows.
 
@@ -130,11 +164,7 @@ def same_ground(results: Sequence[Result]) -> Result:
     if not results:
         msg = "no result to report"
         raise TrainingError(msg)
-    grounds = {
-        (r["corpus"]["fingerprint"], r["split"]["fingerprint"], r["protocol"], r["k"])
-        for r in results
-    }
-    if len(grounds) > 1:
+    if len({_ground(result) for result in results}) > 1:
         names = ", ".join(sorted(str(r["name"]) for r in results))
         msg = f"results of different corpora, splits or protocols: {names}"
         raise TrainingError(msg)

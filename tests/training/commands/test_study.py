@@ -45,7 +45,17 @@ def test_a_study_makes_its_report_and_goes_on_from_its_results(
     assert again.output.count("its result is there already") == 4
     assert len(list((tmp_path / "out" / "results").iterdir())) == 4
     text = (tmp_path / "out" / "report.md").read_text()
-    assert "--architecture linear --architecture baseline --seed 0 --seed 1" in text
+    assert "--architecture baseline --architecture linear --seed 0 --seed 1" in text
+
+    # one more seed of one of them joins the report
+    more = [*told[:7], "--architecture", "linear", "--seed", "2"]
+    third = CliRunner().invoke(app, more)
+
+    assert third.exit_code == 0, third.output
+    text = (tmp_path / "out" / "report.md").read_text()
+    assert "| linear | 0, 1, 2 |" in text
+    assert "| baseline | 0, 1 |" in text
+    assert "--architecture linear --seed 0 --seed 1 --seed 2" in text
 
 
 def test_a_corpus_that_is_not_there_is_named(tmp_path: Path) -> None:

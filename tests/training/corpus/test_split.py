@@ -68,7 +68,9 @@ def test_long_and_short_documents_are_dealt_out_apart(make_corpus: MakeCorpus) -
 def test_a_document_of_exactly_100_vectors_is_short(make_corpus: MakeCorpus) -> None:
     corpus = make_corpus([101, 101, 100], dim=2)
 
-    with pytest.raises(CorpusError, match="2 documents or sequences have more than 100 entries"):
+    with pytest.raises(
+        CorpusError, match="2 documents or sequences have more than 100 entries"
+    ):
         split_documents(corpus, SplitConfig())
 
 

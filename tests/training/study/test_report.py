@@ -38,7 +38,7 @@ def results(make_result: MakeResult) -> list[dict[str, Any]]:
 def test_both_reports_show_every_row_with_lift_and_baseline(
     results: list[dict[str, Any]], tmp_path: Path, name: str
 ) -> None:
-    write_study(tmp_path, results, [FOREIGN], command="nextvec study tiny")
+    write_study(tmp_path, results, [FOREIGN], commands=["nextvec study tiny"])
 
     text = (tmp_path / name).read_text().replace("\\", "")
     pool = results[0]["evaluation"]["pools"][1]
@@ -59,7 +59,7 @@ def test_both_reports_show_every_row_with_lift_and_baseline(
 def test_the_page_needs_no_other_file_and_markdown_shows_the_figure(
     results: list[dict[str, Any]], tmp_path: Path
 ) -> None:
-    write_study(tmp_path, results, command="nextvec study tiny")
+    write_study(tmp_path, results, commands=["nextvec study tiny"])
 
     page = (tmp_path / "report.html").read_text()
     assert "<svg" in page
@@ -73,7 +73,7 @@ def test_the_same_results_give_the_same_bytes(
 ) -> None:
     for name in ("one", "other"):
         (tmp_path / name).mkdir()
-        write_study(tmp_path / name, results, command="nextvec study tiny")
+        write_study(tmp_path / name, results, commands=["nextvec study tiny"])
 
     for name in (FIGURE, "report.html", "report.md"):
         assert (tmp_path / "one" / name).read_bytes() == (
@@ -86,7 +86,7 @@ def test_unknown_times_are_not_added_up(
 ) -> None:
     results[0]["wall_s"] = None
 
-    write_study(tmp_path, results, command="nextvec study tiny")
+    write_study(tmp_path, results, commands=["nextvec study tiny"])
 
     assert "minutes" not in (tmp_path / "report.md").read_text()
 
@@ -101,7 +101,7 @@ def test_items_say_what_is_unseen_and_what_repeats(
             result[part]["num_unseen"] = 7
         result["diagnostics"]["misses_in_document"] = None
 
-    write_study(tmp_path, results, command="nextvec study tiny")
+    write_study(tmp_path, results, commands=["nextvec study tiny"])
 
     for name in ("report.html", "report.md"):
         text = (tmp_path / name).read_text()
