@@ -36,7 +36,7 @@ def draw_study(rows: Sequence[Row]) -> str:
                     color=color,
                     marker="o",
                     markersize=3,
-                    label=row.architecture if nth == 0 else None,
+                    label=row.title if nth == 0 else None,
                 )
             by_length = row.by_context_length()
             lengths.plot(
@@ -45,7 +45,7 @@ def draw_study(rows: Sequence[Row]) -> str:
                 color=color,
                 marker="o",
                 markersize=3,
-                label=row.architecture,
+                label=row.title,
             )
         best = max(
             estimate[pool]["value"] for estimate in first["baseline_estimates"].values()

@@ -11,6 +11,15 @@ from training.study.results import Result
 
 Part = Literal["evaluation", "test_evaluation"]
 
+TITLES: Final[dict[str, str]] = {
+    "baseline": "Baseline GRU",
+    "memory": "Memory GRU",
+    "hierarchical": "Hierarchical GRU",
+    "linear": "linear model",
+    "transformer": "transformer",
+}
+"""What people call the architectures: "baseline" alone would be taken for one."""
+
 MIN_SEEDS: Final = 3
 """Seeds that a claim needs (evaluation protocol, rule 9)."""
 
@@ -44,6 +53,11 @@ class Row:
     results: tuple[Result, ...]
 
     @property
+    def title(self) -> str:
+        """What a report calls it."""
+        return TITLES.get(self.architecture, self.architecture)
+
+    @property
     def seeds(self) -> list[int]:
         """Its seeds, ascending."""
         return [result["seed"] for result in self.results]
@@ -55,6 +69,11 @@ class Row:
             f"{result['best_epoch']} of {len(result['history']) - 1}"
             for result in self.results
         )
+
+    def epochs(self, name: str) -> tuple[float, float]:
+        """Mean over seeds of one figure of the history: best epoch, and last epoch."""
+        best = _mean(r["history"][r["best_epoch"]][name] for r in self.results)
+        return best, _mean(r["history"][-1][name] for r in self.results)
 
     @property
     def mean_cosine(self) -> float:
@@ -133,7 +152,7 @@ def verdicts(rows: Sequence[Row]) -> list[str]:
     """
     sentences = []
     for at, first in enumerate(rows[0].pools("evaluation")):
-        figures = {row.architecture: row.pools("evaluation")[at] for row in rows}
+        figures = {row.title: row.pools("evaluation")[at] for row in rows}
         better = {name: f for name, f in figures.items() if f.lift.low > 0}
         worse = [name for name, f in figures.items() if f.lift.high < 0]
         where = f"{first.pool} (N = {first.num_candidates:,})"

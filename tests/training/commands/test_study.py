@@ -53,8 +53,8 @@ def test_a_study_makes_its_report_and_goes_on_from_its_results(
 
     assert third.exit_code == 0, third.output
     text = (tmp_path / "out" / "report.md").read_text()
-    assert "| linear | 0, 1, 2 |" in text
-    assert "| baseline | 0, 1 |" in text
+    assert "| linear model | 0, 1, 2 |" in text
+    assert "| Baseline GRU | 0, 1 |" in text
     assert "--architecture linear --seed 0 --seed 1 --seed 2" in text
 
 

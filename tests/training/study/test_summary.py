@@ -29,6 +29,11 @@ def test_seeds_of_an_architecture_are_one_row(make_result: MakeResult) -> None:
     assert figures.lift_range == (0.01, 0.03)
 
 
+def best_of(result: dict[str, Any]) -> float:
+    score: float = result["history"][result["best_epoch"]]["score"]
+    return score
+
+
 def test_a_row_has_the_means_of_its_seeds(make_result: MakeResult) -> None:
     one, other = make_result(seed=0), make_result(seed=1)
     other["evaluation"]["mean_cosine"] = one["evaluation"]["mean_cosine"] + 0.2
@@ -51,6 +56,12 @@ def test_a_row_has_the_means_of_its_seeds(make_result: MakeResult) -> None:
     assert row.diagnostic("shuffled_loss") == pytest.approx(0.2)
     assert row.diagnostic("memory_gain") is None
     assert row.by_context_length() == pytest.approx({"5": 0.2, "100": 0.4})
+    assert row.epochs("score") == pytest.approx(
+        (
+            (best_of(one) + best_of(other)) / 2,
+            (one["history"][-1]["score"] + other["history"][-1]["score"]) / 2,
+        )
+    )
     documents = row.pools("evaluation")[1]
     assert documents.hit_at["5"] == pytest.approx(0.2)
     assert documents.hit_range == (0.1, 0.3)
@@ -62,10 +73,10 @@ def test_a_row_has_the_means_of_its_seeds(make_result: MakeResult) -> None:
 @pytest.mark.parametrize(
     ("seeds", "lift", "words"),
     [
-        (1, (0.02, 0.01, 0.03), "better than .*: memory .2.0 points .*not a claim"),
-        (3, (0.02, 0.01, 0.03), r"better than .*: memory .2.0 points \[.*\]\.$"),
+        (1, (0.02, 0.01, 0.03), "better than .*: Memory GRU .2.0 points .*not a claim"),
+        (3, (0.02, 0.01, 0.03), r"better than .*: Memory GRU .2.0 points \[.*\]\.$"),
         (3, (0.01, -0.01, 0.03), "no network is shown to be better"),
-        (3, (-0.02, -0.03, -0.01), "no network is .* Shown to be worse: memory"),
+        (3, (-0.02, -0.03, -0.01), "no network is .* Shown to be worse: Memory GRU"),
         (1, (0.02, None, None), "too few documents"),
     ],
 )
