@@ -17,7 +17,7 @@ from training.models.config import Architecture
 from training.study.grid import run_grid
 from training.study.report import write_study
 from training.study.results import Result, read_foreign, read_results
-from training.study.summary import rows_of, verdicts
+from training.study.summary import PARTS, rows_of, verdicts
 
 STUDIES = Path("artifacts/studies")
 """Folder of the studies, unless an option says another."""
@@ -80,8 +80,10 @@ def study(
         read_foreign(folder, made[0]),
         commands=_commands(corpus, results, recipe, out),
     )
-    for sentence in verdicts(rows_of(results)):
-        console.print(f"· {sentence}", markup=False, soft_wrap=True)
+    rows = rows_of(results)
+    for part, name in PARTS.items():
+        for sentence in verdicts(rows, part):
+            console.print(f"· {name}, {sentence}", markup=False, soft_wrap=True)
     console.print(f"Report: {folder / 'report.html'}", soft_wrap=True)
 
 

@@ -42,7 +42,10 @@ def write_study(
         "unit": "sequence" if first["corpus"]["kind"] == "items" else "document",
         "rows": rows,
         "foreign": foreign,
-        "verdicts": verdicts(rows),
+        "verdicts": {
+            "Validation, where recipe and epoch were chosen": verdicts(rows),
+            "Test, looked at once": verdicts(rows, "test_evaluation"),
+        },
         "baselines": _families(first),
         "all_baselines": first["baseline_estimates"],
         "min_seeds": MIN_SEEDS,

@@ -11,6 +11,9 @@ from training.study.results import Result
 
 Part = Literal["evaluation", "test_evaluation"]
 
+PARTS: Final[dict[Part, str]] = {"evaluation": "validation", "test_evaluation": "test"}
+"""The parts by their names in a result, and what people call them."""
+
 TITLES: Final[dict[str, str]] = {
     "baseline": "Baseline GRU",
     "memory": "Memory GRU",
@@ -144,15 +147,15 @@ def _figures(pools: Sequence[Mapping[str, Any]], k: int) -> PoolFigures:
     )
 
 
-def verdicts(rows: Sequence[Row]) -> list[str]:
-    """Say for each pool of the validation which networks beat its best baseline.
+def verdicts(rows: Sequence[Row], part: Part = "evaluation") -> list[str]:
+    """Say for each pool of a part which networks beat its best baseline.
 
     A network does if the interval of its lift is above zero with every seed; with fewer
     than `MIN_SEEDS` seeds that is called a first sign, and no claim.
     """
     sentences = []
-    for at, first in enumerate(rows[0].pools("evaluation")):
-        figures = {row.title: row.pools("evaluation")[at] for row in rows}
+    for at, first in enumerate(rows[0].pools(part)):
+        figures = {row.title: row.pools(part)[at] for row in rows}
         better = {name: f for name, f in figures.items() if f.lift.low > 0}
         worse = [name for name, f in figures.items() if f.lift.high < 0]
         where = f"{first.pool} (N = {first.num_candidates:,})"
