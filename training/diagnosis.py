@@ -176,8 +176,8 @@ def degraded(card: Card) -> Finding | None:
         "warning",
         f"Validation Hit@{_k(card)} was {best['score']:.2%} after epoch "
         f"{best['number']} and {last['score']:.2%} after epoch {last['number']}: "
-        f"training on cost {100 * drop:.1f} points. Only the weights of epoch {best['number']} are "
-        "worth keeping.",
+        f"training on cost {100 * drop:.1f} points. Only the weights of epoch "
+        f"{best['number']} are worth keeping.",
         f"Early stopping on Hit@{_k(card)} with the best weights restored (--patience "
         "3); a smaller --lr; a loss that cares for what is within reach (--gce-q).",
     )

@@ -43,8 +43,8 @@ def choose_examples(
         Plain JSON types: ``pool``, ``num_candidates``, ``k``, and ``windows``, hits
         first. Each has ``document``, ``position`` of the target, ``rank``, the newest
         of the ``context`` (oldest first), the ``target``, and the ``neighbors``, best
-        first, with ``score``, ``is_target`` and ``is_same_document``. Where the corpus has
-        texts, every one of them has a ``text`` of at most `MAX_TEXT` characters.
+        first, with ``score``, ``is_target`` and ``is_same_document``. Where the corpus
+        has texts, every one of them has a ``text`` of at most `MAX_TEXT` characters.
     """
     suite = prepared.suite
     pool = suite.pool(suite.primary)
