@@ -138,6 +138,9 @@ def make_item_world(
             else rng.permutation(np.arange(-1, items))[:length]
             for _ in range(sessions)
         ]
+        for rows in entries:
+            # the target of a window: an item without a vector
+            rows[30] = -1
         corpus = Corpus(
             vectors=l2_normalize(rng.normal(size=(items, DIM))),
             ids=[f"item{i}" for i in range(items)],

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from training.checkpoint import CARD, WEIGHTS, load_checkpoint
+from training.checkpoint import CARD, FORMAT, WEIGHTS, load_checkpoint
 from training.config import TrainingConfig
 from training.corpus.corpus import Corpus
 from training.errors import CorpusError, TrainingError
@@ -321,7 +321,7 @@ def test_a_card_says_everything_about_its_run(
 ) -> None:
     card = read_json(finished_run / CARD)
 
-    assert card["format"] == 1
+    assert card["format"] == FORMAT
     assert card["name"] == finished_run.name
     assert card["options"] == tiny_config.to_dict()
     assert card["corpus"]["fingerprint"] == tiny_corpus.fingerprint

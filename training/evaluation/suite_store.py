@@ -18,7 +18,7 @@ _DAMAGE = (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error)
 _WINDOW_FIELDS = ("context_rows", "lengths", "target_rows", "documents", "positions")
 
 
-def save_suite(file: BinaryIO, suite: Suite) -> None:
+def save_suite(file: Path | BinaryIO, suite: Suite) -> None:
     """Write windows and pools as one compressed ``.npz``."""
     arrays = {f"windows.{n}": getattr(suite.windows, n) for n in _WINDOW_FIELDS}
     arrays["stride"] = np.array(suite.stride)

@@ -188,8 +188,8 @@ def test_plain_types_name_the_cut_offs_as_text(
     judge, vectors = judged
     target = vectors[torch.from_numpy(judge.suite.windows.target_rows)]
 
-    itself = {"index": ("itself", judge.ranks(target)["index"])}
-    plain = judge.evaluate(target, itself).to_dict()
+    itself = judge.ranks(target)["index"]
+    plain = judge.evaluate(target, {"index": ("itself", itself)}).to_dict()
 
     index = plain["pools"][2]
     assert list(index["hit_at"]) == list(index["baseline_hit_at"]) == ["1", "5", "10"]

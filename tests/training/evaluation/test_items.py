@@ -8,12 +8,13 @@ import pytest
 import torch
 
 from training.corpus.corpus import Corpus, CorpusCard
+from training.corpus.repeats import repeat_share
 from training.corpus.split import Split, SplitConfig, split_documents
 from training.corpus.windows import cut_windows
 from training.errors import CorpusError
 from training.evaluation.baselines import Popularity, WeightedMean, fit_baselines
 from training.evaluation.evaluation import Judge, mean_cosine
-from training.evaluation.suite import Suite, build_suite, repeat_share
+from training.evaluation.suite import Suite, build_suite
 from training.vectors import Int64, l2_normalize
 
 MakeItems = Callable[..., Corpus]

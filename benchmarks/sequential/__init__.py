@@ -1,0 +1,1 @@
+"""Published sequential recommenders on this project's item sequences and ranking."""

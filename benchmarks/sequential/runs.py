@@ -1,0 +1,86 @@
+"""Training runs in the other environment, each done once."""
+
+import hashlib
+import json
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.sequential.environment import make_environment
+from benchmarks.sequential.export import Export
+from benchmarks.sequential.results import figures
+from benchmarks.sequential.settings import Settings
+
+_REPOSITORY = Path(__file__).parents[2]
+
+Run = dict[str, np.ndarray]
+
+
+class Runs:
+    """The runs on one export, kept in a folder by what they were made of."""
+
+    def __init__(self, export: Export, folder: Path, environment: Path) -> None:
+        """Prepare the runs; nothing is made before there is one to train.
+
+        Args:
+            export: sequences and windows.
+            folder: where the export and the runs lie, no place to publish.
+            environment: folder of RecBole's virtual environment.
+        """
+        self._export, self._environment = export, environment
+        self._folder = folder.absolute()
+
+    def run(self, settings: Settings) -> Run:
+        """Return a run's ranks and course, training it if that was never done.
+
+        Raises:
+            subprocess.CalledProcessError: the training failed.
+        """
+        plain = json.dumps(settings.to_dict(), sort_keys=True)
+        made_of = f"{self._export.fingerprint}\n{plain}".encode()
+        path = self._folder / f"{hashlib.sha256(made_of).hexdigest()[:16]}.npz"
+        if not path.exists():
+            self._train(plain, path)
+        with np.load(path) as file:
+            return dict(file)
+
+    def _train(self, settings: str, path: Path) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        export = self._folder / f"export-{self._export.fingerprint[:16]}.npz"
+        self._export.save(export)
+        command = [
+            str(make_environment(self._environment)),
+            # a deprecated name in RecBole's trainer, told in every epoch
+            "-Wignore::FutureWarning",
+            "-m",
+            "benchmarks.sequential.recbole_models",
+            str(export),
+            str(path),
+            settings,
+        ]
+        # RecBole leaves logs where it works
+        with tempfile.TemporaryDirectory() as scratch:
+            subprocess.run(  # noqa: S603 - a fixed command, no shell
+                command,
+                check=True,
+                cwd=scratch,
+                env={**os.environ, "PYTHONPATH": str(_REPOSITORY)},
+            )
+
+
+def summarize(export: Export, settings: Settings, run: Run) -> dict[str, Any]:
+    """Return a run's result as plain JSON types."""
+    return {
+        "model": settings.model,
+        "library": str(run["library"][0]),
+        "settings": settings.to_dict(),
+        "best_epoch": int(run["best_epoch"][0]),
+        "num_epochs": len(run["scores"]),
+        "seconds": float(run["seconds"][0]),
+        "validation": figures(export, "validation", run["validation"]),
+        "test": figures(export, "test", run["test"]),
+    }
