@@ -161,10 +161,12 @@ def verdicts(rows: Sequence[Row], part: Part = "evaluation") -> list[str]:
         where = f"{first.pool} (N = {first.num_candidates:,})"
         over = f"“{first.baseline}” ({first.baseline_hit:.1%})"
         if better:
-            best = ", ".join(f"{name} {points(f.lift)}" for name, f in better.items())
-            enough = min(len(row.seeds) for row in rows) >= MIN_SEEDS
-            sign = "" if enough else f" (a sign, not a claim: below {MIN_SEEDS} seeds)"
-            sentences.append(f"{where}: better than {over}: {best}{sign}.")
+            best = ", ".join(
+                f"{row.title} {points(better[row.title].lift)}{_reservation(row)}"
+                for row in rows
+                if row.title in better
+            )
+            sentences.append(f"{where}: better than {over}: {best}.")
         elif any(math.isinf(f.lift.low) for f in figures.values()):
             sentences.append(f"{where}: too few documents to tell anything.")
         else:
@@ -172,6 +174,12 @@ def verdicts(rows: Sequence[Row], part: Part = "evaluation") -> list[str]:
         if worse:
             sentences[-1] += f" Shown to be worse: {', '.join(worse)}."
     return sentences
+
+
+def _reservation(row: Row) -> str:
+    if len(row.seeds) >= MIN_SEEDS:
+        return ""
+    return f" (a sign, not a claim: {len(row.seeds)} of {MIN_SEEDS} seeds)"
 
 
 def _mean(values: Iterable[Any]) -> float:
