@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any, Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from training.ablation.comparison import against_best, against_copy
@@ -14,7 +13,7 @@ from training.ablation.study import Study
 from training.evaluation.readiness import points
 from training.evaluation.statistics import Estimate, estimate
 from training.files import write_bytes
-from training.report import markdown_text, percent
+from training.report import environment, percent
 
 PAGE: Final = "ablation.html"
 MARKDOWN: Final = "ablation.md"
@@ -31,27 +30,13 @@ def write_study(study: Study, folder: Path) -> list[Path]:
     curves = draw_curves(study)
     told = _told(study)
     paths = [folder / name for name in (PAGE, MARKDOWN, CURVES)]
-    page = _environment(autoescape=True).get_template(PAGE)
-    markdown = _environment(autoescape=False).get_template(MARKDOWN)
+    page = environment(autoescape=True).get_template(PAGE)
+    markdown = environment(autoescape=False).get_template(MARKDOWN)
     shown = Markup(curves)  # noqa: S704 - drawn here
     texts = (page.render(told, curves=shown), markdown.render(told), curves)
     for path, text in zip(paths, texts, strict=True):
         write_bytes(path, text.encode())
     return paths
-
-
-def _environment(*, autoescape: bool) -> Environment:
-    environment = Environment(
-        loader=PackageLoader("training"),
-        autoescape=autoescape,  # noqa: S701 - off for Markdown only
-        finalize=None if autoescape else markdown_text,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["percent"] = percent
-    return environment
 
 
 def _told(study: Study) -> dict[str, Any]:
