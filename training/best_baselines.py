@@ -8,6 +8,7 @@ from typing import Any, Final, Self
 import orjson
 from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
+from torch import Tensor
 
 from training.evaluation.baselines import Baseline, WeightedMean
 from training.evaluation.evaluation import Judge
@@ -24,7 +25,7 @@ BASELINES: Final = "baselines.safetensors"
 
 BASELINE_SCORES: Final = "baselines.json"
 
-Contexts = tuple[Any, Any]
+Contexts = tuple[Tensor, Tensor]
 """Vectors ``(Q, T, D)``, padded at the end, and lengths ``(Q,)``, as tensors."""
 
 

@@ -1,28 +1,25 @@
 """The results analysis of one run: a self-contained page, and the same as Markdown."""
 
-import io
 import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import matplotlib as mpl
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from training.diagnosis import findings
 from training.evaluation.readiness import points
 from training.evaluation.statistics import Estimate
 from training.files import write_bytes
 from training.finding import THRESHOLDS
+from training.svg import svg_element, svg_style
 
 CURVES: Final = "curves.svg"
-
-_SVG_METADATA = ("Creator", "Date", "Format", "Type")
-# Left out: they differ from day to day, and name addresses on the web.
 
 _TRAIN, _VALIDATION, _BEST = "#b45309", "#1d4ed8", "#6b7280"
 
@@ -126,15 +123,8 @@ def percent(share: float | None) -> str:
 def draw_curves(card: dict[str, Any]) -> str:
     """Draw loss, cosine, Hit@K and their gaps over the epochs as an SVG element."""
     history: list[dict[str, Any]] = card["history"]
-    # text stays text: searchable, and small
-    with mpl.rc_context(
-        {
-            "svg.fonttype": "none",
-            "svg.hashsalt": card["name"],
-            "figure.constrained_layout.h_pad": 0.12,
-        }
-    ):
-        figure = Figure(figsize=(12, 6.4), layout="constrained")
+    with svg_style(card["name"]):
+        figure = Figure(figsize=(12, 6.4), layout=ConstrainedLayoutEngine(h_pad=0.12))
         (hit, loss), (gap, cosine) = figure.subplots(2, 2)
         hit_name = f"Hit@{card['k']}"
         _curve(loss, history, "train_loss", "validation_loss", "loss")
@@ -153,10 +143,7 @@ def draw_curves(card: dict[str, Any]) -> str:
             axes.xaxis.get_major_locator().set_params(integer=True)
             axes.grid(alpha=0.25)
             axes.legend(fontsize=8)
-        out = io.StringIO()
-        figure.savefig(out, format="svg", metadata=dict.fromkeys(_SVG_METADATA))
-    svg = out.getvalue()
-    return svg[svg.index("<svg") :]
+        return svg_element(figure)
 
 
 def _curve(

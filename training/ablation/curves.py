@@ -1,9 +1,7 @@
 """Hit@5 by epoch of every pair of runs, as one picture."""
 
-import io
 from typing import Final
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -11,27 +9,21 @@ from matplotlib.figure import Figure
 from training.ablation.failures import FAILURES, Failure
 from training.ablation.results import Result
 from training.ablation.study import Study
+from training.svg import svg_element, svg_style
 
 _COLUMNS: Final = 3
 _BROKEN, _MENDED, _COPY, _MEAN = "#b91c1c", "#1d4ed8", "#6b7280", "#15803d"
 
-_SVG_METADATA = ("Creator", "Date", "Format", "Type")
-# Left out: they differ from day to day, and name addresses on the web.
-
 
 def draw_curves(study: Study) -> str:
     """Draw Hit@5 in targets by epoch, a panel for each failure, as an SVG element."""
-    # text stays text: searchable, and small
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "ablation"}):
+    with svg_style("ablation"):
         rows = -(-len(FAILURES) // _COLUMNS)
         figure = Figure(figsize=(12, 2.9 * rows), layout="constrained")
         panels = figure.subplots(rows, _COLUMNS, sharex=True, sharey=True)
         for axes, failure in zip(np.ravel(panels), FAILURES, strict=True):
             _panel(axes, study, failure)
-        out = io.StringIO()
-        figure.savefig(out, format="svg", metadata=dict.fromkeys(_SVG_METADATA))
-    svg = out.getvalue()
-    return svg[svg.index("<svg") :]
+        return svg_element(figure)
 
 
 def _panel(axes: Axes, study: Study, failure: Failure) -> None:

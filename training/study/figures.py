@@ -1,16 +1,12 @@
 """What a study draws: Hit@K by epoch and by length of context."""
 
-import io
 from collections.abc import Sequence
 from typing import Final
 
-import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from training.study.summary import Row
-
-_SVG_METADATA: Final = ("Creator", "Date", "Format", "Type")
-# Left out: they differ from day to day, and name addresses on the web.
+from training.svg import svg_element, svg_style
 
 _COLORS: Final = ("#1d4ed8", "#b45309", "#7c3aed", "#0e7490", "#be185d", "#4d7c0f")
 
@@ -23,9 +19,7 @@ def draw_study(rows: Sequence[Row]) -> str:
     """
     first = rows[0].results[0]
     name, pool = f"Hit@{first['k']}", first["selection_pool"]
-    with mpl.rc_context(
-        {"svg.fonttype": "none", "svg.hashsalt": first["corpus"]["fingerprint"]}
-    ):
+    with svg_style(first["corpus"]["fingerprint"]):
         figure = Figure(figsize=(12, 4.2), layout="constrained")
         epochs, lengths = figure.subplots(1, 2)
         for color, row in zip(_COLORS, rows, strict=False):
@@ -58,7 +52,4 @@ def draw_study(rows: Sequence[Row]) -> str:
         for axes in (epochs, lengths):
             axes.grid(alpha=0.25)
             axes.legend(fontsize=8)
-        out = io.StringIO()
-        figure.savefig(out, format="svg", metadata=dict.fromkeys(_SVG_METADATA))
-    svg = out.getvalue()
-    return svg[svg.index("<svg") :]
+        return svg_element(figure)

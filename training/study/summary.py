@@ -37,9 +37,6 @@ class PoolFigures:
     """Mean over seeds, by cut-off."""
 
     mrr_at_10: float
-    hit_range: tuple[float, float]
-    """Least and most Hit@K of the headline over seeds."""
-
     lift: Estimate
     """Mean over seeds; least lower and highest upper bound of their intervals."""
 
@@ -125,7 +122,6 @@ def rows_of(results: Sequence[Result]) -> list[Row]:
 def _figures(pools: Sequence[Mapping[str, Any]], k: int) -> PoolFigures:
     """Put the same pool of several seeds together."""
     lifts = [Estimate.from_plain(pool["lift"]) for pool in pools]
-    hits = [pool["hit_at"][str(k)]["value"] for pool in pools]
     first = pools[0]
     return PoolFigures(
         pool=first["pool"],
@@ -135,7 +131,6 @@ def _figures(pools: Sequence[Mapping[str, Any]], k: int) -> PoolFigures:
             for cut in first["hit_at"]
         },
         mrr_at_10=_mean(pool["mrr_at_10"] for pool in pools),
-        hit_range=(min(hits), max(hits)),
         lift=Estimate(
             value=_mean(lift.value for lift in lifts),
             low=min(lift.low for lift in lifts),

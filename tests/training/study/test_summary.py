@@ -64,7 +64,6 @@ def test_a_row_has_the_means_of_its_seeds(make_result: MakeResult) -> None:
     )
     documents = row.pools("evaluation")[1]
     assert documents.hit_at["5"] == pytest.approx(0.2)
-    assert documents.hit_range == (0.1, 0.3)
     assert (
         documents.baseline_hit == one["evaluation"]["pools"][1]["baseline_hit_at"]["5"]
     )
