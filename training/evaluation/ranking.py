@@ -200,6 +200,7 @@ def _context_columns(windows: Windows, column_N: Int64) -> list[Tensor]:
     """Columns of each context's vectors that are candidates."""
     columns = []
     for context in windows.context_rows:
-        in_pool = column_N[context[context >= 0]]
+        # an item that came twice is one candidate
+        in_pool = column_N[np.unique(context[context >= 0])]
         columns.append(torch.from_numpy(in_pool[in_pool >= 0]))
     return columns

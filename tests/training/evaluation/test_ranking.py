@@ -123,6 +123,21 @@ def alone(num: int) -> Int64:
     return np.arange(num)
 
 
+def test_an_item_that_came_twice_is_left_out_once() -> None:
+    # cosines with the prediction: 0.8, 1.0, 0.9; the target is the last of them
+    cosines = np.array([0.8, 1.0, 0.9, 0.1], dtype=np.float32)
+    vectors = np.stack([cosines, np.sqrt(1 - cosines**2)], axis=1)
+    windows = windows_of([[1, 1, 1, 3]], [0])
+    pool = Pool(name="index", rows=np.arange(4))
+    ranker = Ranker(torch.from_numpy(vectors), alone(4), windows, pool)
+
+    ranks, included = ranker.ranks_and_included(torch.tensor([[1.0, 0.0]]))
+
+    # ahead of the target are row 2 and, as part of the context, row 1
+    assert ranks.tolist() == [2]
+    assert included.tolist() == [3]
+
+
 @pytest.mark.parametrize("k", [1, 5, 10])
 def test_hits_and_reciprocal_ranks_agree_with_torchmetrics(
     rng: np.random.Generator, k: int
