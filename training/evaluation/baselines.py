@@ -3,7 +3,6 @@
 All of the evaluation protocol, on the same vectors and transform as the model.
 """
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, Self
 
@@ -16,17 +15,13 @@ from training.corpus.corpus import Corpus
 from training.corpus.segments import cut_segments
 from training.evaluation.evaluation import Judge
 from training.evaluation.pools import PoolName
+from training.evaluation.training_positions import BLOCK, TrainingPositions
 from training.models.weighted_mean import weighted_mean_at
 from training.vectors import Int64
 
 _MAX_RIDGE_ROWS = 50_000
 _MAX_KNN_ROWS = 200_000
 # Fitting on more moved no validation figure in the second decimal.
-
-_MIN_FIT_CONTEXT = 10
-# Positions with less context are no example of what is asked of a baseline.
-
-_BLOCK = 256
 
 
 class Baseline(Protocol):
@@ -252,9 +247,8 @@ def _fit_ridge(
     dim = vectors_ND.shape[1]
     gram = torch.zeros(4 * dim, 4 * dim)
     moment = torch.zeros(4 * dim, dim)
-    for context_BTD, length_B, next_BD in _examples(
-        vectors_ND, segments, _MAX_RIDGE_ROWS, rng
-    ):
+    positions = TrainingPositions.draw(segments, _MAX_RIDGE_ROWS, rng)
+    for _, context_BTD, length_B, next_BD in positions.blocks(vectors_ND):
         features_BF = _regressors(context_BTD, length_B)
         gram += features_BF.T @ features_BF
         moment += features_BF.T @ next_BD
@@ -269,40 +263,17 @@ def _fit_ridge(
 def _fit_successor(
     vectors_ND: Tensor, segments: Int64, rng: np.random.Generator
 ) -> list[Successor]:
-    keys, following = [], []
+    positions = TrainingPositions.draw(segments, _MAX_KNN_ROWS, rng)
     rule = WeightedMean((0.3,))
-    for context_BTD, length_B, next_BD in _examples(
-        vectors_ND, segments, _MAX_KNN_ROWS, rng
-    ):
-        keys.append(rule.predict(context_BTD, length_B))
-        following.append(next_BD)
-    key_PD, next_PD = torch.cat(keys), torch.cat(following)
-    nearest = [k for k in (1, 5, 20) if k <= len(key_PD)]
-    return [Successor(k, key_PD, next_PD) for k in nearest]
-
-
-def _examples(
-    vectors_ND: Tensor, segments: Int64, most: int, rng: np.random.Generator
-) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Yield contexts, their lengths and what came next, in blocks.
-
-    Shorter contexts are taken only from a corpus that has no longer ones.
-    """
-    lengths = (segments >= 0).sum(axis=1)
-    shortest = min(_MIN_FIT_CONTEXT, int(lengths.max()) - 1)
-    ends = [
-        (segment, end)
-        for segment, length in enumerate(lengths.tolist())
-        for end in range(shortest, length)
-    ]
-    if len(ends) > most:
-        ends = [ends[i] for i in np.sort(rng.choice(len(ends), most, replace=False))]
-    for start in range(0, len(ends), _BLOCK):
-        segment, end = np.array(ends[start : start + _BLOCK]).T
-        rows_BT = segments[segment]
-        context_BTD = vectors_ND[torch.from_numpy(np.maximum(rows_BT, 0))]
-        next_BD = context_BTD[torch.arange(len(end)), torch.from_numpy(end)]
-        yield context_BTD, torch.from_numpy(end), next_BD
+    # not collected block by block: 800 small tensors between the large ones of the
+    # blocks kept 4.5 GiB from being used again (544,970 vectors, D = 256)
+    key_PD = torch.empty(len(positions), vectors_ND.shape[1])
+    following_PD = torch.empty_like(key_PD)
+    for part, context_BTD, length_B, next_BD in positions.blocks(vectors_ND):
+        key_PD[part] = rule.predict(context_BTD, length_B)
+        following_PD[part] = next_BD
+    nearest = [k for k in (1, 5, 20) if k <= len(positions)]
+    return [Successor(k, key_PD, following_PD) for k in nearest]
 
 
 def _regressors(context_BTD: Tensor, length_B: Tensor) -> Tensor:
@@ -326,11 +297,11 @@ def predict_all(
     context_QTD: Tensor,
     length_Q: Tensor,
     *,
-    block: int = _BLOCK,
+    block: int = BLOCK,
 ) -> Tensor:
     """Predict for many contexts, a block at a time; shape ``(Q, D)``."""
-    parts: Sequence[Tensor] = [
+    parts = [
         baseline.predict(context_QTD[s : s + block], length_Q[s : s + block])
         for s in range(0, len(context_QTD), block)
     ]
-    return torch.cat(list(parts))
+    return torch.cat(parts)
