@@ -83,7 +83,7 @@ class Preparation:
         self.corpus, self.config = corpus, config
         self._listener = listener
         self._folder = folder
-        ground = None if shared is None else shared / _ground(corpus, config)
+        ground = None if shared is None else shared / ground_name(corpus, config)
         self._shelf = Shelf(folder, ground)
         listener.stage("splitting by document, finding duplicates")
         self.split: Split = split_documents(corpus, config.split)
@@ -117,19 +117,20 @@ class Preparation:
 
     def best_baselines(self) -> BestBaselines:
         """Choose the best baseline of each pool on validation."""
-        kept = BestBaselines.kept(self._shelf)
-        if kept is not None:
-            return kept
-        self._listener.stage("measuring the baselines")
-        chosen = BestBaselines.choose(
-            self.fitted_baselines,
-            self.judge,
-            self.context(self.suite.windows),
-            self.selection_pool,
-            self._listener,
-        )
-        chosen.keep(self._shelf)
-        return chosen
+        with self._shelf.locked(self._wait):
+            kept = BestBaselines.kept(self._shelf)
+            if kept is not None:
+                return kept
+            self._listener.stage("measuring the baselines")
+            chosen = BestBaselines.choose(
+                self.fitted_baselines,
+                self.judge,
+                self.context(self.suite.windows),
+                self.selection_pool,
+                self._listener,
+            )
+            chosen.keep(self._shelf)
+            return chosen
 
     def test_baselines(
         self, chosen: BestBaselines, judge: Judge
@@ -141,21 +142,23 @@ class Preparation:
             judge: of the test windows.
 
         Returns:
-            For each pool name and ranks, as `Judge.evaluate` takes them.
+            For each pool of these windows name and ranks, as `Judge.evaluate` takes
+            them.
         """
+        names = {p: name for p, name in chosen.names.items() if p in judge.rankers}
         ranks = self._shelf.read(_TEST_BASELINES, read_ranks)
-        if ranks is None or set(ranks) != set(chosen.names):
+        if ranks is None or set(ranks) != set(names):
             context_QTD, length_Q = self.context(judge.suite.windows)
             by_name = {
                 name: next(b for b in self.fitted_baselines if b.name == name).ranks(
                     judge, context_QTD, length_Q
                 )
-                for name in set(chosen.names.values())
+                for name in set(names.values())
             }
-            ranks = {pool: by_name[name][pool] for pool, name in chosen.names.items()}
+            ranks = {pool: by_name[name][pool] for pool, name in names.items()}
             arrays = {str(pool): rank_Q for pool, rank_Q in ranks.items()}
             self._shelf.write(_TEST_BASELINES, save_arrays(arrays))
-        return {pool: (name, ranks[pool]) for pool, name in chosen.names.items()}
+        return {pool: (name, ranks[pool]) for pool, name in names.items()}
 
     @property
     def selection_pool(self) -> PoolName:
@@ -176,12 +179,16 @@ class Preparation:
         # of the corpus alone: shared by all splits
         place = None if shared is None else shared / self.corpus.fingerprint[:16]
         shelf = Shelf(self._folder, place)
-        kept = shelf.read(GROUPS, lambda path: np.load(path, allow_pickle=False))
-        if kept is not None:
-            return np.asarray(kept)
-        groups = duplicate_groups(np.asarray(self.corpus.vectors))
-        shelf.write(GROUPS, _npy(groups))
-        return groups
+        with shelf.locked(self._wait):
+            kept = shelf.read(GROUPS, lambda path: np.load(path, allow_pickle=False))
+            if kept is not None:
+                return np.asarray(kept)
+            groups = duplicate_groups(np.asarray(self.corpus.vectors))
+            shelf.write(GROUPS, _npy(groups))
+            return groups
+
+    def _wait(self) -> None:
+        self._listener.stage("waiting for another run that makes the same")
 
     def _validation_suite(self, also_trained_N: np.ndarray | None) -> Suite:
         kept = self._shelf.read(SUITE, load_suite)
@@ -218,8 +225,8 @@ def _require_split(corpus: Corpus, split: SplitConfig) -> None:
         raise CorpusError(msg)
 
 
-def _ground(corpus: Corpus, config: TrainingConfig) -> str:
-    """Name everything that windows, pools and baselines depend on."""
+def ground_name(corpus: Corpus, config: TrainingConfig) -> str:
+    """Name everything that windows, pools and baselines depend on, in 16 letters."""
     options = config.to_dict()
     names = (
         "validation_share",

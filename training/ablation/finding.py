@@ -1,5 +1,6 @@
 """One row of the study: what shows a failure, and the words that intervals choose."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -104,11 +105,14 @@ def costs_hits(study: Study, failure: Failure) -> Sign:
 
 
 def not_above_copy(copied: Estimate) -> Sign:
-    """Return the sign that a run is not better than copying the last vector."""
+    """Return the sign that a run is not better than copying the last vector.
+
+    Where there are too few documents for an interval, nothing shows.
+    """
     return Sign(
         expected="Hit@5 not above copy-last",
         found=points(copied),
-        holds=copied.low <= 0,
+        holds=math.isfinite(copied.low) and copied.low <= 0,
     )
 
 

@@ -1,5 +1,6 @@
 """The report of a study: a self-contained page, and the same as Markdown."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +14,7 @@ from training.ablation.study import Study
 from training.evaluation.readiness import points
 from training.evaluation.statistics import Estimate, estimate
 from training.files import write_bytes
-from training.report import environment, percent
+from training.report import environment, interval, percent
 
 PAGE: Final = "ablation.html"
 MARKDOWN: Final = "ablation.md"
@@ -107,13 +108,7 @@ def _options(result: Result) -> str:
 
 def _share(study: Study, hit_Q: Any) -> str:  # noqa: ANN401 - an array of booleans
     found = estimate(hit_Q.astype(float), study.ground.documents)
-    return f"{percent(found.value)} {_interval(found)}".strip()
-
-
-def _interval(found: Estimate) -> str:
-    if found.low == -float("inf"):
-        return ""
-    return f"[{100 * found.low:.1f}, {100 * found.high:.1f}]"
+    return f"{percent(found.value)} {interval(asdict(found))}".strip()
 
 
 def _points(found: Estimate) -> str:

@@ -14,7 +14,7 @@ from training.corpus.corpus import Corpus
 from training.errors import CorpusError
 from training.files import write_bytes
 from training.listener import Listener
-from training.preparation import Preparation
+from training.preparation import Preparation, ground_name
 from training.vectors import CONTEXT_LENGTH
 
 RESULTS: Final = "results"
@@ -66,8 +66,8 @@ def run_study(
     ground = Ground(_prepare(corpus, folder, listener), config)
     results = {}
     for number, variant in enumerate(variants, start=1):
-        path = folder / RESULTS / f"{variant.name}.json"
         digest = digest_of(corpus, variant, config)
+        path = result_path(folder, variant, digest)
         listener.stage(f"{number} of {len(variants)}: {variant.name}, {variant.about}")
         result = load_result(path, digest)
         if result is None:
@@ -78,11 +78,16 @@ def run_study(
     return Study(ground=ground, results=results, references=references)
 
 
+def result_path(folder: Path, variant: Variant, digest: str) -> Path:
+    """Return where a run leaves its file: other options leave another one."""
+    return folder / RESULTS / f"{variant.name}-{digest[:8]}.json"
+
+
 def _prepare(corpus: Corpus, folder: Path, listener: Listener) -> Preparation:
-    # what is kept there names no corpus: a folder for each
-    cache = folder / CACHE / corpus.fingerprint[:16]
-    cache.mkdir(parents=True, exist_ok=True)
-    write_bytes(folder / CACHE / ".gitignore", b"*\n")
     # the seed searched the vectors as they were
     config = TrainingConfig(transform="identity", selection_pool="documents")
+    # what is kept there names no corpus and no version: a folder for each
+    cache = folder / CACHE / ground_name(corpus, config)
+    cache.mkdir(parents=True, exist_ok=True)
+    write_bytes(folder / CACHE / ".gitignore", b"*\n")
     return Preparation(corpus, config, cache, listener)

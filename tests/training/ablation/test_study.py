@@ -9,7 +9,7 @@ from tests.conftest import MakeCorpus
 from tests.training.ablation.conftest import TINY
 from training.ablation.ground import Ground
 from training.ablation.results import digest_of
-from training.ablation.study import RESULTS, Study, run_study
+from training.ablation.study import RESULTS, Study, result_path, run_study
 from training.ablation.trainer import VariantTrainer
 from training.ablation.variants import VARIANTS, Variant
 from training.corpus.corpus import Corpus
@@ -43,7 +43,8 @@ def test_every_variant_leaves_its_figures(
 ) -> None:
     for variant in VARIANTS:
         result = tiny_study.results[variant.name]
-        assert (tiny_study_folder / RESULTS / f"{variant.name}.json").exists()
+        path = result_path(tiny_study_folder, variant, result.digest)
+        assert path.exists()
         assert [epoch.number for epoch in result.epochs] == [0, 1, 2]
         assert result.epochs[0].train_loss is None
         assert np.isfinite(result.epochs[-1].train_loss or np.nan)
@@ -89,8 +90,9 @@ def test_the_same_seed_gives_the_same_figures(
 def test_a_finished_run_is_found_again_and_a_damaged_one_made_anew(
     small_corpus: Corpus, tmp_path: Path
 ) -> None:
-    path = tmp_path / RESULTS / "change-loss.json"
     first = run_study(small_corpus, TINY, tmp_path, Silence(), variants=ONE)
+    digest = first.results["change-loss"].digest
+    path = result_path(tmp_path, ONE[0], digest)
 
     def again(config: object = TINY) -> int:
         ear = Ear()
@@ -113,8 +115,11 @@ def test_a_finished_run_is_found_again_and_a_damaged_one_made_anew(
     assert again() == 2
     write_json(path, [1, 2])
     assert again() == 2
+    # other options take nothing away
     assert again(OTHER) == 1
-    assert again() == 2
+    assert again(OTHER) == 0
+    assert again() == 0
+    assert len(list((tmp_path / RESULTS).iterdir())) == 2
 
 
 OTHER = replace(TINY, epochs=1)
