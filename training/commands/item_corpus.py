@@ -101,12 +101,12 @@ def items(
 ) -> None:
     """Make a corpus from item sequences: sessions, ratings, purchases by time."""
     _refuse_contradictions(vectors, encoder, window, dim)
+    columns = EventColumns(sequence=sequence_column, item=item_column, time=time_column)
     split = _split(split_seed, validation_share, test_share)
     name = name or files[0].resolve().stem
     out = out or CORPORA / name
     if is_made(out, force=force):
         return
-    columns = EventColumns(sequence=sequence_column, item=item_column, time=time_column)
     sequences = read_events(files, columns)
     card = CorpusCard(
         name=name,

@@ -30,6 +30,15 @@ class EventColumns:
     time: str = "time"
     """When: numbers of any unit, or timestamps in ISO 8601."""
 
+    def __post_init__(self) -> None:
+        """Refuse one column in two roles."""
+        if len(set(self.names)) < len(self.names):
+            msg = (
+                "expected three different columns for sequence, item and time, got "
+                f"{', '.join(map(repr, self.names))}"
+            )
+            raise CorpusError(msg)
+
     @property
     def names(self) -> tuple[str, str, str]:
         """All three, in this order."""
@@ -47,22 +56,26 @@ def read_events(files: Sequence[Path], columns: EventColumns) -> ItemSequences:
         CorpusError: unreadable, a column or value missing, or of a type that cannot
             be an id or a time.
     """
-    tables, kinds = [], []
+    tables: list[pl.DataFrame] = []
+    kinds: dict[Path, TimeKind] = {}
     for file in files:
-        table, kind = check_events(
-            read_table(file, columns.names), columns, source=str(file)
-        )
-        tables.append(table)
-        kinds.append(kind)
-        if kind != kinds[0]:
+        table = read_table(file, columns.names)
+        if table.is_empty():
+            # nothing tells of what type its times would be
+            continue
+        events, kinds[file] = check_events(table, columns, source=str(file))
+        tables.append(events)
+        first, expected = next(iter(kinds.items()))
+        if kinds[file] != expected:
             msg = (
-                f"{file}: {columns.time}: expected {kinds[0]} as in {files[0]}, "
-                f"got {kind}"
+                f"{file}: {columns.time}: expected {expected} as in {first}, "
+                f"got {kinds[file]}"
             )
             raise CorpusError(msg)
     source = ", ".join(map(str, files))
     # whole numbers in one file and fractions in another become fractions
-    return order_events(pl.concat(tables, how="vertical_relaxed"), source)
+    found = pl.concat(tables, how="vertical_relaxed") if tables else pl.DataFrame()
+    return order_events(found, source)
 
 
 def check_events(

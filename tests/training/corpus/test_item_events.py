@@ -41,6 +41,20 @@ def test_equal_times_keep_their_order_and_items_recur(tmp_path: Path) -> None:
     assert as_dict(read_events([path], COLUMNS)) == {"u": list("bacab")}
 
 
+def test_a_file_without_rows_says_nothing_about_times(tmp_path: Path) -> None:
+    june, july = write(tmp_path / "june.csv"), tmp_path / "july.csv"
+    write(july, "u,b,2026-07-02", "u,a,2026-07-01")
+
+    assert as_dict(read_events([june, july], COLUMNS)) == {"u": ["a", "b"]}
+    with pytest.raises(CorpusError, match=r"june\.csv: expected events, found none"):
+        read_events([june], COLUMNS)
+
+
+def test_one_column_cannot_be_two_things() -> None:
+    with pytest.raises(CorpusError, match=r"three different columns .* got 'a', 'a'"):
+        EventColumns(sequence="a", item="a")
+
+
 def test_columns_can_have_other_names(tmp_path: Path) -> None:
     (tmp_path / "t.jsonl").write_text(
         '{"user": 7, "film": 1, "at": 2, "stars": [1]}\n{"user": 7, "film": 2, "at": 1}'
