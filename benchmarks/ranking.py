@@ -29,7 +29,7 @@ class RankingFigures:
     """Of each repeat: ranks without and with the context."""
 
     data_mib: float
-    """Resident memory before, candidates included."""
+    """Highest resident memory before, candidates included."""
 
     peak_mib: float
     """Highest resident memory."""
@@ -47,7 +47,8 @@ def main() -> None:
     rng = np.random.default_rng(0)
     generator = torch.Generator().manual_seed(0)
     vectors_ND = torch.randn(NUM_CANDIDATES, DIM, generator=generator)
-    vectors_ND = torch.nn.functional.normalize(vectors_ND, dim=1)
+    # in place: a second copy would stand in the peak
+    vectors_ND /= vectors_ND.norm(dim=1, keepdim=True)
     # consecutive rows: a target that returned would be no candidate
     first = rng.integers(NUM_CANDIDATES, size=(NUM_QUERIES, 1))
     rows = (first + np.arange(101)) % NUM_CANDIDATES

@@ -2,6 +2,7 @@
 
 import os
 import re
+import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +19,8 @@ def write_bytes(path: Path, data: bytes) -> None:
 
     Written to a temporary name in the same folder, synced, renamed.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # in containers on one volume every process can have the same number
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     with temporary.open("wb") as file:
         file.write(data)
         file.flush()

@@ -115,7 +115,12 @@ def _claim(folder: Path, corpus: Corpus, config: TrainingConfig) -> None:
             f"{name} was {options.get(name)!r}, is {value!r}"
             for name, value in config.to_dict().items()
             if options.get(name) != value
-        ] or ["the corpus is another"]
+        ]
+        if there.get("corpus") != corpus.fingerprint:
+            differing.append("the corpus is another")
+        if there.get("protocol") != PROTOCOL:
+            was = there.get("protocol")
+            differing.append(f"the evaluation protocol was {was}, is {PROTOCOL}")
         msg = f"{folder}: holds a run with other options: {'; '.join(differing)}"
         raise TrainingError(msg)
 
@@ -133,7 +138,7 @@ def _train(
     # made before training: a corpus without test windows must not cost a training
     test_suite = build_suite(
         corpus, prepared.split, prepared.group_N, "test", stride=config.stride
-    )
+    ).in_pools_of(prepared.suite)
     baselines = prepared.best_baselines()
     torch.manual_seed(config.seed)
     model_config = config.model(

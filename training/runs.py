@@ -1,6 +1,6 @@
 """Runs side by side, and which of them is the best."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +66,7 @@ def best_run(
     return max(runs, key=lambda run: (run[1]["best_score"], run[0].name in prefer))
 
 
-def ground(card: dict[str, Any]) -> tuple[str, str, str, int, int]:
+def ground(card: Mapping[str, Any]) -> tuple[str, str, str, int, int]:
     """Return what two runs must share for their scores to be comparable."""
     return (
         card["corpus"]["fingerprint"],

@@ -1,9 +1,11 @@
 """What takes long to make, kept in a run's folder and shared by runs of one ground."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from filelock import FileLock, Timeout
 from safetensors import SafetensorError
 
 from training.errors import ProjectError
@@ -24,6 +26,28 @@ class Shelf:
     def __init__(self, folder: Path, shared: Path | None = None) -> None:
         """Use the run's ``folder``, and one for all runs that may share; made late."""
         self._folder, self._shared = folder, shared
+
+    @contextmanager
+    def locked(self, waiting: Callable[[], None]) -> Iterator[None]:
+        """Keep other runs from making the same at the same time.
+
+        Args:
+            waiting: called if another run is at it; the block begins when it is done.
+        """
+        if self._shared is None:
+            yield
+            return
+        self._shared.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self._shared / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            waiting()
+            lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
 
     def read(self, name: str, load: Callable[[Path], T]) -> T | None:
         """Return what ``load`` makes of a file, None if it is nowhere whole."""

@@ -9,6 +9,7 @@ from training.best_baselines import BASELINE_SCORES, BASELINES, BestBaselines
 from training.config import TrainingConfig
 from training.corpus.corpus import Corpus
 from training.errors import CorpusError
+from training.evaluation.evaluation import Judge
 from training.evaluation.metrics import hit_at_k
 from training.listener import Silence
 from training.preparation import GROUPS, SUITE, Preparation
@@ -150,6 +151,23 @@ def test_the_best_baseline_of_each_pool_is_chosen_on_validation(
     assert dict(baselines.paired()) == {
         pool: (name, baselines.ranks[pool]) for pool, name in baselines.names.items()
     }
+
+
+def test_test_windows_are_judged_in_the_pools_of_both_parts(
+    whole: tuple[Preparation, BestBaselines],
+) -> None:
+    prepared, baselines = whole
+    suite = prepared.suite
+    small = replace(suite, pools=suite.pools[1:])
+
+    # whichever of the parts is too small for a pool
+    assert suite.in_pools_of(small) == small
+    assert small.in_pools_of(suite) == small
+    judge = Judge(prepared.vectors_ND, prepared.group_N, small)
+    found = prepared.test_baselines(baselines, judge)
+
+    assert list(found) == [pool.name for pool in small.pools]
+    assert len(found) < len(baselines.names)
 
 
 def test_the_base_is_the_best_weighted_mean_of_the_selection_pool(

@@ -1,3 +1,4 @@
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -51,6 +52,30 @@ def test_without_a_shared_folder_a_run_keeps_to_itself(tmp_path: Path) -> None:
 
     assert Shelf(tmp_path).read("figures", read_text) == "42"
     assert [path.name for path in tmp_path.iterdir()] == ["figures"]
+
+
+def test_while_another_run_makes_the_same_a_run_waits(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    shared = tmp_path / "shared"
+    one, other = Shelf(tmp_path / "run", shared), Shelf(tmp_path / "run", shared)
+    order = []
+    with ExitStack() as stack:
+        stack.enter_context(one.locked(lambda: pytest.fail("nobody is there")))
+
+        def wait() -> None:
+            order.append("waits")
+            one.write("figures", b"42")
+            stack.close()
+
+        with other.locked(wait):
+            order.append(str(other.read("figures", read_text)))
+
+    assert order == ["waits", "42"]
+
+
+def test_a_run_that_shares_nothing_waits_for_nobody(tmp_path: Path) -> None:
+    with Shelf(tmp_path).locked(lambda: pytest.fail("nobody is there")):
+        assert list(tmp_path.iterdir()) == []
 
 
 class Stages(Silence):

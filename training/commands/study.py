@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, get_args
 
 import typer
+from filelock import FileLock
 
 from training.commands.console import console, handle_errors
 from training.commands.listener import ConsoleListener
@@ -72,14 +73,15 @@ def study(
             listener=listener,
             say=lambda what: console.print(f"· {what}", soft_wrap=True),
         )
-    # with what earlier calls added
-    results = read_results(folder, made[0])
-    write_study(
-        folder,
-        results,
-        read_foreign(folder, made[0]),
-        commands=_commands(corpus, results, recipe, out),
-    )
+    # another call may work for this study: the last one to write must know all results
+    with FileLock(folder / ".lock"):
+        results = read_results(folder, made[0])
+        write_study(
+            folder,
+            results,
+            read_foreign(folder, made[0]),
+            commands=_commands(corpus, results, recipe, out),
+        )
     rows = rows_of(results)
     for part, name in PARTS.items():
         for sentence in verdicts(rows, part):

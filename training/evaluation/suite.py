@@ -90,6 +90,16 @@ class Suite:
         """Whether few enough windows had leaked for the rest to be trusted."""
         return self.leaked_share <= MAX_LEAKED_SHARE
 
+    def in_pools_of(self, other: "Suite") -> "Suite":
+        """Return it with those pools that another part has, too.
+
+        What was chosen on one part can be judged on another in these alone.
+        """
+        names = {pool.name for pool in other.pools}
+        return replace(
+            self, pools=tuple(pool for pool in self.pools if pool.name in names)
+        )
+
     def pool(self, name: PoolName) -> Pool:
         """Return the pool of that name.
 

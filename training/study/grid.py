@@ -9,7 +9,13 @@ from training.corpus.corpus import Corpus
 from training.listener import Listener
 from training.preparation import SHARED
 from training.run import run_name, train
-from training.study.results import Result, find_result, result_of, write_result
+from training.study.results import (
+    Result,
+    find_result,
+    refuse_mixed,
+    result_of,
+    write_result,
+)
 
 
 def run_grid(
@@ -24,7 +30,8 @@ def run_grid(
 ) -> list[Result]:
     """Train what has left no result yet, and return all results.
 
-    Killed at any point, it goes on from the last epoch that was finished.
+    Killed at any point, it goes on from the last epoch that was finished. Several can
+    work for one study at the same time, if none of their runs are the same.
 
     Args:
         corpus: of every run.
@@ -36,11 +43,13 @@ def run_grid(
         say: told which run it is.
 
     Raises:
-        TrainingError: a result cannot be read, or training failed.
+        TrainingError: a result cannot be read, one is of the same network with other
+            options, or training failed.
     """
+    names = [run_name(corpus, config) for config in configs]
+    refuse_mixed(folder, corpus, dict(zip(names, configs, strict=True)))
     results: list[Result] = []
-    for number, config in enumerate(configs, start=1):
-        name = run_name(corpus, config)
+    for number, (name, config) in enumerate(zip(names, configs, strict=True), start=1):
         where = f"run {number} of {len(configs)}, {name}"
         found = find_result(folder, name)
         if found is not None:

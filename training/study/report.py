@@ -43,14 +43,14 @@ def write_study(
         "rows": rows,
         "foreign": foreign,
         "verdicts": {
-            "Validation, where recipe and epoch were chosen": verdicts(rows),
+            "Validation, where the epoch was chosen": verdicts(rows),
             "Test, looked at once": verdicts(rows, "test_evaluation"),
         },
         "baselines": _families(first),
         "all_baselines": first["baseline_estimates"],
         "min_seeds": MIN_SEEDS,
         "figure": Markup(figure),  # noqa: S704 - drawn here
-        "seconds": _seconds(rows),
+        **_time(rows),
         "commands": commands,
     }
     page = environment(autoescape=True).get_template("study.html").render(told)
@@ -93,7 +93,8 @@ def _best(
     return best, Estimate.from_plain(estimates[best][pool])
 
 
-def _seconds(rows: Sequence[Row]) -> float | None:
-    """Seconds of all runs, preparation included; None if one is not known."""
+def _time(rows: Sequence[Row]) -> dict[str, Any]:
+    """Seconds of the runs whose time is known, preparation included."""
     walls = [result["wall_s"] for row in rows for result in row.results]
-    return None if None in walls else sum(walls)
+    timed = [wall for wall in walls if wall is not None]
+    return {"seconds": sum(timed), "num_timed": len(timed), "num_runs": len(walls)}

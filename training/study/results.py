@@ -7,9 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, get_args
 
+from training.config import TrainingConfig
+from training.corpus.corpus import Corpus
 from training.errors import TrainingError
+from training.evaluation.suite import PROTOCOL
 from training.files import read_json, read_versioned, write_json
 from training.models.config import Architecture
+from training.runs import ground
 
 FORMAT: Final = 1
 
@@ -56,6 +60,12 @@ _CORPUS: Final = (
 )
 
 
+_REQUIRED: Final = {"architecture", "seed", "wall_s", "corpus", *_COPIED}
+
+
+_PARTS: Final = ("evaluation", "test_evaluation")
+
+
 def result_of(card: Mapping[str, Any], *, wall_s: float | None) -> dict[str, Any]:
     """Take out of a run's card what a study needs.
 
@@ -84,13 +94,14 @@ def find_result(folder: Path, name: str) -> dict[str, Any] | None:
     """Return the result of a run by its name, None if it is not there.
 
     A name tells corpus and options (`training.run.run_name`), so what is found under it
-    is the result of that very run.
+    is the result of that very run. One of another version of the protocol is none.
 
     Raises:
         TrainingError: it is there and cannot be read, or is of another format.
     """
     path = folder / RESULTS / f"{name}.json"
-    return _read(path) if path.exists() else None
+    found = _read(path) if path.exists() else None
+    return None if found is None or found["protocol"] != PROTOCOL else found
 
 
 def read_results(folder: Path, first: Result) -> list[dict[str, Any]]:
@@ -108,22 +119,61 @@ def read_results(folder: Path, first: Result) -> list[dict[str, Any]]:
     Raises:
         TrainingError: a file cannot be read.
     """
-    found = [_read(path) for path in sorted((folder / RESULTS).glob("*.json"))]
     order = get_args(Architecture)
     return sorted(
-        (result for result in found if _ground(result) == _ground(first)),
+        (result for result in _all(folder) if ground(result) == ground(first)),
         key=lambda result: (order.index(result["architecture"]), result["seed"]),
     )
 
 
-def _ground(result: Result) -> tuple[str, str, int, int]:
-    """Return what two results must share to be compared."""
-    return (
-        result["corpus"]["fingerprint"],
-        result["split"]["fingerprint"],
-        result["protocol"],
-        result["k"],
-    )
+def refuse_mixed(
+    folder: Path, corpus: Corpus, planned: Mapping[str, TrainingConfig]
+) -> None:
+    """Refuse runs that would be taken for more seeds of what a study has already.
+
+    Args:
+        folder: of the study.
+        corpus: of the runs.
+        planned: options of each run, by its name.
+
+    Raises:
+        TrainingError: a result there is of the same network on the same corpus, with
+            other options than the seed; or a file cannot be read.
+    """
+    told = [
+        {"name": name, "architecture": config.architecture, "options": config.to_dict()}
+        for name, config in planned.items()
+    ]
+    there = [
+        result
+        for result in _all(folder)
+        if result["corpus"]["fingerprint"] == corpus.fingerprint
+        and result["protocol"] == PROTOCOL
+    ]
+    _refuse_other_options([*there, *told])
+
+
+def _refuse_other_options(results: Sequence[Result]) -> None:
+    """Refuse results of one network that differ in more than the seed."""
+    first: dict[str, Result] = {}
+    for result in results:
+        one = first.setdefault(result["architecture"], result)
+        was, now = one["options"], result["options"]
+        differing = [
+            f"{name} is {was.get(name)!r} and {now.get(name)!r}"
+            for name in sorted(was.keys() | now.keys())
+            if name != "seed" and was.get(name) != now.get(name)
+        ]
+        if differing:
+            msg = (
+                f"{one['name']} and {result['name']} are no seeds of one network: "
+                f"{', '.join(differing)}; give another recipe another --out"
+            )
+            raise TrainingError(msg)
+
+
+def _all(folder: Path) -> list[dict[str, Any]]:
+    return [_read(path) for path in sorted((folder / RESULTS).glob("*.json"))]
 
 
 def read_foreign(folder: Path, first: Result) -> list[dict[str, Any]]:
@@ -132,40 +182,62 @@ def read_foreign(folder: Path, first: Result) -> list[dict[str, Any]]:
     Args:
         folder: of the study; they lie in its folder `FOREIGN`, where
             `benchmarks.sequential` leaves them.
-        first: one of our own results; those on another corpus or split are left out.
+        first: one of our own results; those on another corpus or split, or on other
+            windows of it, are left out.
 
     Raises:
         TrainingError: a file cannot be read.
     """
     found = []
-    wanted = (first["corpus"]["fingerprint"], first["split"]["fingerprint"])
+    wanted = (
+        first["corpus"]["fingerprint"],
+        first["split"]["fingerprint"],
+        *(first[part]["pools"][0]["num_windows"] for part in _PARTS),
+    )
     for path in sorted((folder / FOREIGN).glob("*.json")):
         try:
             result: dict[str, Any] = read_json(path)
-            ground = (result["fingerprint"], result["split"]["fingerprint"])
+            on = (
+                result["fingerprint"],
+                result["split"]["fingerprint"],
+                *(result[part]["num_windows"] for part in ("validation", "test")),
+            )
         except (ValueError, KeyError, TypeError) as error:
             msg = f"{path}: no result of another library: {error}"
             raise TrainingError(msg) from error
-        if ground == wanted:
+        if on == wanted:
             found.append(result)
     return found
 
 
 def _read(path: Path) -> dict[str, Any]:
-    return read_versioned(path, what="result", version=FORMAT, error=TrainingError)
+    result = read_versioned(path, what="result", version=FORMAT, error=TrainingError)
+    missing = sorted(_REQUIRED - result.keys())
+    if missing:
+        msg = f"{path}: expected a result of a run, {', '.join(missing)} missing"
+        raise TrainingError(msg)
+    if result["architecture"] not in get_args(Architecture):
+        msg = (
+            f"{path}: expected one of {', '.join(get_args(Architecture))}, "
+            f"got architecture {result['architecture']!r}"
+        )
+        raise TrainingError(msg)
+    return result
 
 
 def same_ground(results: Sequence[Result]) -> Result:
     """Return the first of some results that can be compared.
 
     Raises:
-        TrainingError: none, or of different corpora, splits or protocols.
+        TrainingError: none, or of different corpora, splits or protocols, or of one
+            network with different options.
     """
     if not results:
         msg = "no result to report"
         raise TrainingError(msg)
-    if len({_ground(result) for result in results}) > 1:
+    if len({ground(result) for result in results}) > 1:
         names = ", ".join(sorted(str(r["name"]) for r in results))
         msg = f"results of different corpora, splits or protocols: {names}"
         raise TrainingError(msg)
+    _refuse_other_options(results)
     return results[0]

@@ -5,6 +5,7 @@ import pytest
 
 from training.config import TrainingConfig
 from training.corpus.corpus import Corpus
+from training.errors import TrainingError
 from training.listener import Silence
 from training.run import run_name
 from training.study.grid import run_grid
@@ -75,6 +76,34 @@ def test_a_run_finished_before_has_no_known_time(
         path.unlink()
 
     assert run() is None
+
+
+@pytest.mark.slow
+def test_another_recipe_is_refused_before_anything_is_trained(
+    tiny_corpus: Corpus,
+    tiny_config: TrainingConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    config = replace(tiny_config, architecture="linear", max_epochs=1)
+
+    def run(config: TrainingConfig) -> None:
+        run_grid(
+            tiny_corpus,
+            [config],
+            tmp_path / "study",
+            tmp_path / "runs",
+            corpus_folder=tmp_path / "corpus",
+            listener=Silence(),
+        )
+
+    run(config)
+    monkeypatch.setattr(
+        "training.study.grid.train", lambda *_, **__: pytest.fail("trained")
+    )
+
+    with pytest.raises(TrainingError, match=r"lr is 0\..* and 0\.5; give another"):
+        run(replace(config, seed=1, lr=0.5))
 
 
 def map_results(folder: Path) -> list[dict[str, object]]:

@@ -81,11 +81,16 @@ def test_the_same_results_give_the_same_bytes(
         ).read_bytes()
 
 
-def test_unknown_times_are_not_added_up(
-    results: list[dict[str, Any]], tmp_path: Path
-) -> None:
+def test_unknown_times_are_told(results: list[dict[str, Any]], tmp_path: Path) -> None:
     results[0]["wall_s"] = None
 
+    write_study(tmp_path, results, commands=["nextvec study tiny"])
+
+    text = (tmp_path / "report.md").read_text()
+    assert "2 of 3 runs were timed: they took 3 minutes in sum" in text
+
+    for result in results:
+        result["wall_s"] = None
     write_study(tmp_path, results, commands=["nextvec study tiny"])
 
     assert "minutes" not in (tmp_path / "report.md").read_text()

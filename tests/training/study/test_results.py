@@ -48,6 +48,7 @@ def test_a_result_holds_figures_but_no_text_and_no_path(finished_run: Path) -> N
     [
         pytest.param("{", "not JSON", id="cut off"),
         pytest.param('{"format": 9}', "result format 1, got 9", id="format"),
+        pytest.param('{"format": 1, "k": 5}', "architecture, base, .* missing", id="k"),
     ],
 )
 def test_a_damaged_result_is_named(tmp_path: Path, content: str, words: str) -> None:
@@ -63,11 +64,19 @@ def test_results_of_other_libraries_are_those_of_this_corpus(
 ) -> None:
     own = make_result()
     (tmp_path / FOREIGN).mkdir()
-    for name, fingerprint in (
-        ("SASRec", own["corpus"]["fingerprint"]),
-        ("GRU4Rec", "other"),
+    here = own["corpus"]["fingerprint"]
+    for name, fingerprint, more in (
+        ("SASRec", here, 0),
+        ("GRU4Rec", "other", 0),
+        ("other windows", here, 1),
     ):
-        foreign = {"model": name, "fingerprint": fingerprint, "split": own["split"]}
+        foreign = {
+            "model": name,
+            "fingerprint": fingerprint,
+            "split": own["split"],
+            "validation": {"num_windows": num_windows(own, "evaluation")},
+            "test": {"num_windows": num_windows(own, "test_evaluation") + more},
+        }
         (tmp_path / FOREIGN / f"{name}.json").write_text(json.dumps(foreign))
 
     assert [r["model"] for r in read_foreign(tmp_path, own)] == ["SASRec"]
@@ -75,6 +84,37 @@ def test_results_of_other_libraries_are_those_of_this_corpus(
     (tmp_path / FOREIGN / "broken.json").write_text("{}")
     with pytest.raises(TrainingError, match=r"broken\.json: no result of another"):
         read_foreign(tmp_path, own)
+
+
+def num_windows(result: dict[str, Any], part: str) -> int:
+    return int(result[part]["pools"][0]["num_windows"])
+
+
+def test_a_result_of_an_unknown_network_is_named(
+    make_result: MakeResult, tmp_path: Path
+) -> None:
+    write_result(tmp_path, make_result("perceptron"))
+
+    with pytest.raises(TrainingError, match="got architecture 'perceptron'"):
+        find_result(tmp_path, "tiny-perceptron-0")
+
+
+def test_a_result_of_another_protocol_is_none(
+    make_result: MakeResult, tmp_path: Path
+) -> None:
+    write_result(tmp_path, make_result() | {"protocol": 0})
+
+    assert find_result(tmp_path, "tiny-memory-0") is None
+
+
+def test_other_options_are_not_taken_for_another_seed(make_result: MakeResult) -> None:
+    one, other = make_result(seed=0), make_result(seed=1)
+    other["options"] = other["options"] | {"lr": 0.5, "seed": 1}
+
+    with pytest.raises(TrainingError, match=r"no seeds of one network: lr is .* 0\.5;"):
+        same_ground([one, other])
+    # of another network they may be
+    same_ground([one, other | {"architecture": "linear"}])
 
 
 def test_results_of_different_ground_are_not_compared(make_result: MakeResult) -> None:
