@@ -11,9 +11,14 @@ from training.files import write_bytes
 from training.report import environment
 from training.study.figures import draw_study
 from training.study.results import Result, same_ground
-from training.study.summary import MIN_SEEDS, Row, rows_of, verdicts
+from training.study.summary import MIN_SEEDS, Part, Row, rows_of, verdicts
 
 FIGURE: Final = "study.svg"
+
+_PARTS: Final[tuple[tuple[str, Part], ...]] = (
+    ("Validation, where the epoch was chosen, and perhaps the recipe", "evaluation"),
+    ("Test, looked at once", "test_evaluation"),
+)
 
 
 def write_study(
@@ -42,10 +47,7 @@ def write_study(
         "unit": "sequence" if first["corpus"]["kind"] == "items" else "document",
         "rows": rows,
         "foreign": foreign,
-        "verdicts": {
-            "Validation, where the epoch was chosen": verdicts(rows),
-            "Test, looked at once": verdicts(rows, "test_evaluation"),
-        },
+        "verdicts": {heading: verdicts(rows, part) for heading, part in _PARTS},
         "baselines": _families(first),
         "all_baselines": first["baseline_estimates"],
         "min_seeds": MIN_SEEDS,
