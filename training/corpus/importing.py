@@ -218,6 +218,9 @@ def _check_rows(vectors: Array, source: str, progress: Progress) -> UInt64:
 
 def _runs(names: list[str], source: str) -> tuple[list[str], Int64]:
     """Names of the documents and their lengths, from the name of each row."""
+    if "" in names:
+        msg = f"{source}: row {names.index('')} has an empty name, expected one"
+        raise CorpusError(msg)
     starts = [
         row for row, name in enumerate(names) if row == 0 or name != names[row - 1]
     ]

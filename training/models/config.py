@@ -33,10 +33,10 @@ class ModelConfig:
     """Probability of dropping a component of the recurrent input, the same
     components at every step of a context; 0 disables it."""
 
-    num_lags: int = 16
+    num_lags: int = 32
     """Newest vectors the network can re-weight directly, 1 to 100."""
 
-    free_scale: float = 1.0
+    free_scale: float = 0.1
     """Factor of the part of the change that can leave the span of the context; 0
     leaves only the re-weighting of the newest vectors."""
 

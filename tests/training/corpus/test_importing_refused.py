@@ -144,6 +144,11 @@ IDS = np.array([1, 1, 1, 2, 2, 2])
             id="document-comes-back",
         ),
         pytest.param(
+            {"vectors": rows(6), "document_ids": np.array(["a"] * 3 + [""] * 3)},
+            "document_ids: row 3 has an empty name, expected one",
+            id="empty-name",
+        ),
+        pytest.param(
             {"vectors": rows(6), "document_ids": IDS, "chain_ids": IDS},
             "found document_ids and chain_ids",
             id="both-ids",
