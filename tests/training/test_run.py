@@ -14,7 +14,7 @@ from training.checkpoint import CARD, FORMAT, WEIGHTS, load_checkpoint
 from training.config import TrainingConfig
 from training.corpus.corpus import Corpus
 from training.errors import CorpusError, TrainingError
-from training.files import read_json
+from training.files import read_json, write_json
 from training.listener import Epoch, Silence
 from training.monitor import selection_score
 from training.preparation import Preparation
@@ -252,6 +252,16 @@ def test_another_corpus_in_the_folder_is_refused(
 
     with pytest.raises(TrainingError, match="the corpus is another"):
         train(other, tiny_config, finished_run)
+
+
+def test_a_run_of_another_protocol_in_the_folder_is_refused(
+    tiny_corpus: Corpus, tiny_config: TrainingConfig, tmp_path: Path
+) -> None:
+    told = {"protocol": 0, "corpus": tiny_corpus.fingerprint}
+    write_json(tmp_path / OPTIONS, told | {"options": tiny_config.to_dict()})
+
+    with pytest.raises(TrainingError, match="the evaluation protocol was 0, is 1"):
+        train(tiny_corpus, tiny_config, tmp_path)
 
 
 @pytest.mark.parametrize("content", ["", "[1]", '{"options": 3}', "{"])
