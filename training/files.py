@@ -1,7 +1,6 @@
 """Files that are whole or not there at all, even after a crash."""
 
 import os
-import re
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from filelock import FileLock, Timeout
 
 from training.errors import ProjectError
 
@@ -73,59 +73,76 @@ def read_versioned(
 
 
 @contextmanager
+def only_writer(path: Path) -> Iterator[None]:
+    """Keep every other process from writing ``path`` while the block runs.
+
+    The lock is held on an empty file beside it, ``.NAME.lock``, which stays: the
+    kernel lets go of it when a process dies, and it holds between containers that
+    share a volume, where process numbers tell nothing. Within such a block another one
+    of the same thread for the same path is let in.
+
+    Raises:
+        ProjectError: another process is writing it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path.with_name(f".{path.name}.lock"), is_singleton=True)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        msg = f"{path}: another process is writing it; try again when it is done"
+        raise ProjectError(msg) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
     """Yield an empty folder that becomes ``path`` only if the block succeeds.
 
     An older folder of that name is replaced, or stays as it was if the block or the
     last step fails. On an error nothing else is left behind.
+
+    Raises:
+        ProjectError: another process is writing it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _recover(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.mkdir()
+    new = path.with_name(f".{path.name}.new.tmp")
+    old = path.with_name(f".{path.name}.old.tmp")
+    with only_writer(path):
+        _recover(path, new, old)
+        new.mkdir()
+        try:
+            yield new
+            for file in new.rglob("*"):
+                if file.is_file():
+                    _sync(file)
+            _put_in_place(path, new, old)
+            _sync_folder(path.parent)
+        finally:
+            shutil.rmtree(new, ignore_errors=True)
+
+
+def _recover(path: Path, new: Path, old: Path) -> None:
+    """Clear away what a crash of an earlier writer left; put back what it moved."""
+    if old.exists() and not path.exists():
+        old.replace(path)
+    for stale in (new, old):
+        shutil.rmtree(stale, ignore_errors=True)
+
+
+def _put_in_place(path: Path, new: Path, old: Path) -> None:
+    if not path.exists():
+        new.replace(path)
+        return
+    # rename cannot replace a folder that holds files: the old one steps aside
+    path.replace(old)
     try:
-        yield temporary
-        for file in temporary.rglob("*"):
-            if file.is_file():
-                _sync(file)
-        if path.exists():
-            # rename cannot replace a folder that holds files: the old one steps aside
-            old = path.with_name(f".{path.name}.{os.getpid()}.old.tmp")
-            path.replace(old)
-            try:
-                temporary.replace(path)
-            except OSError:
-                old.replace(path)
-                raise
-            shutil.rmtree(old)
-        else:
-            temporary.replace(path)
-        _sync_folder(path.parent)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _recover(path: Path) -> None:
-    """Clear away what a crash of an earlier process left; put back what it moved."""
-    pattern = re.compile(rf"\.{re.escape(path.name)}\.(\d+)(\.old)?\.tmp")
-    for stale in path.parent.iterdir():
-        left = pattern.fullmatch(stale.name)
-        if left is None or _is_running(int(left[1])):
-            continue
-        if left[2] and not path.exists():
-            stale.replace(path)
-        else:
-            shutil.rmtree(stale, ignore_errors=True)
-
-
-def _is_running(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return pid != os.getpid()
+        new.replace(path)
+    except OSError:
+        old.replace(path)
+        raise
+    shutil.rmtree(old)
 
 
 def _sync(path: Path) -> None:

@@ -1,9 +1,12 @@
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from training.files import new_folder, read_json, write_bytes, write_json
+from training.errors import ProjectError
+from training.files import new_folder, only_writer, read_json, write_bytes, write_json
 
 
 def names(folder: Path) -> list[str]:
@@ -55,7 +58,7 @@ def test_a_new_folder_appears_only_when_it_is_whole(tmp_path: Path) -> None:
         assert not path.exists()
 
     assert (path / "inner" / "a").read_text() == "a"
-    assert names(path.parent) == ["folder"]
+    assert names(path.parent) == [".folder.lock", "folder"]
 
 
 def test_an_error_leaves_nothing_of_a_new_folder(tmp_path: Path) -> None:
@@ -67,7 +70,7 @@ def test_an_error_leaves_nothing_of_a_new_folder(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         crash()
 
-    assert names(tmp_path) == []
+    assert names(tmp_path) == [".folder.lock"]
 
 
 def test_an_error_leaves_the_older_folder_as_it_was(tmp_path: Path) -> None:
@@ -82,7 +85,7 @@ def test_an_error_leaves_the_older_folder_as_it_was(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         crash()
 
-    assert names(tmp_path) == ["folder"]
+    assert names(tmp_path) == [".folder.lock", "folder"]
     assert names(tmp_path / "folder") == ["old"]
 
 
@@ -91,7 +94,7 @@ def test_an_older_folder_is_replaced_whole(tmp_path: Path) -> None:
         with new_folder(tmp_path / "folder") as new:
             (new / name).write_text(name)
 
-    assert names(tmp_path) == ["folder"]
+    assert names(tmp_path) == [".folder.lock", "folder"]
     assert names(tmp_path / "folder") == ["new"]
 
 
@@ -103,7 +106,7 @@ def test_the_older_folder_comes_back_where_the_new_one_cannot_take_its_place(
     real = Path.replace
 
     def refuse(self: Path, target: Path) -> Path:
-        if self.name.endswith(f"{os.getpid()}.tmp"):
+        if self.name.endswith(".new.tmp"):
             raise OSError
         return real(self, target)
 
@@ -114,27 +117,24 @@ def test_the_older_folder_comes_back_where_the_new_one_cannot_take_its_place(
     ):
         (new / "new").write_text("new")
 
-    assert names(tmp_path) == ["folder"]
+    assert names(tmp_path) == [".folder.lock", "folder"]
     assert names(tmp_path / "folder") == ["old"]
 
 
-_DEAD = 99_999_999
-# no system numbers its processes that high
-
-
 def test_what_a_killed_process_left_is_cleared_away(tmp_path: Path) -> None:
-    stale = tmp_path / f".folder.{_DEAD}.tmp"
+    stale = tmp_path / ".folder.new.tmp"
     stale.mkdir()
     (stale / "half").write_text("half")
 
     with new_folder(tmp_path / "folder") as new:
         (new / "a").write_text("a")
 
-    assert names(tmp_path) == ["folder"]
+    assert names(tmp_path) == [".folder.lock", "folder"]
+    assert names(tmp_path / "folder") == ["a"]
 
 
 def test_what_a_killed_process_moved_aside_is_put_back(tmp_path: Path) -> None:
-    old = tmp_path / f".folder.{_DEAD}.old.tmp"
+    old = tmp_path / ".folder.old.tmp"
     old.mkdir()
     (old / "old").write_text("old")
 
@@ -145,34 +145,71 @@ def test_what_a_killed_process_moved_aside_is_put_back(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         crash()
 
+    assert names(tmp_path) == [".folder.lock", "folder"]
     assert names(tmp_path / "folder") == ["old"]
 
 
-@pytest.mark.parametrize("answer", [None, PermissionError])
-def test_what_a_running_process_writes_is_left_alone(
+def test_what_was_moved_aside_goes_where_the_new_folder_took_its_place(
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    answer: type[OSError] | None,
 ) -> None:
-    (tmp_path / ".folder.4711.tmp").mkdir()
+    for name in ("folder", ".folder.old.tmp"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / name).write_text(name)
 
-    def kill(pid: int, signal: int) -> None:
-        assert (pid, signal) == (4711, 0)
-        if answer is not None:
-            raise answer
+    def crash() -> None:
+        with new_folder(tmp_path / "folder"):
+            raise KeyboardInterrupt
 
-    monkeypatch.setattr(os, "kill", kill)
-    with new_folder(tmp_path / "folder"):
-        pass
+    with pytest.raises(KeyboardInterrupt):
+        crash()
 
-    assert names(tmp_path) == [".folder.4711.tmp", "folder"]
+    assert names(tmp_path) == [".folder.lock", "folder"]
+    assert names(tmp_path / "folder") == ["folder"]
+
+
+def test_what_another_process_writes_is_left_alone(tmp_path: Path) -> None:
+    script = """
+import sys
+from pathlib import Path
+from training.files import new_folder
+
+with new_folder(Path(sys.argv[1])) as new:
+    (new / "a").write_text("a")
+    print("writing", flush=True)
+    input()
+"""
+    path = tmp_path / "folder"
+    with subprocess.Popen(  # noqa: S603 - this file's own script
+        [sys.executable, "-c", script, str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "writing\n"
+        with (
+            pytest.raises(ProjectError, match=r"folder: another process is writing it"),
+            new_folder(path),
+        ):
+            pass
+        other.communicate("go on\n")
+
+    assert other.returncode == 0
+    assert names(path) == ["a"]
+
+
+def test_a_writer_may_write_within_its_own_block(tmp_path: Path) -> None:
+    with only_writer(tmp_path / "folder"), new_folder(tmp_path / "folder") as new:
+        (new / "a").write_text("a")
+
+    assert names(tmp_path / "folder") == ["a"]
 
 
 def test_a_folder_whose_name_begins_alike_is_left_alone(tmp_path: Path) -> None:
-    other = tmp_path / f".folder.v2.{_DEAD}.tmp"
+    other = tmp_path / ".folder.v2.new.tmp"
     other.mkdir()
 
     with new_folder(tmp_path / "folder"):
         pass
 
-    assert names(tmp_path) == [other.name, "folder"]
+    assert names(tmp_path) == [".folder.lock", other.name, "folder"]

@@ -1,7 +1,6 @@
 """The last step of every source: documents that occur once, saved as a corpus."""
 
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -22,6 +21,7 @@ from training.corpus.store import save_streamed
 from training.corpus.text import Document
 from training.corpus.unique import text_keys, unique_documents
 from training.errors import CorpusError
+from training.files import only_writer
 from training.vectors import (
     CONTEXT_LENGTH,
     Float32,
@@ -227,12 +227,15 @@ def scratch_folder(folder: Path, purpose: str) -> Iterator[Path]:
     """Yield an empty folder on the disk of ``folder`` that goes afterwards.
 
     What a killed process left for the same purpose goes first.
+
+    Raises:
+        ProjectError: another process is writing ``folder``.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    name = f".{folder.name}.{purpose}."
-    for stale in folder.parent.glob(f"{name}*.scratch"):
-        shutil.rmtree(stale, ignore_errors=True)
-    with tempfile.TemporaryDirectory(
-        prefix=name, suffix=".scratch", dir=folder.parent
-    ) as scratch:
-        yield Path(scratch)
+    scratch = folder.with_name(f".{folder.name}.{purpose}.scratch")
+    with only_writer(folder):
+        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir()
+        try:
+            yield scratch
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
