@@ -111,12 +111,14 @@ def cosine_without_hits(card: Card) -> Finding | None:
     hit = Estimate.from_plain(pool["hit_at"][str(k)])
     num_candidates = pool["num_candidates"]
     chance = k / num_candidates
+    # where candidates are few, luck alone comes far: ten times luck would be everything
+    least = min(CHANCE_FACTOR * chance, (1 + chance) / 2)
     # an interval without end says nothing; the factor still does
     is_within = math.isfinite(hit.low) and hit.low <= chance
-    if hit.value >= CHANCE_FACTOR * chance and not is_within:
+    if hit.value >= least and not is_within:
         return None
     return found(
-        "cosine high, Hit@5 at chance",
+        "cosine high, Hit@K at chance",
         "problem",
         f"The mean cosine to the target is {cosine:.3f}, but Hit@{k} is "
         f"{hit.value:.1%} of N = {num_candidates:,}, where luck alone gives "
@@ -277,7 +279,7 @@ RULES: Final[dict[RuleName, Rule]] = {
     "leaked windows": leaked_windows,
     "suspicious lift": suspicious_lift,
     "too few documents": too_few_documents,
-    "cosine high, Hit@5 at chance": cosine_without_hits,
+    "cosine high, Hit@K at chance": cosine_without_hits,
     "no better than copying": no_better_than_copying,
     "no better than its base": no_better_than_base,
     "degraded after its peak": degraded,

@@ -39,7 +39,20 @@ TRAINED: Final = "trained.npy"
 SHARED: Final = ".shared"
 """Folder beside the runs, for what runs on one ground need in common."""
 
-_TEST_BASELINES: Final = "test-baselines.safetensors"
+TEST_BASELINES: Final = "test-baselines.safetensors"
+"""Ranks that these baselines give the test targets, by pool."""
+
+GROUND_OPTIONS: Final = (
+    "validation_share",
+    "test_share",
+    "split_seed",
+    "stride",
+    "selection_pool",
+    "transform",
+    "whiten_strength",
+    "whiten_shrinkage",
+)
+"""The options that decide on windows, pools and space, and so on the baselines."""
 
 _SHARED_FORMAT: Final = 1
 # Of what lies there; another number makes it anew.
@@ -146,7 +159,7 @@ class Preparation:
             them.
         """
         names = {p: name for p, name in chosen.names.items() if p in judge.rankers}
-        ranks = self._shelf.read(_TEST_BASELINES, read_ranks)
+        ranks = self._shelf.read(TEST_BASELINES, read_ranks)
         if ranks is None or set(ranks) != set(names):
             context_QTD, length_Q = self.context(judge.suite.windows)
             by_name = {
@@ -157,7 +170,7 @@ class Preparation:
             }
             ranks = {pool: by_name[name][pool] for pool, name in names.items()}
             arrays = {str(pool): rank_Q for pool, rank_Q in ranks.items()}
-            self._shelf.write(_TEST_BASELINES, save_arrays(arrays))
+            self._shelf.write(TEST_BASELINES, save_arrays(arrays))
         return {pool: (name, ranks[pool]) for pool, name in names.items()}
 
     @property
@@ -228,17 +241,7 @@ def _require_split(corpus: Corpus, split: SplitConfig) -> None:
 def ground_name(corpus: Corpus, config: TrainingConfig) -> str:
     """Name everything that windows, pools and baselines depend on, in 16 letters."""
     options = config.to_dict()
-    names = (
-        "validation_share",
-        "test_share",
-        "split_seed",
-        "stride",
-        "selection_pool",
-        "transform",
-        "whiten_strength",
-        "whiten_shrinkage",
-    )
-    told = [_SHARED_FORMAT, PROTOCOL, [options[name] for name in names]]
+    told = [_SHARED_FORMAT, PROTOCOL, [options[name] for name in GROUND_OPTIONS]]
     digest = hashlib.sha256(corpus.fingerprint.encode() + orjson.dumps(told))
     return digest.hexdigest()[:16]
 

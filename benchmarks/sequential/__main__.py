@@ -3,74 +3,113 @@
 Same sequences, same windows, same full ranking as this project's own models.
 """
 
-import argparse
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
+
+from benchmarks.sequential.baseline import BestBaseline, read_best_baseline
 from benchmarks.sequential.export import Export, export_corpus
 from benchmarks.sequential.runs import Runs, summarize
-from benchmarks.sequential.settings import MODELS, WIDTHS, Settings, grid
+from benchmarks.sequential.settings import (
+    MODELS,
+    WIDTHS,
+    Examples,
+    Settings,
+    grid,
+)
+from training.commands.console import handle_errors
 from training.corpus.split import SplitConfig, split_documents
 from training.corpus.store import load_corpus
+from training.errors import ProjectError
+from training.evaluation.readiness import points
+from training.evaluation.statistics import Estimate
 from training.files import read_json, write_json
 
 
-def main() -> None:
+@handle_errors()
+def main(
+    corpus: Annotated[Path, typer.Argument(help="Folder of an items corpus.")],
+    *,
+    run: Annotated[
+        Path,
+        typer.Option(
+            help="Folder of a finished `nextvec train` on it, over whose best baseline "
+            "every lift is."
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of the results.")],
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help=f"Named several times (default: {' and '.join(MODELS)})."),
+    ] = None,
+    seed: Annotated[
+        list[int] | None,
+        typer.Option(
+            min=0, help="Named several times; the first one chooses (default: 0)."
+        ),
+    ] = None,
+    width: Annotated[
+        list[int] | None,
+        typer.Option(
+            min=1,
+            help="Of item vectors and states; those named are tried (default: "
+            f"{' and '.join(map(str, WIDTHS))}).",
+        ),
+    ] = None,
+    examples: Annotated[
+        Examples, typer.Option(help="What one example of training is.")
+    ] = "blocks",
+    environment: Annotated[
+        Path, typer.Option(help="RecBole's virtual environment, made if missing.")
+    ] = Path("artifacts/recbole-venv"),
+    runs: Annotated[
+        Path,
+        typer.Option(help="Folder of export and training runs, no place to publish."),
+    ] = Path("artifacts/sequential/runs"),
+) -> None:
     """Train what was never trained, and write a result for each model and seed."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.sequential", description=__doc__
-    )
-    parser.add_argument("corpus", type=Path, help="folder of an items corpus")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the results")
-    parser.add_argument(
-        "--environment",
-        type=Path,
-        default=Path("artifacts/recbole-venv"),
-        help="folder of RecBole's virtual environment, made if it is missing",
-    )
-    parser.add_argument("--models", default=",".join(MODELS))
-    parser.add_argument("--seeds", default="0", help="the first one chooses")
-    parser.add_argument("--widths", default=",".join(map(str, WIDTHS)))
-    parser.add_argument("--examples", choices=("blocks", "positions"), default="blocks")
-    parser.add_argument(
-        "--runs",
-        type=Path,
-        default=Path("artifacts/sequential/runs"),
-        help="folder of the export and the training runs, no place to publish",
-    )
-    told = parser.parse_args()
-    corpus = load_corpus(told.corpus)
-    split_config = SplitConfig(**(corpus.card.vectors_split or {}))
-    split = split_documents(corpus, split_config)
-    export = export_corpus(corpus, split)
-    runs = Runs(export, told.runs, told.environment)
+    models, seeds, widths = model or MODELS, seed or [0], width or WIDTHS
+    for name in models:
+        if name not in MODELS:
+            msg = f"expected model {' or '.join(MODELS)}, got {name!r}"
+            raise ProjectError(msg)
+    loaded = load_corpus(corpus)
+    split_config = SplitConfig(**(loaded.card.vectors_split or {}))
+    split = split_documents(loaded, split_config)
+    export = export_corpus(loaded, split)
+    baseline = read_best_baseline(run, loaded, split)
+    trained = Runs(export, runs, environment)
     about = {
-        "corpus": corpus.card.name,
-        "fingerprint": corpus.fingerprint,
-        "split": {**asdict(split_config), "fingerprint": split.fingerprint(corpus)},
+        "corpus": loaded.card.name,
+        "fingerprint": loaded.fingerprint,
+        "split": {**asdict(split_config), "fingerprint": split.fingerprint(loaded)},
         "export": export.fingerprint,
     }
-    widths = [int(width) for width in told.widths.split(",")]
-    seeds = [int(seed) for seed in told.seeds.split(",")]
-    told.out.mkdir(parents=True, exist_ok=True)
-    for model in told.models.split(","):
-        tried = grid(model, told.examples, seeds[0], widths)
-        for seed in seeds:
-            path = told.out / f"{model}-{told.examples}-seed{seed}.json"
-            if not is_finished(path, export.fingerprint, tried, seed):
-                write_json(path, about | chosen(export, runs, tried, seed))
+    out.mkdir(parents=True, exist_ok=True)
+    for name in models:
+        tried = grid(name, examples, seeds[0], widths)
+        for number in seeds:
+            path = out / f"{name}-{examples}-seed{number}.json"
+            if not is_finished(path, export.fingerprint, baseline.name, tried, number):
+                result = chosen(export, baseline, trained, tried, number)
+                write_json(path, about | result)
             print(line(path, read_json(path)))
 
 
 def chosen(
-    export: Export, runs: Runs, tried: list[Settings], seed: int
+    export: Export,
+    baseline: BestBaseline,
+    runs: Runs,
+    tried: list[Settings],
+    seed: int,
 ) -> dict[str, Any]:
     """Return the result of the settings that are best on validation, with a seed."""
     scores = [float(runs.run(settings)["scores"].max()) for settings in tried]
     # of equal ones the first
     settings = replace(tried[scores.index(max(scores))], seed=seed)
-    result = summarize(export, settings, runs.run(settings))
+    result = summarize(export, baseline, settings, runs.run(settings))
     result["tried"] = [
         {"settings": one.to_dict(), "validation_hit_at_10": score}
         for one, score in zip(tried, scores, strict=True)
@@ -78,12 +117,15 @@ def chosen(
     return result
 
 
-def is_finished(path: Path, export: str, tried: list[Settings], seed: int) -> bool:
+def is_finished(
+    path: Path, export: str, baseline: str, tried: list[Settings], seed: int
+) -> bool:
     """Return whether a result is there, on these windows and from these settings.
 
     Args:
         path: of the result.
         export: fingerprint of the sequences and windows.
+        baseline: name of what its lift should be over.
         tried: the settings among which it should have chosen.
         seed: of its training.
     """
@@ -92,7 +134,8 @@ def is_finished(path: Path, export: str, tried: list[Settings], seed: int) -> bo
     found = read_json(path)
     return (
         found["export"] == export
-        and found["settings"]["seed"] == seed
+        and found.get("seed") == seed
+        and found["evaluation"]["pools"][0]["baseline"] == baseline
         and [one.get("settings") for one in found["tried"]]
         == [settings.to_dict() for settings in tried]
     )
@@ -101,8 +144,8 @@ def is_finished(path: Path, export: str, tried: list[Settings], seed: int) -> bo
 def line(path: Path, result: dict[str, Any]) -> str:
     """Return a result in one line."""
     parts = []
-    for part in ("validation", "test"):
-        found = result[part]
+    for part in ("evaluation", "test_evaluation"):
+        found = result[part]["pools"][0]
         hits = " ".join(
             f"Hit@{k} {100 * hit['value']:.2f} [{100 * hit['low']:.2f}, "
             f"{100 * hit['high']:.2f}]"
@@ -110,11 +153,13 @@ def line(path: Path, result: dict[str, Any]) -> str:
         )
         parts.append(
             f"{part}: N = {found['num_candidates']}, Q = {found['num_windows']}, "
-            f"{found['num_unseen']} unseen, {hits}, MRR@10 {found['mrr_at_10']:.4f}"
+            f"{result[part]['num_unseen']} unseen, {hits}, "
+            f"MRR@10 {found['mrr_at_10']:.4f}, lift over {found['baseline']} "
+            f"{points(Estimate.from_plain(found['lift']))}"
         )
     course = f"epoch {result['best_epoch']}, {result['seconds']:.0f} s"
     return "\n  ".join([f"{path.stem}: {course}", *parts])
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

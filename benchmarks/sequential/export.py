@@ -10,6 +10,7 @@ from training.corpus.corpus import Corpus
 from training.corpus.split import Split
 from training.corpus.windows import Windows
 from training.errors import CorpusError
+from training.evaluation.pools import Pool, index_pool
 from training.evaluation.suite import build_suite
 from training.vectors import Int64
 
@@ -29,8 +30,8 @@ class Export:
     windows: dict[str, Windows]
     """By part; a target that training never saw is -1."""
 
-    num_items: int
-    """N: all items are candidates."""
+    pool: Pool
+    """The candidates: all N items."""
 
     excludes_context: bool
     """Whether the items of a window's context are no candidates for it."""
@@ -40,7 +41,7 @@ class Export:
         found: dict[str, np.ndarray] = {
             "rows": self.rows,
             "offsets": self.offsets,
-            "num_items": np.array([self.num_items]),
+            "num_items": np.array([self.pool.size]),
             "excludes_context": np.array([self.excludes_context]),
         }
         for part, windows in self.windows.items():
@@ -82,6 +83,6 @@ def export_corpus(corpus: Corpus, split: Split) -> Export:
         rows=np.concatenate(sequences).astype(np.int64),
         offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
         windows={part: suite.windows for part, suite in suites.items()},
-        num_items=len(corpus.vectors),
+        pool=index_pool(corpus),
         excludes_context=suites["validation"].excludes_context,
     )

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.sequential.baseline import BestBaseline
 from benchmarks.sequential.environment import make_environment
 from benchmarks.sequential.export import Export
 from benchmarks.sequential.results import figures
@@ -72,15 +73,19 @@ class Runs:
             )
 
 
-def summarize(export: Export, settings: Settings, run: Run) -> dict[str, Any]:
+def summarize(
+    export: Export, baseline: BestBaseline, settings: Settings, run: Run
+) -> dict[str, Any]:
     """Return a run's result as plain JSON types."""
     return {
+        "k": baseline.k,
         "model": settings.model,
         "library": str(run["library"][0]),
+        "seed": settings.seed,
         "settings": settings.to_dict(),
         "best_epoch": int(run["best_epoch"][0]),
         "num_epochs": len(run["scores"]),
         "seconds": float(run["seconds"][0]),
-        "validation": figures(export, "validation", run["validation"]),
-        "test": figures(export, "test", run["test"]),
+        "evaluation": figures(export, "validation", run["validation"], baseline),
+        "test_evaluation": figures(export, "test", run["test"], baseline),
     }

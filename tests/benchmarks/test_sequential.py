@@ -9,20 +9,27 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+import typer
+from typer.testing import CliRunner, Result
 
 from benchmarks.sequential import __main__ as command
 from benchmarks.sequential import environment, runs
+from benchmarks.sequential.baseline import BestBaseline, read_best_baseline
 from benchmarks.sequential.examples import batches, blocks, padded, positions
 from benchmarks.sequential.export import Export, export_corpus
 from benchmarks.sequential.ranks import target_ranks
 from benchmarks.sequential.results import figures
-from benchmarks.sequential.settings import Settings, grid
+from benchmarks.sequential.settings import Settings
+from training.checkpoint import read_checkpoint_card
+from training.config import TrainingConfig
 from training.corpus.corpus import Corpus, CorpusCard
 from training.corpus.split import SplitConfig, split_documents
 from training.corpus.store import save_corpus
-from training.errors import CorpusError
+from training.errors import CorpusError, TrainingError
 from training.evaluation.pools import index_pool
 from training.evaluation.ranking import Ranker
+from training.preparation import TEST_BASELINES
+from training.run import train
 from training.vectors import l2_normalize
 
 NUM_ITEMS = 150
@@ -55,6 +62,16 @@ def corpus(rng: np.random.Generator) -> Corpus:
 def export(corpus: Corpus) -> Export:
     split = split_documents(corpus, SplitConfig(seed=3, validation=0.3, test=0.3))
     return export_corpus(corpus, split)
+
+
+@pytest.fixture
+def baseline(export: Export) -> BestBaseline:
+    """Its every second rank is 1, the others 7."""
+    ranks = {
+        part: np.where(np.arange(len(windows)) % 2 == 0, 1, 7)
+        for part, windows in export.windows.items()
+    }
+    return BestBaseline(name="copy-last", k=5, ranks=ranks)
 
 
 def test_training_sequences_leave_without_unknown_items(
@@ -192,34 +209,102 @@ def test_padding_is_item_zero_and_lies_behind() -> None:
     assert lengths.tolist() == [1, 2, 2]
 
 
-def test_figures_count_hits_and_what_training_never_saw(export: Export) -> None:
+def test_figures_count_hits_and_what_training_never_saw(
+    export: Export, baseline: BestBaseline
+) -> None:
     windows = export.windows["test"]
-    rank_Q = np.where(np.arange(len(windows)) % 2 == 0, 1, 7)
+    rank_Q = np.where(np.arange(len(windows)) % 3 == 0, 1, 6)
 
-    found = figures(export, "test", rank_Q)
+    found = figures(export, "test", rank_Q, baseline)
 
+    (pool,) = found["pools"]
     share = (rank_Q == 1).mean()
-    assert found["hit_at"]["1"]["value"] == pytest.approx(share)
-    assert found["hit_at"]["1"]["low"] <= share <= found["hit_at"]["1"]["high"]
-    assert found["hit_at"]["10"]["value"] == 1.0
-    assert found["mrr_at_10"] == pytest.approx(share + (1 - share) / 7)
-    assert found["num_windows"] == len(windows)
-    assert found["num_candidates"] == NUM_ITEMS
+    assert pool["hit_at"]["1"]["value"] == pytest.approx(share)
+    assert pool["hit_at"]["1"]["low"] <= share <= pool["hit_at"]["1"]["high"]
+    assert pool["hit_at"]["10"]["value"] == 1.0
+    assert pool["mrr_at_10"] == pytest.approx(share + (1 - share) / 6)
+    assert pool["num_windows"] == len(windows)
+    assert pool["num_candidates"] == NUM_ITEMS
     assert found["num_unseen"] == (windows.target_rows < 0).sum()
 
 
-def test_ranks_of_other_windows_are_refused(export: Export) -> None:
+def test_a_lift_is_over_the_baseline_on_the_same_windows(
+    export: Export, baseline: BestBaseline
+) -> None:
+    rank_Q = np.where(np.arange(len(export.windows["test"])) % 3 == 0, 1, 6)
+
+    (pool,) = figures(export, "test", rank_Q, baseline)["pools"]
+
+    lift = (rank_Q == 1).mean() - (baseline.ranks["test"] == 1).mean()
+    assert pool["lift"]["value"] == pytest.approx(lift)
+    assert pool["lift"]["low"] < lift < pool["lift"]["high"]
+    assert pool["baseline"] == "copy-last"
+    assert pool["baseline_hit_at"]["10"] == 1.0
+
+
+def test_ranks_of_other_windows_are_refused(
+    export: Export, baseline: BestBaseline
+) -> None:
     with pytest.raises(ValueError, match=r"expected \d+ ranks, got 1"):
-        figures(export, "test", np.array([1]))
+        figures(export, "test", np.array([1]), baseline)
+    short = BestBaseline(name="copy-last", k=5, ranks={"test": np.array([1])})
+    with pytest.raises(ValueError, match=r"expected \d+ ranks, got 1"):
+        figures(export, "test", baseline.ranks["test"], short)
 
 
-def test_only_the_two_models_are_known() -> None:
-    with pytest.raises(ValueError, match="'BERT4Rec'"):
-        grid("BERT4Rec", "blocks", 0)
+@pytest.fixture
+def run(corpus: Corpus, tmp_path: Path) -> Path:
+    """A finished run on the corpus, of no more than a few steps."""
+    config = TrainingConfig(
+        architecture="linear",
+        num_lags=2,
+        bank_size=8,
+        max_epochs=1,
+        split_seed=3,
+        validation_share=0.3,
+        test_share=0.3,
+        device="cpu",
+    )
+    train(corpus, config, tmp_path / "run", corpus_folder=tmp_path / "corpus")
+    return tmp_path / "run"
+
+
+def test_the_baseline_of_a_run_comes_with_its_ranks(
+    corpus: Corpus, export: Export, run: Path
+) -> None:
+    split = split_documents(corpus, SplitConfig(seed=3, validation=0.3, test=0.3))
+    card = read_checkpoint_card(run)
+
+    found = read_best_baseline(run, corpus, split)
+
+    for part, key in (("validation", "evaluation"), ("test", "test_evaluation")):
+        (pool,) = card[key]["pools"]
+        assert found.name == pool["baseline"]
+        assert len(found.ranks[part]) == len(export.windows[part])
+        for k, hit in pool["baseline_hit_at"].items():
+            assert (found.ranks[part] <= int(k)).mean() == pytest.approx(hit)
+    assert found.k == 10
+
+
+def test_a_run_on_another_split_is_refused(corpus: Corpus, run: Path) -> None:
+    split = split_documents(corpus, SplitConfig(seed=4, validation=0.3, test=0.3))
+
+    with pytest.raises(
+        TrainingError, match=r"expected a run on tiny \(.*, split .*got"
+    ):
+        read_best_baseline(run, corpus, split)
+
+
+def test_a_run_without_its_ranks_is_refused(corpus: Corpus, run: Path) -> None:
+    split = split_documents(corpus, SplitConfig(seed=3, validation=0.3, test=0.3))
+    (run / TEST_BASELINES).unlink()
+
+    with pytest.raises(TrainingError, match="expected the ranks of its best baseline"):
+        read_best_baseline(run, corpus, split)
 
 
 def test_the_command_trains_once_and_writes_the_one_chosen_on_validation(
-    corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    corpus: Corpus, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save_corpus(corpus, tmp_path / "corpus")
     trained = []
@@ -245,13 +330,16 @@ def test_the_command_trains_once_and_writes_the_one_chosen_on_validation(
     monkeypatch.setattr(runs, "subprocess", fake)
     monkeypatch.setattr(runs, "make_environment", lambda folder: folder / "python")
     out, kept = tmp_path / "out", tmp_path / "runs"
-    told = ["", str(tmp_path / "corpus"), "--out", str(out), "--models", "SASRec"]
-    monkeypatch.setattr("sys.argv", [*told, "--seeds", "0,1", "--runs", str(kept)])
+    told = [tmp_path / "corpus", "--out", out, "--run", run, "--runs", kept]
+    told += ["--model", "SASRec", "--seed", "0", "--seed", "1"]
 
-    command.main()
+    first = call(*told)
     # a fresh clone has the results alone
     shutil.rmtree(kept)
-    command.main()
+    second = call(*told)
+
+    assert first.exit_code == second.exit_code == 0, first.output
+    assert first.output == second.output
 
     assert [settings.seed for settings in trained] == [0, 0, 0, 0, 1]
     assert {path.suffix for path in out.iterdir()} == {".json"}
@@ -261,8 +349,34 @@ def test_the_command_trains_once_and_writes_the_one_chosen_on_validation(
     assert written["settings"]["network"]["hidden_size"] == 128
     assert written["best_epoch"] == 1
     assert [t["validation_hit_at_10"] for t in written["tried"]] == [0.4, 0.4, 0.5, 0.5]
-    assert written["test"]["hit_at"]["10"]["value"] == 1.0
-    assert written["test"]["hit_at"]["5"]["value"] == 0.0
+    (pool,) = written["test_evaluation"]["pools"]
+    assert pool["hit_at"]["10"]["value"] == 1.0
+    assert pool["hit_at"]["5"]["value"] == 0.0
+    assert pool["lift"]["value"] == 1.0 - pool["baseline_hit_at"]["10"]
+
+
+def call(*told: object) -> Result:
+    app = typer.Typer()
+    app.command()(command.main)
+    return CliRunner().invoke(app, [str(word) for word in told])
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        pytest.param(["--model", "BERT4Rec"], "or SASRec, got 'BERT4Rec'", id="model"),
+        pytest.param(["--width", "big"], "unable to parse string as an integer", id="width"),
+        pytest.param([], "no corpus here", id="corpus"),
+    ],
+)
+def test_a_wrong_call_is_told_what_was_expected(
+    tmp_path: Path, told: list[str], words: str
+) -> None:
+    found = call(tmp_path, "--out", tmp_path / "out", "--run", tmp_path, *told)
+
+    assert found.exit_code != 0
+    assert words in " ".join(found.output.replace("│", " ").split())
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_environment_is_made_once_for_the_same_pins(

@@ -117,7 +117,7 @@ TRIGGERS = [
     ("leaked windows", leaked("test_evaluation", 950), "50.0% of the test windows"),
     ("suspicious lift", lifted(0.051, 0.04, 0.06), "+5.1 points [+4.0, +6.0] in docum"),
     (
-        "cosine high, Hit@5 at chance",
+        "cosine high, Hit@K at chance",
         looked(0.5, gain(0.043, 0.03, 0.05)),
         (
             "cosine to the target is 0.500, but Hit@5 is 4.3% of N = 1,148, where luck "
@@ -125,12 +125,12 @@ TRIGGERS = [
         ),
     ),
     (
-        "cosine high, Hit@5 at chance",
+        "cosine high, Hit@K at chance",
         looked(0.9, gain(0.1, 0.004, 0.3)),
         "Hit@5 is 10.0%",
     ),
     (
-        "cosine high, Hit@5 at chance",
+        "cosine high, Hit@K at chance",
         looked(0.9, gain(0.0, None, None)),
         "Hit@5 is 0.0%",
     ),
@@ -375,7 +375,7 @@ SEED = [
                 ],
             },
         },
-        "cosine high, Hit@5 at chance",
+        "cosine high, Hit@K at chance",
         "is 0.593, but Hit@5 is 3.2% of N = 1,148, where luck alone gives 0.44%",
         id="Hierarchical GRU",
     ),

@@ -10,6 +10,9 @@ from training.checkpoint import predict
 from training.config import TrainingConfig
 from training.corpus.corpus import Corpus
 from training.corpus.windows import cut_windows
+from training.evaluation.metrics import hit_at_k
+from training.evaluation.pools import documents_pool, index_pool
+from training.evaluation.ranking import Ranker
 from training.listener import Silence
 from training.models.model import NextVectorModel
 from training.monitor import Monitor, selection_score
@@ -73,7 +76,7 @@ def test_the_cosine_is_that_of_the_validation_windows(
     assert measured.validation_cosine == pytest.approx(mean, abs=1e-6)
 
 
-def test_training_windows_are_as_many_documents_as_validation_has(
+def test_training_windows_are_ranked_among_as_many_documents_as_validation_has(
     prepared: Preparation, model: NextVectorModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cut = []
@@ -82,13 +85,33 @@ def test_training_windows_are_as_many_documents_as_validation_has(
         cut.append(documents)
         return cut_windows(corpus, documents, **told)
 
-    monkeypatch.setattr("training.monitor.cut_windows", remember)
+    def repeat(
+        _: NextVectorModel, context_QTD: torch.Tensor, __: torch.Tensor
+    ) -> torch.Tensor:
+        # what comes in the tiny corpus is like what came eight steps before
+        return context_QTD[:, -8]
 
-    Monitor(prepared, prepared.config).measure(model, epoch=0)
+    monkeypatch.setattr("training.monitor.cut_windows", remember)
+    monkeypatch.setattr("training.monitor.predict", repeat)
+
+    measured = Monitor(prepared, prepared.config).measure(model, epoch=0)
 
     (documents,) = cut
     assert len(documents) == len(prepared.split.validation)
     assert set(documents.tolist()) <= set(prepared.split.train.tolist())
+    windows = cut_windows(prepared.corpus, documents, stride=prepared.config.stride)
+    ranker = Ranker(
+        prepared.vectors_ND,
+        prepared.group_N,
+        windows,
+        documents_pool(prepared.corpus, documents),
+    )
+    repeated_QD = repeat(model, *prepared.context(windows))
+    assert measured.train_score == hit_at_k(ranker.ranks(repeated_QD), 5)
+    everywhere = Ranker(
+        prepared.vectors_ND, prepared.group_N, windows, index_pool(prepared.corpus)
+    )
+    assert measured.train_score != hit_at_k(everywhere.ranks(repeated_QD), 5)
 
 
 def test_only_some_of_many_training_windows_are_measured(

@@ -13,9 +13,10 @@ from training.ablation.prediction_rules import (
 )
 from training.ablation.study import Study
 from training.ablation.training_rules import (
+    dropout,
     early_stopping,
     memory,
-    remedy,
+    slower,
     split_by_window,
 )
 
@@ -35,7 +36,7 @@ _RULES: Final[Mapping[FailureName, Rule]] = {
     "batch-mean-memory": memory,
     "no-early-stopping": early_stopping,
     "split-by-window": split_by_window,
-    "rate-and-contrast": remedy,
-    "dropout": remedy,
+    "rate-and-contrast": slower,
+    "dropout": dropout,
     "mse-only": squared_error,
 }

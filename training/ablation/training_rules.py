@@ -19,6 +19,12 @@ COLLAPSED: Final = 0.99
 SAME_READ: Final = 0.001
 """Variance of the reads, of their squared length, below which they are a constant."""
 
+SAME_PASS: Final = 1e-6
+"""Difference of two passes of one input up to which they are the same."""
+
+DIVERGED: Final = 1.05
+"""Times its lowest training loss at which a run that ends above it has diverged."""
+
 MOSTLY: Final = 0.5
 """Share above which "most" is said."""
 
@@ -45,9 +51,9 @@ def memory(study: Study, failure: Failure) -> Finding:
             holds=broken.read_variance < SAME_READ,
         ),
         Sign(
-            expected="two passes of one input differ",
+            expected=f"two passes of one input differ by more than {SAME_PASS}",
             found=f"by up to {broken.pass_difference:.1e}",
-            holds=broken.pass_difference > 0,
+            holds=broken.pass_difference > SAME_PASS,
         ),
     )
     here = f"After the last epoch: {_memory_in_words(broken)}."
@@ -147,8 +153,37 @@ def split_by_window(study: Study, failure: Failure) -> Finding:
     return Finding(failure=failure, signs=signs, here=here, fix=fix)
 
 
-def remedy(study: Study, failure: Failure) -> Finding:
-    """Judge what the report of the seed advises."""
+def slower(study: Study, failure: Failure) -> Finding:
+    """Judge the advice against a training that diverges."""
+    losses = [
+        epoch.train_loss
+        for epoch in study.results[failure.broken].epochs
+        if epoch.train_loss is not None
+    ]
+    diverges = Sign(
+        expected=f"training diverges: its loss ends above {DIVERGED} times its lowest",
+        found=f"lowest {min(losses):.3f}, last {losses[-1]:.3f}",
+        holds=losses[-1] > DIVERGED * min(losses),
+    )
+    return _advised(study, failure, diverges)
+
+
+def dropout(study: Study, failure: Failure) -> Finding:
+    """Judge the advice against over-fitting."""
+    gap = _gap(study.results[failure.broken], -1)
+    over_fits = Sign(
+        expected=(
+            "over-fitting: the cosine of the change in training above that in "
+            f"validation by more than {WIDENED_COSINE:.2f}"
+        ),
+        found=f"{gap:+.3f}",
+        holds=gap > WIDENED_COSINE,
+    )
+    return _advised(study, failure, over_fits)
+
+
+def _advised(study: Study, failure: Failure, symptom: Sign) -> Finding:
+    """Judge what the report of the seed advises: the symptom, and what it costs."""
     broken, mended = (study.results[n] for n in (failure.broken, failure.mended))
     gaps = (_gap(broken, -1), _gap(mended, -1))
     here = (
@@ -157,7 +192,7 @@ def remedy(study: Study, failure: Failure) -> Finding:
         f"the change is {gaps[0]:+.3f} higher in training than in validation, advised "
         f"{gaps[1]:+.3f}."
     )
-    return with_gain(study, failure, (costs_hits(study, failure),), here)
+    return with_gain(study, failure, (symptom, costs_hits(study, failure)), here)
 
 
 def _gap(result: Result, number: int) -> float:

@@ -18,7 +18,7 @@ from training.models.config import Architecture
 from training.study.grid import run_grid
 from training.study.report import write_study
 from training.study.results import Result, read_foreign, read_results
-from training.study.summary import PARTS, rows_of, verdicts
+from training.study.summary import PARTS, foreign_rows, rows_of, verdicts
 
 STUDIES = Path("artifacts/studies")
 """Folder of the studies, unless an option says another."""
@@ -76,13 +76,14 @@ def study(
     # another call may work for this study: the last one to write must know all results
     with FileLock(folder / ".lock"):
         results = read_results(folder, made[0])
+        foreign = read_foreign(folder, made[0])
         write_study(
             folder,
             results,
-            read_foreign(folder, made[0]),
+            foreign,
             commands=_commands(corpus, results, recipe, out),
         )
-    rows = rows_of(results)
+    rows = [*rows_of(results), *foreign_rows(foreign)]
     for part, name in PARTS.items():
         for sentence in verdicts(rows, part):
             console.print(f"· {name}, {sentence}", markup=False, soft_wrap=True)

@@ -53,8 +53,8 @@ class Diagnostics:
     no first answer is wrong, and for items, which are in no one document."""
 
     first_is_copy: float
-    """How often the first answer is a vector of the context, where these are
-    candidates."""
+    """How often the first answer is a vector of the context, or a duplicate of one,
+    where these are candidates."""
 
     memory_gain: Estimate | None
     """Hit@K less that with every read replaced by the mean read; None for
@@ -121,12 +121,16 @@ def diagnose(
         misses_in_document=None
         if suite.kind == "items"
         else _misses_in_document(
-            ranker.nearest(prediction_QD), rank_Q, windows, document_N
+            ranker.nearest(prediction_QD, without_target=True),
+            rank_Q,
+            windows,
+            document_N,
         ),
         first_is_copy=_first_is_copy(
             Ranker(vectors_ND, group_N, windows, ranker.pool, exclude_context=False),
             prediction_QD,
             windows,
+            group_N,
         ),
         memory_gain=_memory_gain(model, judge, context_QTD, length_Q, hit_Q),
     )
@@ -158,18 +162,24 @@ def _other_last(last_QD: Tensor, windows: Windows, order: np.ndarray) -> Tensor:
 
 
 def _misses_in_document(
-    first_Q: Int64, rank_Q: Int64, windows: Windows, document_N: Int64
+    wrong_Q: Int64, rank_Q: Int64, windows: Windows, document_N: Int64
 ) -> float | None:
+    """Share of the misses whose best wrong answer lies in the right document."""
     missed = rank_Q > 1
     if not missed.any():
         return None
-    inside = document_N[first_Q[missed]] == windows.documents[missed]
+    inside = document_N[wrong_Q[missed]] == windows.documents[missed]
     return float(inside.mean())
 
 
-def _first_is_copy(ranker: Ranker, prediction_QD: Tensor, windows: Windows) -> float:
-    first_Q = ranker.nearest(prediction_QD)
-    return float((windows.context_rows == first_Q[:, None]).any(axis=1).mean())
+def _first_is_copy(
+    ranker: Ranker, prediction_QD: Tensor, windows: Windows, group_N: Int64
+) -> float:
+    # of two vectors that are one the search may give either
+    group_Q1 = group_N[ranker.nearest(prediction_QD)][:, None]
+    is_entry_QT = windows.context_rows >= 0
+    is_like_QT = is_entry_QT & (group_N[windows.context_rows] == group_Q1)
+    return float(is_like_QT.any(axis=1).mean())
 
 
 @torch.inference_mode()

@@ -51,6 +51,14 @@ class PoolResult:
     """Hit@K of the headline less that of the baseline, as a fraction; paired over
     documents."""
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain JSON types."""
+        plain = asdict(self)
+        for key in ("hit_at", "baseline_hit_at"):
+            if plain[key] is not None:
+                plain[key] = {str(k): v for k, v in plain[key].items()}
+        return plain
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
@@ -82,12 +90,7 @@ class Evaluation:
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain JSON types."""
-        plain = asdict(self)
-        for pool in plain["pools"]:
-            for key in ("hit_at", "baseline_hit_at"):
-                if pool[key] is not None:
-                    pool[key] = {str(k): v for k, v in pool[key].items()}
-        return plain
+        return asdict(self) | {"pools": [pool.to_dict() for pool in self.pools]}
 
 
 class Judge:

@@ -148,16 +148,26 @@ class Ranker:
         included_Q[self._column_Q[part] < 0] = last
         return rank_Q, included_Q
 
-    def nearest(self, prediction_QD: Tensor) -> Int64:
+    def nearest(self, prediction_QD: Tensor, *, without_target: bool = False) -> Int64:
         """Return the best candidate of every query, as a row of the catalogue.
 
-        For pools in which all queries have the same candidates; shape ``(Q,)``.
+        For pools in which all queries have the same candidates.
+
+        Args:
+            prediction_QD: one prediction for each window, in the searched space.
+            without_target: leave out the target and its duplicates: the best wrong
+                answer.
+
+        Returns:
+            Shape ``(Q,)``.
         """
         found = []
         for start in range(0, len(self), self._block):
             score_QC = self._scores(prediction_QD[start : start + self._block])
             for query in range(len(score_QC)):
                 score_QC[query, self._context_Q[start + query]] = -torch.inf
+                if without_target:
+                    score_QC[query, self._group_Q[start + query]] = -torch.inf
             found.append(self.pool.rows[score_QC.argmax(dim=1).cpu().numpy()])
         return np.concatenate(found)
 

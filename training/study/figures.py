@@ -1,55 +1,89 @@
-"""What a study draws: Hit@K by epoch and by length of context."""
+"""What a study draws: learning curves, and Hit@K by length of context."""
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
+from typing import Any, Final
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from training.study.summary import Row
 from training.svg import svg_element, svg_style
 
 _COLORS: Final = ("#1d4ed8", "#b45309", "#7c3aed", "#0e7490", "#be185d", "#4d7c0f")
 
+_CURVES: Final = (
+    ("{hit}", "score", "train_score"),
+    ("loss", "validation_loss", "train_loss"),
+    ("cosine to the target", "validation_cosine", "train_cosine"),
+)
+# What they show, and its names in a history: of validation, and of training.
+
 
 def draw_study(rows: Sequence[Row]) -> str:
-    """Draw an SVG element of two panels.
+    """Draw an SVG element of eight panels.
 
-    Left: validation Hit@K by epoch, a line for each seed; the best baseline dotted.
-    Right: Hit@K of the best epoch by vectors of context, the same windows.
+    Left, a line for each seed over the epochs: Hit@K, loss and cosine, validation above
+    training, the best baseline dotted. Right, means over the seeds: Hit@K of the best
+    epoch by vectors of context, on the same windows; and how far training is ahead.
     """
     first = rows[0].results[0]
-    name, pool = f"Hit@{first['k']}", first["selection_pool"]
+    hit, pool = f"Hit@{first['k']}", first["selection_pool"]
     with svg_style(first["corpus"]["fingerprint"]):
-        figure = Figure(figsize=(12, 4.2), layout="constrained")
-        epochs, lengths = figure.subplots(1, 2)
-        for color, row in zip(_COLORS, rows, strict=False):
-            for nth, result in enumerate(row.results):
-                epochs.plot(
-                    [epoch["number"] for epoch in result["history"]],
-                    [epoch["score"] for epoch in result["history"]],
-                    color=color,
-                    marker="o",
-                    markersize=3,
-                    label=row.title if nth == 0 else None,
-                )
-            by_length = row.by_context_length()
-            lengths.plot(
-                [int(length) for length in by_length],
-                list(by_length.values()),
-                color=color,
-                marker="o",
-                markersize=3,
-                label=row.title,
-            )
+        figure = Figure(figsize=(16, 7), layout="constrained")
+        above, below = figure.subplots(2, 4)
+        for (upper, lower), (what, validation, training) in zip(
+            zip(above, below, strict=True), _CURVES, strict=False
+        ):
+            lower.sharey(upper)
+            for axes, part, name in (
+                (upper, "validation", validation),
+                (lower, "training", training),
+            ):
+                _by_epoch(axes, rows, itemgetter(name))
+                axes.set_title(f"{part} {what.format(hit=hit)}")
         best = max(
             estimate[pool]["value"] for estimate in first["baseline_estimates"].values()
         )
-        epochs.axhline(best, color="#15803d", linestyle=":", label="best baseline")
-        epochs.set(title=f"validation {name}, pool {pool}", xlabel="epoch")
-        epochs.xaxis.get_major_locator().set_params(integer=True)
+        above[0].axhline(best, color="#15803d", linestyle=":", label="best baseline")
+        _by_length(above[-1], rows)
         where = first["diagnostics"]["pool"]
-        lengths.set(title=f"{name}, pool {where}", xlabel="newest vectors of context")
-        for axes in (epochs, lengths):
+        above[-1].set(title=f"{hit}, pool {where}", xlabel="newest vectors of context")
+        _by_epoch(below[-1], rows, lambda e: e["train_score"] - e["score"])
+        below[-1].set_title(f"gap: training less validation {hit}")
+        for axes in (*above, *below):
             axes.grid(alpha=0.25)
-            axes.legend(fontsize=8)
+        above[0].legend(fontsize=8)
         return svg_element(figure)
+
+
+def _by_epoch(
+    axes: Axes, rows: Sequence[Row], figure: Callable[[Mapping[str, Any]], float]
+) -> None:
+    """Draw a line for each seed of each network."""
+    for color, row in zip(_COLORS, rows, strict=False):
+        for nth, result in enumerate(row.results):
+            axes.plot(
+                [epoch["number"] for epoch in result["history"]],
+                [figure(epoch) for epoch in result["history"]],
+                color=color,
+                marker="o",
+                markersize=3,
+                label=row.title if nth == 0 else None,
+            )
+    axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def _by_length(axes: Axes, rows: Sequence[Row]) -> None:
+    """Draw a line for each network."""
+    for color, row in zip(_COLORS, rows, strict=False):
+        by_length = row.by_context_length()
+        axes.plot(
+            [int(length) for length in by_length],
+            list(by_length.values()),
+            color=color,
+            marker="o",
+            markersize=3,
+        )

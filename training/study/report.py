@@ -8,10 +8,18 @@ from markupsafe import Markup
 
 from training.evaluation.statistics import Estimate
 from training.files import write_bytes
+from training.finding import THRESHOLDS
 from training.report import environment
 from training.study.figures import draw_study
 from training.study.results import Result, same_ground
-from training.study.summary import MIN_SEEDS, Part, Row, rows_of, verdicts
+from training.study.summary import (
+    MIN_SEEDS,
+    Part,
+    Row,
+    foreign_rows,
+    rows_of,
+    verdicts,
+)
 
 FIGURE: Final = "study.svg"
 
@@ -40,18 +48,22 @@ def write_study(
         TrainingError: the results cannot be compared.
     """
     first = same_ground(results)
-    rows = rows_of(results)
+    rows, others = rows_of(results), foreign_rows(foreign)
     figure = draw_study(rows)
     told = {
         "first": first,
         "unit": "sequence" if first["corpus"]["kind"] == "items" else "document",
         "rows": rows,
-        "foreign": foreign,
-        "verdicts": {heading: verdicts(rows, part) for heading, part in _PARTS},
+        "others": others,
+        "verdicts": {
+            heading: verdicts([*rows, *others], part) for heading, part in _PARTS
+        },
         "baselines": _families(first),
         "all_baselines": first["baseline_estimates"],
         "min_seeds": MIN_SEEDS,
         "figure": Markup(figure),  # noqa: S704 - drawn here
+        "thresholds": THRESHOLDS,
+        "versions": _versions(results),
         **_time(rows),
         "commands": commands,
     }
@@ -93,6 +105,16 @@ def _best(
 ) -> tuple[str, Estimate]:
     best = max(names, key=lambda name: estimates[name][pool]["value"])
     return best, Estimate.from_plain(estimates[best][pool])
+
+
+def _versions(results: Sequence[Result]) -> dict[str, str]:
+    """All versions by which results were made, by library."""
+    found: dict[str, list[str]] = {}
+    for result in results:
+        for name, version in result["versions"].items():
+            if version not in found.setdefault(name, []):
+                found[name].append(version)
+    return {name: " and ".join(sorted(versions)) for name, versions in found.items()}
 
 
 def _time(rows: Sequence[Row]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 It holds figures only, no weights, vectors or texts.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, get_args
 
@@ -13,6 +13,7 @@ from training.errors import TrainingError
 from training.evaluation.suite import PROTOCOL
 from training.files import read_json, read_versioned, write_json
 from training.models.config import Architecture
+from training.preparation import GROUND_OPTIONS
 from training.runs import ground
 
 FORMAT: Final = 1
@@ -129,7 +130,7 @@ def read_results(folder: Path, first: Result) -> list[dict[str, Any]]:
 def refuse_mixed(
     folder: Path, corpus: Corpus, planned: Mapping[str, TrainingConfig]
 ) -> None:
-    """Refuse runs that would be taken for more seeds of what a study has already.
+    """Refuse runs that cannot be rows of one study, or seeds of what it has already.
 
     Args:
         folder: of the study.
@@ -137,8 +138,9 @@ def refuse_mixed(
         planned: options of each run, by its name.
 
     Raises:
-        TrainingError: a result there is of the same network on the same corpus, with
-            other options than the seed; or a file cannot be read.
+        TrainingError: two of them, or of the results there on the same corpus, are of
+            one network and differ in more than the seed, or of two networks and differ
+            in windows, pools or space; or a file cannot be read.
     """
     told = [
         {"name": name, "architecture": config.architecture, "options": config.to_dict()}
@@ -154,22 +156,33 @@ def refuse_mixed(
 
 
 def _refuse_other_options(results: Sequence[Result]) -> None:
-    """Refuse results of one network that differ in more than the seed."""
+    """Refuse results that one table cannot hold."""
     first: dict[str, Result] = {}
     for result in results:
         one = first.setdefault(result["architecture"], result)
-        was, now = one["options"], result["options"]
-        differing = [
-            f"{name} is {was.get(name)!r} and {now.get(name)!r}"
-            for name in sorted(was.keys() | now.keys())
-            if name != "seed" and was.get(name) != now.get(name)
-        ]
-        if differing:
-            msg = (
-                f"{one['name']} and {result['name']} are no seeds of one network: "
-                f"{', '.join(differing)}; give another recipe another --out"
-            )
-            raise TrainingError(msg)
+        names = (one["options"].keys() | result["options"].keys()) - {"seed"}
+        _require_same(one, result, names, "are no seeds of one network")
+        # every lift of a table is over the same baselines
+        _require_same(
+            results[0], result, GROUND_OPTIONS, "have other windows, pools or spaces"
+        )
+
+
+def _require_same(
+    one: Result, other: Result, names: Iterable[str], otherwise: str
+) -> None:
+    was, now = one["options"], other["options"]
+    differing = [
+        f"{name} is {was.get(name)!r} and {now.get(name)!r}"
+        for name in sorted(names)
+        if was.get(name) != now.get(name)
+    ]
+    if differing:
+        msg = (
+            f"{one['name']} and {other['name']} {otherwise}: {', '.join(differing)}; "
+            "give another recipe another --out"
+        )
+        raise TrainingError(msg)
 
 
 def _all(folder: Path) -> list[dict[str, Any]]:
@@ -186,13 +199,14 @@ def read_foreign(folder: Path, first: Result) -> list[dict[str, Any]]:
             windows of it, are left out.
 
     Raises:
-        TrainingError: a file cannot be read.
+        TrainingError: a file cannot be read, its lift is over another baseline than
+            that of ``first``, or one model comes with different settings.
     """
-    found = []
+    found: list[dict[str, Any]] = []
     wanted = (
         first["corpus"]["fingerprint"],
         first["split"]["fingerprint"],
-        *(first[part]["pools"][0]["num_windows"] for part in _PARTS),
+        *_of_parts(first, "num_windows"),
     )
     for path in sorted((folder / FOREIGN).glob("*.json")):
         try:
@@ -200,14 +214,43 @@ def read_foreign(folder: Path, first: Result) -> list[dict[str, Any]]:
             on = (
                 result["fingerprint"],
                 result["split"]["fingerprint"],
-                *(result[part]["num_windows"] for part in ("validation", "test")),
+                *_of_parts(result, "num_windows"),
             )
+            over = _of_parts(result, "baseline")
         except (ValueError, KeyError, TypeError) as error:
             msg = f"{path}: no result of another library: {error}"
             raise TrainingError(msg) from error
-        if on == wanted:
-            found.append(result)
+        if on != wanted:
+            continue
+        best = _of_parts(first, "baseline")
+        if over != best:
+            msg = (
+                f"{path}: expected its lift over {best[0]}, got {over[0]}: make it "
+                "again with --run of a run of this study"
+            )
+            raise TrainingError(msg)
+        found.append(result)
+    _refuse_other_settings(found)
     return found
+
+
+def _of_parts(result: Result, name: str) -> list[Any]:
+    """Return a figure of the first pool on validation and on test."""
+    return [result[part]["pools"][0][name] for part in _PARTS]
+
+
+def _refuse_other_settings(results: Sequence[Result]) -> None:
+    """Refuse results of one foreign model that are more than seeds of it."""
+    settings: dict[tuple[str, str], dict[str, Any]] = {}
+    for result in results:
+        name = (result["model"], result["library"])
+        found = dict(result["settings"]) | {"seed": None}
+        if settings.setdefault(name, found) != found:
+            msg = (
+                f"{result['model']} ({result['library']}): results with other settings "
+                "are no seeds of one model; take those away that are not meant"
+            )
+            raise TrainingError(msg)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -37,6 +37,10 @@ class PoolFigures:
     """Mean over seeds, by cut-off."""
 
     mrr_at_10: float
+    hit_context_included: float | None
+    """Mean over seeds of the headline's Hit@K with the context's vectors among the
+    candidates; None where that was not measured."""
+
     lift: Estimate
     """Mean over seeds; least lower and highest upper bound of their intervals."""
 
@@ -119,9 +123,17 @@ def rows_of(results: Sequence[Result]) -> list[Row]:
     ]
 
 
+def foreign_rows(results: Sequence[Result]) -> list[Row]:
+    """Group results of models of other libraries, as `read_foreign` returns them."""
+    return rows_of(
+        [{**r, "architecture": f"{r['model']} ({r['library']})"} for r in results]
+    )
+
+
 def _figures(pools: Sequence[Mapping[str, Any]], k: int) -> PoolFigures:
     """Put the same pool of several seeds together."""
     lifts = [Estimate.from_plain(pool["lift"]) for pool in pools]
+    included = [pool["hit_context_included"] for pool in pools]
     first = pools[0]
     return PoolFigures(
         pool=first["pool"],
@@ -131,6 +143,7 @@ def _figures(pools: Sequence[Mapping[str, Any]], k: int) -> PoolFigures:
             for cut in first["hit_at"]
         },
         mrr_at_10=_mean(pool["mrr_at_10"] for pool in pools),
+        hit_context_included=None if None in included else _mean(included),
         lift=Estimate(
             value=_mean(lift.value for lift in lifts),
             low=min(lift.low for lift in lifts),
@@ -145,14 +158,19 @@ def _figures(pools: Sequence[Mapping[str, Any]], k: int) -> PoolFigures:
 def verdicts(rows: Sequence[Row], part: Part = "evaluation") -> list[str]:
     """Say for each pool of a part which networks beat its best baseline.
 
-    A network does if the interval of its lift is above zero with every seed; with fewer
-    than `MIN_SEEDS` seeds that is called a first sign, and no claim.
+    A network does if the interval of its lift is above zero with every seed, and is
+    worse if it is below; with fewer than `MIN_SEEDS` seeds that is called a sign, and
+    no claim.
     """
     sentences = []
     for at, first in enumerate(rows[0].pools(part)):
         figures = {row.title: row.pools(part)[at] for row in rows}
         better = {name: f for name, f in figures.items() if f.lift.low > 0}
-        worse = [name for name, f in figures.items() if f.lift.high < 0]
+        worse = [
+            f"{row.title}{_reservation(row)}"
+            for row in rows
+            if figures[row.title].lift.high < 0
+        ]
         where = f"{first.pool} (N = {first.num_candidates:,})"
         over = f"“{first.baseline}” ({first.baseline_hit:.1%})"
         if better:

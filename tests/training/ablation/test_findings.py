@@ -223,8 +223,44 @@ def test_the_remedies_are_judged_by_their_gain(
     study = change(study, "seed-recipe-slower", hits=lambda _: True)
     study = change(study, "seed-recipe-dropout", hits=lambda _: False)
 
-    assert row(study, "rate-and-contrast").verdict == "reproduced"
-    assert row(study, "dropout").verdict == "not reproduced here"
+    (_, slower), (_, dropout) = (
+        row(study, name).signs for name in ("rate-and-contrast", "dropout")
+    )
+    assert slower.holds
+    assert not dropout.holds
+
+
+@pytest.mark.parametrize(("factor", "holds"), [(1.04, False), (1.06, True)])
+def test_a_loss_that_ends_above_its_lowest_is_a_divergence(
+    tiny_study: Study, change: Change, factor: float, holds: bool
+) -> None:
+    study = change(
+        tiny_study,
+        "seed-recipe",
+        first={"train_loss": 0.1},
+        last={"train_loss": 0.1 * factor},
+    )
+
+    symptom = row(study, "rate-and-contrast").signs[0]
+
+    assert symptom.holds is holds
+    assert symptom.found == f"lowest 0.100, last {0.1 * factor:.3f}"
+
+
+@pytest.mark.parametrize(("gap", "holds"), [(0.09, False), (0.11, True)])
+def test_over_fitting_is_a_gap_between_training_and_validation(
+    tiny_study: Study, change: Change, gap: float, holds: bool
+) -> None:
+    study = change(
+        tiny_study,
+        "seed-recipe",
+        last={"train_change_cosine": 0.2 + gap, "change_cosine": 0.2},
+    )
+
+    symptom = row(study, "dropout").signs[0]
+
+    assert symptom.holds is holds
+    assert symptom.found == f"{gap:+.3f}"
 
 
 def test_a_high_cosine_with_few_hits_is_the_failure_of_the_squared_error(

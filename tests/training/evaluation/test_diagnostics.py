@@ -15,7 +15,7 @@ from training.evaluation.suite import build_suite
 from training.models.config import Architecture, ModelConfig
 from training.models.memory import MemoryEncoder
 from training.models.model import NextVectorModel
-from training.vectors import l2_normalize
+from training.vectors import Int64, l2_normalize
 
 MakeCorpus = Callable[..., Corpus]
 Predict = Callable[[Tensor, Tensor], Tensor]
@@ -50,14 +50,18 @@ def make_model(architecture: Architecture = "memory") -> NextVectorModel:
 
 
 def run(
-    corpus: Corpus, judge: Judge, predict: Predict, model: NextVectorModel | None = None
+    corpus: Corpus,
+    judge: Judge,
+    predict: Predict,
+    model: NextVectorModel | None = None,
+    groups: Int64 | None = None,
 ) -> Diagnostics:
     return diagnose(
         model or make_model("baseline"),
         predict,
         judge,
         torch.from_numpy(corpus.vectors),
-        np.arange(len(corpus.vectors)),
+        np.arange(len(corpus.vectors)) if groups is None else groups,
         corpus.document_of_row,
     )
 
@@ -96,6 +100,53 @@ def test_a_perfect_prediction_misses_nowhere(corpus: Corpus, judge: Judge) -> No
     assert found.memory_gain is None
 
 
+def test_what_replaces_the_last_vector_is_of_another_document(
+    corpus: Corpus, judge: Judge
+) -> None:
+    seen = []
+
+    def predict(context_QTD: Tensor, length_Q: Tensor) -> Tensor:
+        seen.append(context_QTD)
+        return WeightedMean((1.0,)).predict(context_QTD, length_Q)
+
+    run(corpus, judge, predict)
+
+    whole_QTD = seen[0]
+    (replaced_QTD,) = [
+        context_QTD
+        for context_QTD in seen[1:]
+        if context_QTD.shape == whole_QTD.shape
+        and torch.equal(context_QTD[:, :-1], whole_QTD[:, :-1])
+        and not torch.equal(context_QTD, whole_QTD)
+    ]
+    similarity_QN = replaced_QTD[:, -1] @ torch.from_numpy(corpus.vectors).T
+    document_Q = corpus.document_of_row[similarity_QN.argmax(dim=1).numpy()]
+    assert (document_Q != judge.suite.windows.documents).all()
+
+
+def with_twins(corpus: Corpus, rows: Int64) -> tuple[Corpus, Int64]:
+    """Make the first passages of the corpus twins of some others; and the groups."""
+    vectors, groups = np.array(corpus.vectors), np.arange(len(corpus.vectors))
+    vectors[: len(rows)], groups[: len(rows)] = vectors[rows], rows
+    return replace(corpus, vectors=vectors), groups
+
+
+def test_the_twin_of_a_context_vector_is_a_copy_too(corpus: Corpus) -> None:
+    split = split_documents(corpus, SplitConfig())
+    windows = build_suite(
+        corpus, split, np.arange(len(corpus.vectors)), "validation", stride=29
+    ).windows
+    last = windows.context_rows[:, -1]
+    assert last.min() > len(last)
+    twins, groups = with_twins(corpus, last)
+    suite = build_suite(twins, split, groups, "validation", stride=29)
+    judge = Judge(torch.from_numpy(twins.vectors), groups, suite)
+
+    found = run(twins, judge, WeightedMean((1.0,)).predict, groups=groups)
+
+    assert found.first_is_copy == 1.0
+
+
 def test_misses_are_told_apart_by_document(corpus: Corpus, judge: Judge) -> None:
     windows = judge.suite.windows
     # the last passage of the same document, and a target of another
@@ -122,6 +173,7 @@ def test_a_second_place_is_a_miss_of_the_first_answer(
     ranker = judge.rankers["documents"]
     rank_Q = ranker.ranks(torch.from_numpy(between))
     first_Q = ranker.nearest(torch.from_numpy(between))
+    assert (first_Q[rank_Q > 1] != windows.target_rows[rank_Q > 1]).all()
 
     found = run(corpus, judge, lambda *_: torch.from_numpy(between))
 

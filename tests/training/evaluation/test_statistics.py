@@ -52,6 +52,14 @@ def test_long_documents_weigh_more_than_short_ones() -> None:
     assert found.value == 0.75
 
 
+def test_what_is_the_same_in_all_documents_is_certain_however_long_they_are() -> None:
+    documents = np.repeat(np.arange(12), np.arange(1, 13))
+
+    found = estimate(np.ones(len(documents)), documents)
+
+    assert (found.low, found.high) == (1.0, 1.0)
+
+
 def test_the_same_seed_draws_the_same_interval() -> None:
     values = np.random.default_rng(0).normal(size=60)
     documents = np.repeat(np.arange(12), 5)

@@ -19,15 +19,20 @@ MakeCorpus = Callable[..., Corpus]
 
 
 def plant_leak(
-    corpus: Corpus, split: Split, passages: range, *, noise: float = 1e-4
+    corpus: Corpus,
+    split: Split,
+    passages: range,
+    *,
+    noise: float = 1e-4,
+    source: int = 0,
 ) -> Corpus:
     """Copy passages of a training document into the first one of validation."""
     rng = np.random.default_rng(0)
-    source = corpus.sequence(int(split.train[0]))[list(passages)]
+    leaking = corpus.sequence(int(split.train[source]))[list(passages)]
     target = corpus.sequence(int(split.validation[0]))[list(passages)]
     vectors = np.array(corpus.vectors)
     vectors[target] = l2_normalize(
-        vectors[source] + noise * rng.normal(size=(len(source), corpus.dim))
+        vectors[leaking] + noise * rng.normal(size=(len(leaking), corpus.dim))
     )
     return replace(corpus, vectors=vectors)
 
@@ -56,10 +61,11 @@ def test_without_a_leak_nothing_is_left_out(corpus: Corpus, split: Split) -> Non
     assert len(suite.windows) == 50 * len(split.validation)
 
 
+@pytest.mark.parametrize("source", [0, -1])
 def test_a_planted_leak_is_found_counted_and_left_out(
-    corpus: Corpus, split: Split
+    corpus: Corpus, split: Split, source: int
 ) -> None:
-    leaked = plant_leak(corpus, split, range(110, 130))
+    leaked = plant_leak(corpus, split, range(110, 130), source=source)
 
     suite = suite_of(leaked, split)
 

@@ -32,3 +32,23 @@ def make_result(finished_run: Path) -> MakeResult:
         return result
 
     return make
+
+
+@pytest.fixture
+def make_foreign(make_result: MakeResult) -> MakeResult:
+    """Results of a model of another library on the same windows."""
+
+    def make(**told: object) -> dict[str, Any]:
+        own = make_result(lift=(0.02, 0.01, 0.04))
+        return {
+            "model": "SASRec",
+            "library": "a library 1.0",
+            "fingerprint": own["corpus"]["fingerprint"],
+            "settings": {"seed": 0},
+            **{
+                name: own[name]
+                for name in ("k", "seed", "split", "evaluation", "test_evaluation")
+            },
+        } | told
+
+    return make

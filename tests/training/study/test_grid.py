@@ -104,6 +104,8 @@ def test_another_recipe_is_refused_before_anything_is_trained(
 
     with pytest.raises(TrainingError, match=r"lr is 0\..* and 0\.5; give another"):
         run(replace(config, seed=1, lr=0.5))
+    with pytest.raises(TrainingError, match=r"stride is 5 and 10; give another"):
+        run(replace(config, architecture="baseline", stride=10))
 
 
 def map_results(folder: Path) -> list[dict[str, object]]:

@@ -8,22 +8,6 @@ from training.study.report import FIGURE, write_study
 
 MakeResult = Callable[..., dict[str, Any]]
 
-FOREIGN = {
-    "model": "SASRec",
-    "library": "a library 1.0",
-    "settings": {"seed": 0},
-    **{
-        part: {
-            "hit_at": {
-                k: {"value": 0.1234, "low": 0.11, "high": 0.14}
-                for k in ("1", "5", "10")
-            },
-            "mrr_at_10": 0.05,
-        }
-        for part in ("validation", "test")
-    },
-}
-
 
 @pytest.fixture
 def results(make_result: MakeResult) -> list[dict[str, Any]]:
@@ -36,9 +20,13 @@ def results(make_result: MakeResult) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("name", ["report.html", "report.md"])
 def test_both_reports_show_every_row_with_lift_and_baseline(
-    results: list[dict[str, Any]], tmp_path: Path, name: str
+    results: list[dict[str, Any]],
+    make_foreign: MakeResult,
+    tmp_path: Path,
+    name: str,
 ) -> None:
-    write_study(tmp_path, results, [FOREIGN], commands=["nextvec study tiny"])
+    foreign = [make_foreign(), make_foreign(seed=1)]
+    write_study(tmp_path, results, foreign, commands=["nextvec study tiny"])
 
     text = (tmp_path / name).read_text().replace("\\", "")
     pool = results[0]["evaluation"]["pools"][1]
@@ -47,8 +35,11 @@ def test_both_reports_show_every_row_with_lift_and_baseline(
     assert "+2.5 points [+1.0, +5.0]" in text
     assert "+2.0 points to +3.0 points" in text
     assert "-3.0 points [-5.0, -1.0]" in text
-    assert "SASRec (a library 1.0)" in text
-    assert "12.3 %" in text
+    foreign_row = next(
+        line for line in text.splitlines() if "SASRec" in line and "0, 1" in line
+    )
+    assert "SASRec (a library 1.0) +2.0 points" in text
+    assert "+2.0 points [+1.0, +4.0]" in foreign_row
     assert "nextvec study tiny" in text
     # two seeds and one, 90 seconds each
     assert "took 4 minutes" in text or "took 5 minutes" in text
@@ -79,6 +70,79 @@ def test_the_same_results_give_the_same_bytes(
         assert (tmp_path / "one" / name).read_bytes() == (
             tmp_path / "other" / name
         ).read_bytes()
+
+
+@pytest.mark.parametrize("name", ["report.html", "report.md"])
+def test_every_finding_comes_with_its_sentence_and_threshold_and_what_is_not_met(
+    results: list[dict[str, Any]], tmp_path: Path, name: str
+) -> None:
+    finding = {
+        "name": "over-fitting",
+        "severity": "warning",
+        "sentence": "The gap grew by 12 points.",
+        "threshold": "more than 5 points",
+        "advice": "Less.",
+    }
+    results[0] |= {
+        "diagnosis": [finding],
+        "readiness": {
+            "verdict": "NO-GO",
+            "checks": [
+                {
+                    "name": "order matters",
+                    "is_met": False,
+                    "expected": "above 0",
+                    "found": "nothing",
+                },
+                {
+                    "name": "restored weights",
+                    "is_met": True,
+                    "expected": "0.25",
+                    "found": "0.25",
+                },
+            ],
+        },
+    }
+    results[1] |= {"diagnosis": []}
+
+    write_study(tmp_path, results, commands=["nextvec study tiny"])
+
+    text = (tmp_path / name).read_text()
+    for words in (finding["sentence"], finding["threshold"]):
+        assert words in text
+    assert "order matters (above 0): nothing" in text
+    assert "restored weights (0.25)" not in text
+    for threshold in ("best epoch 0", "lift above 5 points on documents"):
+        assert threshold in text
+
+
+@pytest.mark.parametrize("name", ["report.html", "report.md"])
+def test_the_share_left_out_and_the_hits_with_the_context_are_told(
+    results: list[dict[str, Any]], tmp_path: Path, name: str
+) -> None:
+    for result in results:
+        result["evaluation"] |= {"num_leaked": 10}
+        for pool in result["evaluation"]["pools"]:
+            pool |= {"num_windows": 190}
+            if pool["hit_context_included"] is not None:
+                pool |= {"hit_context_included": 0.0789}
+
+    write_study(tmp_path, results, commands=["nextvec study tiny"])
+
+    text = (tmp_path / name).read_text()
+    assert "left out as leaked, 5.0 %)" in text
+    assert "Hit@5 with the context" in text
+    # two networks, in the pools "documents" and "index" of validation
+    assert text.count("7.9 %") == 4
+
+
+def test_all_versions_are_told(results: list[dict[str, Any]], tmp_path: Path) -> None:
+    results[1]["versions"] = results[1]["versions"] | {"torch": "9.9"}
+
+    write_study(tmp_path, results, commands=["nextvec study tiny"])
+
+    known = results[0]["versions"]["torch"]
+    assert f"torch {known} and 9.9" in (tmp_path / "report.html").read_text()
 
 
 def test_unknown_times_are_told(results: list[dict[str, Any]], tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def test_a_damaged_result_is_named(tmp_path: Path, content: str, words: str) -> 
 
 
 def test_results_of_other_libraries_are_those_of_this_corpus(
-    make_result: MakeResult, tmp_path: Path
+    make_result: MakeResult, make_foreign: MakeResult, tmp_path: Path
 ) -> None:
     own = make_result()
     (tmp_path / FOREIGN).mkdir()
@@ -70,13 +70,8 @@ def test_results_of_other_libraries_are_those_of_this_corpus(
         ("GRU4Rec", "other", 0),
         ("other windows", here, 1),
     ):
-        foreign = {
-            "model": name,
-            "fingerprint": fingerprint,
-            "split": own["split"],
-            "validation": {"num_windows": num_windows(own, "evaluation")},
-            "test": {"num_windows": num_windows(own, "test_evaluation") + more},
-        }
+        foreign = make_foreign(model=name, fingerprint=fingerprint)
+        foreign["test_evaluation"]["pools"][0]["num_windows"] += more
         (tmp_path / FOREIGN / f"{name}.json").write_text(json.dumps(foreign))
 
     assert [r["model"] for r in read_foreign(tmp_path, own)] == ["SASRec"]
@@ -86,8 +81,30 @@ def test_results_of_other_libraries_are_those_of_this_corpus(
         read_foreign(tmp_path, own)
 
 
-def num_windows(result: dict[str, Any], part: str) -> int:
-    return int(result[part]["pools"][0]["num_windows"])
+def test_a_foreign_lift_over_another_baseline_is_named(
+    make_result: MakeResult, make_foreign: MakeResult, tmp_path: Path
+) -> None:
+    (tmp_path / FOREIGN).mkdir()
+    foreign = make_foreign()
+    foreign["evaluation"]["pools"][0]["baseline"] = "another"
+    (tmp_path / FOREIGN / "a.json").write_text(json.dumps(foreign))
+
+    with pytest.raises(TrainingError, match=r"a\.json: .* got another: make it again"):
+        read_foreign(tmp_path, make_result())
+
+
+def test_other_settings_of_a_foreign_model_are_no_seeds_of_it(
+    make_result: MakeResult, make_foreign: MakeResult, tmp_path: Path
+) -> None:
+    (tmp_path / FOREIGN).mkdir()
+    for seed, width in ((0, 64), (1, 64), (2, 128)):
+        foreign = make_foreign(seed=seed, settings={"seed": seed, "width": width})
+        (tmp_path / FOREIGN / f"{seed}.json").write_text(json.dumps(foreign))
+
+    with pytest.raises(TrainingError, match=r"SASRec \(a library 1\.0\): .* settings"):
+        read_foreign(tmp_path, make_result())
+    (tmp_path / FOREIGN / "2.json").unlink()
+    assert len(read_foreign(tmp_path, make_result())) == 2
 
 
 def test_a_result_of_an_unknown_network_is_named(
@@ -113,8 +130,21 @@ def test_other_options_are_not_taken_for_another_seed(make_result: MakeResult) -
 
     with pytest.raises(TrainingError, match=r"no seeds of one network: lr is .* 0\.5;"):
         same_ground([one, other])
-    # of another network they may be
+    # of another network they may be, on the same windows and in the same space
     same_ground([one, other | {"architecture": "linear"}])
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("transform", "identity"), ("whiten_strength", 0.9)]
+)
+def test_networks_in_other_spaces_or_on_other_windows_are_no_rows_of_one_study(
+    make_result: MakeResult, name: str, value: object
+) -> None:
+    one, other = make_result("memory"), make_result("linear")
+    other["options"] = other["options"] | {name: value}
+
+    with pytest.raises(TrainingError, match=f"or spaces: {name} is .* and {value!r};"):
+        same_ground([one, other])
 
 
 def test_results_of_different_ground_are_not_compared(make_result: MakeResult) -> None:
