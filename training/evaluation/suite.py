@@ -143,7 +143,11 @@ def build_suite(
     windows = cut_windows(
         corpus, documents, stride=stride, context_length=context_length
     )
-    leaked = leaked_windows(corpus, split.train, group_N, windows)
+    known = split.train
+    if corpus.kind == "items" and part == "test":
+        # what validated a model is no test of it
+        known = np.concatenate([split.train, split.validation])
+    leaked = leaked_windows(corpus, known, group_N, windows)
     if also_trained_N is not None and corpus.kind == "documents":
         leaked |= np.isin(group_N[windows.target_rows], group_N[also_trained_N])
     kept = windows.take(~leaked)
@@ -180,26 +184,32 @@ def _unseen_as_misses(windows: Windows, trained_rows: Int64) -> Windows:
 
 
 def leaked_windows(
-    corpus: Corpus, train: Int64, group_N: Int64, windows: Windows
+    corpus: Corpus, known: Int64, group_N: Int64, windows: Windows
 ) -> np.ndarray:
-    """Return which windows have a target whose like is in a training document.
+    """Return which windows have a target whose like is in a known document.
 
-    For items, whose catalogue is shared on purpose, it is those whose sequence is in
-    training too: under its own number, or as the same items in the same order.
+    For items, whose catalogue is shared on purpose, it is those whose sequence is known
+    too: under its own number, or as the same items in the same order.
+
+    Args:
+        corpus: of the windows.
+        known: documents or sequences that a model has seen.
+        group_N: duplicate group of each row.
+        windows: to be judged on.
 
     Returns:
         Booleans, shape ``(Q,)``.
     """
     if corpus.kind == "items":
-        trained_sequences = {corpus.sequence(d).tobytes() for d in train.tolist()}
+        known_sequences = {corpus.sequence(d).tobytes() for d in known.tolist()}
         return np.array(
             [
-                corpus.sequence(d).tobytes() in trained_sequences
+                corpus.sequence(d).tobytes() in known_sequences
                 for d in windows.documents.tolist()
             ],
             dtype=bool,
         )
-    trained = np.zeros(int(group_N.max()) + 1, dtype=bool)
-    for document in train.tolist():
-        trained[group_N[corpus.sequence(document)]] = True
-    return np.asarray(trained[group_N[windows.target_rows]])
+    is_known = np.zeros(int(group_N.max()) + 1, dtype=bool)
+    for document in known.tolist():
+        is_known[group_N[corpus.sequence(document)]] = True
+    return np.asarray(is_known[group_N[windows.target_rows]])

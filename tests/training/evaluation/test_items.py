@@ -157,6 +157,18 @@ def test_a_sequence_in_two_parts_is_a_leak() -> None:
         suite_of(corpus, split_of([0], [3], [2]))
 
 
+def test_a_test_sequence_that_validated_the_model_is_a_leak() -> None:
+    shared = [*range(30)]
+    corpus = sequences([*range(10, 50)], shared, shared, [*range(50)])
+    split, groups = split_of([0], [1], [2, 3]), np.arange(60)
+
+    judged = build_suite(corpus, split, groups, "test", stride=1)
+
+    assert suite_of(corpus, split).num_leaked == 0
+    assert judged.num_leaked == 10
+    assert set(judged.windows.documents.tolist()) == {3}
+
+
 def test_popularity_ranks_by_training_entries_alone() -> None:
     train = [*range(25), 3, 3, 4]
     corpus = sequences(train, [*range(30, 50), 3, 4, 24], [*range(25)])
