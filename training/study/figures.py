@@ -36,7 +36,6 @@ def draw_study(rows: Sequence[Row]) -> str:
         for (upper, lower), (what, validation, training) in zip(
             zip(above, below, strict=True), _CURVES, strict=False
         ):
-            lower.sharey(upper)
             for axes, part, name in (
                 (upper, "validation", validation),
                 (lower, "training", training),

@@ -33,7 +33,7 @@ def test_both_reports_show_every_row_with_lift_and_baseline(
     assert f"documents, N = {pool['num_candidates']:,}" in text
     assert f"best baseline: {pool['baseline']}" in text
     assert "+2.5 points [+1.0, +5.0]" in text
-    assert "+2.0 points to +3.0 points" in text
+    assert "+2.0 to +3.0 points" in text
     assert "-3.0 points [-5.0, -1.0]" in text
     foreign_row = next(
         line for line in text.splitlines() if "SASRec" in line and "0, 1" in line
