@@ -365,7 +365,7 @@ def call(*told: object) -> Result:
     ("told", "words"),
     [
         pytest.param(["--model", "BERT4Rec"], "or SASRec, got 'BERT4Rec'", id="model"),
-        pytest.param(["--width", "big"], "unable to parse string as an integer", id="width"),
+        pytest.param(["--width", "big"], "unable to parse string", id="width"),
         pytest.param([], "no corpus here", id="corpus"),
     ],
 )
