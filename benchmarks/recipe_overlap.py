@@ -1,0 +1,122 @@
+"""Lift on test, with and without the documents on which a recipe was chosen.
+
+``python -m benchmarks.recipe_overlap CORPUS --chosen-on OTHER --runs artifacts/runs``
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from training.best_baselines import read_ranks
+from training.checkpoint import load_checkpoint, predict
+from training.commands.console import console, handle_errors
+from training.config import TrainingConfig
+from training.corpus.corpus import Corpus
+from training.corpus.split import SplitConfig, split_documents
+from training.corpus.store import load_corpus
+from training.errors import TrainingError
+from training.evaluation.ranking import Ranker
+from training.evaluation.readiness import points
+from training.evaluation.statistics import Estimate, estimate
+from training.evaluation.suite import build_suite
+from training.listener import Silence
+from training.preparation import TEST_BASELINES, Preparation
+from training.runs import finished_runs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lifts:
+    """Lift of one run in the primary pool, on all test windows and on some."""
+
+    run: str
+    all: Estimate
+    num_windows: int
+    without: Estimate
+    num_windows_without: int
+
+
+def validation_documents(corpus: Corpus, split: SplitConfig) -> set[str]:
+    """Names of the documents on which a recipe was chosen there."""
+    documents = split_documents(corpus, split).validation
+    return {corpus.document_ids[document] for document in documents.tolist()}
+
+
+def lifts_without(run: Path, corpus: Corpus, known: set[str]) -> Lifts:
+    """Judge a finished run on its test windows, and on those of unknown documents.
+
+    Args:
+        run: folder of the run.
+        corpus: that it was trained on.
+        known: names of documents to leave out the second time.
+
+    Raises:
+        CheckpointError: there is no finished run.
+        TrainingError: its baselines are of other windows.
+    """
+    checkpoint = load_checkpoint(run)
+    config = TrainingConfig.from_dict(checkpoint.card["options"], source=str(run))
+    prepared = Preparation(
+        corpus, config, run, Silence(), transform=checkpoint.transform
+    )
+    suite = build_suite(
+        corpus, prepared.split, prepared.group_N, "test", stride=config.stride
+    )
+    windows, pool = suite.windows, suite.pool(suite.primary)
+    prediction_QD = predict(checkpoint.model, *prepared.context(windows)).cpu()
+    rank_Q = Ranker(
+        prepared.vectors_ND,
+        prepared.group_N,
+        windows,
+        pool,
+        exclude_context=suite.excludes_context,
+    ).ranks(prediction_QD)
+    baseline_Q = read_ranks(run / TEST_BASELINES)[pool.name]
+    if len(baseline_Q) != len(rank_Q):
+        msg = f"{run}: expected {len(rank_Q)} ranks of baselines, got {len(baseline_Q)}"
+        raise TrainingError(msg)
+    gain_Q = (rank_Q <= suite.k).astype(float) - (baseline_Q <= suite.k)
+    is_unknown_Q = np.array(
+        [corpus.document_ids[d] not in known for d in windows.documents.tolist()]
+    )
+    return Lifts(
+        run=run.name,
+        all=estimate(gain_Q, windows.documents),
+        num_windows=len(windows),
+        without=estimate(gain_Q[is_unknown_Q], windows.documents[is_unknown_Q]),
+        num_windows_without=int(is_unknown_Q.sum()),
+    )
+
+
+@handle_errors()
+def main(
+    corpus: Annotated[Path, typer.Argument(help="Folder of the runs' corpus.")],
+    *,
+    chosen_on: Annotated[
+        Path, typer.Option(help="Corpus on whose validation the recipe was chosen.")
+    ],
+    runs: Annotated[Path, typer.Option(help="Folder that holds the runs.")] = Path(
+        "artifacts/runs"
+    ),
+) -> None:
+    """Print a Markdown table, a row for each finished run on the corpus."""
+    loaded = load_corpus(corpus)
+    known = validation_documents(load_corpus(chosen_on), SplitConfig())
+    console.print("| run | all | windows | without them | windows |")
+    console.print("|---|---|---|---|---|")
+    for folder, card in finished_runs(runs):
+        if card["corpus"]["fingerprint"] != loaded.fingerprint:
+            continue
+        found = lifts_without(folder, loaded, known)
+        console.print(
+            f"| {found.run} | {points(found.all)} | {found.num_windows:,} | "
+            f"{points(found.without)} | {found.num_windows_without:,} |",
+            markup=False,
+            soft_wrap=True,
+        )
+
+
+if __name__ == "__main__":
+    typer.run(main)
