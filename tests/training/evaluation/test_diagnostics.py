@@ -162,6 +162,27 @@ def test_misses_are_told_apart_by_document(corpus: Corpus, judge: Judge) -> None
     assert other.misses_in_document == 0.0
 
 
+def test_a_duplicate_of_the_target_is_no_wrong_answer(
+    corpus: Corpus, judge: Judge
+) -> None:
+    windows = judge.suite.windows
+    last = corpus.offsets[windows.documents + 1] - 1
+    groups = np.arange(len(corpus.vectors))
+    groups[windows.target_rows] = last
+    grouped = Judge(torch.from_numpy(corpus.vectors), groups, judge.suite)
+    away = np.roll(windows.target_rows, len(windows) // 2)
+    # nearest to the duplicate, then to a passage of another document
+    between = 2 * corpus.vectors[last] + 1.9 * corpus.vectors[away]
+
+    found = run(corpus, grouped, lambda *_: torch.from_numpy(between), groups=groups)
+    apart = run(corpus, judge, lambda *_: torch.from_numpy(between))
+
+    assert found.misses_in_document is not None
+    assert apart.misses_in_document is not None
+    assert found.misses_in_document < 0.2
+    assert apart.misses_in_document > 0.4
+
+
 def test_a_second_place_is_a_miss_of_the_first_answer(
     corpus: Corpus, judge: Judge
 ) -> None:

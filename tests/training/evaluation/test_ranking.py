@@ -292,3 +292,28 @@ def test_the_nearest_candidate_is_that_of_a_full_search(
             candidates -= set(windows.context_rows[query].tolist())
         scores = {row: corpus.vectors[row] @ predictions[query] for row in candidates}
         assert found == max(scores, key=lambda row: scores[row])
+
+
+def test_the_best_wrong_answer_is_neither_the_target_nor_a_duplicate_of_it(
+    make_corpus: MakeCorpus, rng: np.random.Generator
+) -> None:
+    corpus = make_corpus([110, 120, 105])
+    windows = cut_windows(corpus, np.array([0, 1]), stride=4)
+    vectors = torch.from_numpy(np.asarray(corpus.vectors))
+    # one passage of the third document is a duplicate of all targets
+    groups = alone(335)
+    groups[windows.target_rows] = groups[300] = 300
+    ranker = Ranker(vectors, groups, windows, index_pool(corpus))
+    noise = torch.from_numpy(rng.normal(size=(len(windows), 8)).astype(np.float32))
+    predictions = vectors[300] + 0.01 * noise
+
+    nearest = ranker.nearest(predictions)
+    wrong = ranker.nearest(predictions, without_target=True)
+
+    assert (nearest == 300).all()
+    assert not np.isin(groups[wrong], 300).any()
+    scores = predictions @ vectors.T
+    for query, found in enumerate(wrong.tolist()):
+        candidates = set(range(335)) - set(windows.context_rows[query].tolist())
+        candidates -= {300, *windows.target_rows.tolist()}
+        assert found == max(candidates, key=lambda row: float(scores[query, row]))
