@@ -1,8 +1,10 @@
-"""Lift on test, with and without the documents on which a recipe was chosen.
+"""Lift on test, with and without the documents by which a recipe was chosen.
 
 ``python -m benchmarks.recipe_overlap CORPUS --chosen-on OTHER --runs artifacts/runs``
 """
 
+import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -17,13 +19,13 @@ from training.config import TrainingConfig
 from training.corpus.corpus import Corpus
 from training.corpus.split import SplitConfig, split_documents
 from training.corpus.store import load_corpus
-from training.errors import TrainingError
+from training.errors import CorpusError, TrainingError
 from training.evaluation.ranking import Ranker
 from training.evaluation.readiness import points
 from training.evaluation.statistics import Estimate, estimate
 from training.evaluation.suite import build_suite
 from training.listener import Silence
-from training.preparation import TEST_BASELINES, Preparation
+from training.preparation import GROUPS, TEST_BASELINES, Preparation
 from training.runs import finished_runs
 
 
@@ -38,9 +40,10 @@ class Lifts:
     num_windows_without: int
 
 
-def validation_documents(corpus: Corpus, split: SplitConfig) -> set[str]:
-    """Names of the documents on which a recipe was chosen there."""
-    documents = split_documents(corpus, split).validation
+def seen_documents(corpus: Corpus) -> set[str]:
+    """Names of the documents that a recipe has seen there: all but those of test."""
+    split = split_documents(corpus, SplitConfig())
+    documents = np.concatenate([split.train, split.validation])
     return {corpus.document_ids[document] for document in documents.tolist()}
 
 
@@ -54,13 +57,17 @@ def lifts_without(run: Path, corpus: Corpus, known: set[str]) -> Lifts:
 
     Raises:
         CheckpointError: there is no finished run.
+        CorpusError: no test window is left.
         TrainingError: its baselines are of other windows.
     """
     checkpoint = load_checkpoint(run)
     config = TrainingConfig.from_dict(checkpoint.card["options"], source=str(run))
-    prepared = Preparation(
-        corpus, config, run, Silence(), transform=checkpoint.transform
-    )
+    with tempfile.TemporaryDirectory() as scratch:
+        # it takes long, and nothing is written into the run
+        shutil.copy(run / GROUPS, scratch)
+        prepared = Preparation(
+            corpus, config, Path(scratch), Silence(), transform=checkpoint.transform
+        )
     suite = build_suite(
         corpus, prepared.split, prepared.group_N, "test", stride=config.stride
     )
@@ -81,6 +88,9 @@ def lifts_without(run: Path, corpus: Corpus, known: set[str]) -> Lifts:
     is_unknown_Q = np.array(
         [corpus.document_ids[d] not in known for d in windows.documents.tolist()]
     )
+    if not is_unknown_Q.any():
+        msg = f"{corpus.card.name}: every test document with windows is known"
+        raise CorpusError(msg)
     return Lifts(
         run=run.name,
         all=estimate(gain_Q, windows.documents),
@@ -95,7 +105,7 @@ def main(
     corpus: Annotated[Path, typer.Argument(help="Folder of the runs' corpus.")],
     *,
     chosen_on: Annotated[
-        Path, typer.Option(help="Corpus on whose validation the recipe was chosen.")
+        Path, typer.Option(help="Corpus on which the recipe was chosen.")
     ],
     runs: Annotated[Path, typer.Option(help="Folder that holds the runs.")] = Path(
         "artifacts/runs"
@@ -103,16 +113,22 @@ def main(
 ) -> None:
     """Print a Markdown table, a row for each finished run on the corpus."""
     loaded = load_corpus(corpus)
-    known = validation_documents(load_corpus(chosen_on), SplitConfig())
+    known = seen_documents(load_corpus(chosen_on))
+    found = [
+        folder
+        for folder, card in finished_runs(runs)
+        if card["corpus"]["fingerprint"] == loaded.fingerprint
+    ]
+    if not found:
+        msg = f"{runs}: no finished run on {loaded.card.name}"
+        raise TrainingError(msg)
     console.print("| run | all | windows | without them | windows |")
     console.print("|---|---|---|---|---|")
-    for folder, card in finished_runs(runs):
-        if card["corpus"]["fingerprint"] != loaded.fingerprint:
-            continue
-        found = lifts_without(folder, loaded, known)
+    for folder in found:
+        lifts = lifts_without(folder, loaded, known)
         console.print(
-            f"| {found.run} | {points(found.all)} | {found.num_windows:,} | "
-            f"{points(found.without)} | {found.num_windows_without:,} |",
+            f"| {lifts.run} | {points(lifts.all)} | {lifts.num_windows:,} | "
+            f"{points(lifts.without)} | {lifts.num_windows_without:,} |",
             markup=False,
             soft_wrap=True,
         )

@@ -21,11 +21,15 @@ def write_bytes(path: Path, data: bytes) -> None:
     """
     # in containers on one volume every process can have the same number
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    with temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        # gone, unless something failed
+        temporary.unlink(missing_ok=True)
     _sync_folder(path.parent)
 
 
@@ -74,7 +78,7 @@ def read_versioned(
 
 @contextmanager
 def only_writer(path: Path) -> Iterator[None]:
-    """Keep every other process from writing ``path`` while the block runs.
+    """Keep all others from writing ``path`` while the block runs.
 
     The lock is held on an empty file beside it, ``.NAME.lock``, which stays: the
     kernel lets go of it when a process dies, and it holds between containers that
@@ -82,14 +86,15 @@ def only_writer(path: Path) -> Iterator[None]:
     of the same thread for the same path is let in.
 
     Raises:
-        ProjectError: another process is writing it.
+        ProjectError: it is being written already.
     """
+    path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path.with_name(f".{path.name}.lock"), is_singleton=True)
     try:
         lock.acquire(timeout=0)
     except Timeout as error:
-        msg = f"{path}: another process is writing it; try again when it is done"
+        msg = f"{path}: it is being written already; try again when that is done"
         raise ProjectError(msg) from error
     try:
         yield
@@ -102,11 +107,16 @@ def new_folder(path: Path) -> Iterator[Path]:
     """Yield an empty folder that becomes ``path`` only if the block succeeds.
 
     An older folder of that name is replaced, or stays as it was if the block or the
-    last step fails. On an error nothing else is left behind.
+    last step fails. On an error nothing else is left behind but the lock, and folders
+    above it that were missing. A link is followed.
 
     Raises:
-        ProjectError: another process is writing it.
+        ProjectError: it is being written already, or it is no folder.
     """
+    path = path.resolve()
+    if path.exists() and not path.is_dir():
+        msg = f"{path}: expected a folder, or nothing, found a file"
+        raise ProjectError(msg)
     new = path.with_name(f".{path.name}.new.tmp")
     old = path.with_name(f".{path.name}.old.tmp")
     with only_writer(path):

@@ -79,7 +79,7 @@ def main(
     split_config = SplitConfig(**(loaded.card.vectors_split or {}))
     split = split_documents(loaded, split_config)
     export = export_corpus(loaded, split)
-    baseline = read_best_baseline(run, loaded, split)
+    baseline = read_best_baseline(run, loaded, split, export)
     trained = Runs(export, runs, environment)
     about = {
         "corpus": loaded.card.name,
@@ -92,7 +92,7 @@ def main(
         tried = grid(name, examples, seeds[0], widths)
         for number in seeds:
             path = out / f"{name}-{examples}-seed{number}.json"
-            if not is_finished(path, export.fingerprint, baseline.name, tried, number):
+            if not is_finished(path, export.fingerprint, baseline, tried, number):
                 result = chosen(export, baseline, trained, tried, number)
                 write_json(path, about | result)
             print(line(path, read_json(path)))
@@ -118,14 +118,14 @@ def chosen(
 
 
 def is_finished(
-    path: Path, export: str, baseline: str, tried: list[Settings], seed: int
+    path: Path, export: str, baseline: BestBaseline, tried: list[Settings], seed: int
 ) -> bool:
     """Return whether a result is there, on these windows and from these settings.
 
     Args:
         path: of the result.
         export: fingerprint of the sequences and windows.
-        baseline: name of what its lift should be over.
+        baseline: what its lift should be over.
         tried: the settings among which it should have chosen.
         seed: of its training.
     """
@@ -135,7 +135,9 @@ def is_finished(
     return (
         found["export"] == export
         and found.get("seed") == seed
-        and found["evaluation"]["pools"][0]["baseline"] == baseline
+        and found["evaluation"]["pools"][0]["baseline"] == baseline.name
+        and found["evaluation"]["pools"][0]["baseline_hit_at"]
+        == baseline.hit_at("validation")
         and [one.get("settings") for one in found["tried"]]
         == [settings.to_dict() for settings in tried]
     )

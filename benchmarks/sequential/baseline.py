@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.sequential.export import PARTS
+from benchmarks.sequential.export import PARTS, Export
 from training.best_baselines import BASELINES, read_ranks
 from training.checkpoint import read_checkpoint_card
 from training.corpus.corpus import Corpus
 from training.corpus.split import Split
 from training.errors import TrainingError
+from training.evaluation.evaluation import KS
+from training.evaluation.metrics import hit_at_k
 from training.preparation import TEST_BASELINES
 from training.vectors import Int64
 
@@ -27,18 +29,26 @@ class BestBaseline:
     ranks: dict[str, Int64]
     """By part: the rank it gives the target of each window, shape ``(Q,)``."""
 
+    def hit_at(self, part: str) -> dict[str, float]:
+        """Return its Hit@K by cut-off, as a result tells it."""
+        return {str(k): hit_at_k(self.ranks[part], k) for k in KS}
 
-def read_best_baseline(run: Path, corpus: Corpus, split: Split) -> BestBaseline:
+
+def read_best_baseline(
+    run: Path, corpus: Corpus, split: Split, export: Export
+) -> BestBaseline:
     """Read it from the folder of a finished run.
 
     Args:
         run: the folder.
         corpus: whose items are ranked.
-        split: of it, whose windows are judged.
+        split: of it.
+        export: the windows on which it is judged.
 
     Raises:
         CheckpointError: there is no finished run.
-        TrainingError: it is of another corpus or split, or its ranks are missing.
+        TrainingError: it is of another corpus, split or stride, or its ranks are
+            missing.
     """
     card = read_checkpoint_card(run)
     found = (card["corpus"]["fingerprint"], card["split"]["fingerprint"])
@@ -56,4 +66,11 @@ def read_best_baseline(run: Path, corpus: Corpus, split: Split) -> BestBaseline:
     except (OSError, KeyError, ValueError) as error:
         msg = f"{run}: expected the ranks of its best baseline: {error}"
         raise TrainingError(msg) from error
+    for part, rank_Q in ranks.items():
+        if len(rank_Q) != len(export.windows[part]):
+            msg = (
+                f"{run}: expected ranks of {len(export.windows[part])} {part} windows, "
+                f"got {len(rank_Q)}: take a run with the default --stride"
+            )
+            raise TrainingError(msg)
     return BestBaseline(name=pool["baseline"], k=card["k"], ranks=ranks)

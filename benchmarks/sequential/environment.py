@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from training.errors import TrainingError
 from training.files import write_bytes
 
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
@@ -20,7 +21,7 @@ def make_environment(folder: Path) -> Path:
         Its Python.
 
     Raises:
-        subprocess.CalledProcessError: pip could not install the pins.
+        TrainingError: pip could not install the pins.
     """
     python = folder.absolute() / "bin" / "python"
     pins = REQUIREMENTS.read_bytes()
@@ -37,6 +38,10 @@ def make_environment(folder: Path) -> Path:
         # without: RecBole asks for libraries that these two models never import
         [*pip, "--no-deps", "--requirement", str(REQUIREMENTS)],
     ):
-        subprocess.run(command, check=True)  # noqa: S603 - fixed commands, no shell
+        try:
+            subprocess.run(command, check=True)  # noqa: S603 - fixed commands, no shell
+        except subprocess.CalledProcessError as error:
+            msg = f"{folder}: making the environment failed: {' '.join(command)}"
+            raise TrainingError(msg) from error
     write_bytes(made, mark)
     return python

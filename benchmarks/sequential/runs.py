@@ -15,6 +15,7 @@ from benchmarks.sequential.environment import make_environment
 from benchmarks.sequential.export import Export
 from benchmarks.sequential.results import figures
 from benchmarks.sequential.settings import Settings
+from training.errors import TrainingError
 
 _REPOSITORY = Path(__file__).parents[2]
 
@@ -39,7 +40,7 @@ class Runs:
         """Return a run's ranks and course, training it if that was never done.
 
         Raises:
-            subprocess.CalledProcessError: the training failed.
+            TrainingError: the training failed.
         """
         plain = json.dumps(settings.to_dict(), sort_keys=True)
         made_of = f"{self._export.fingerprint}\n{plain}".encode()
@@ -65,12 +66,16 @@ class Runs:
         ]
         # RecBole leaves logs where it works
         with tempfile.TemporaryDirectory() as scratch:
-            subprocess.run(  # noqa: S603 - a fixed command, no shell
-                command,
-                check=True,
-                cwd=scratch,
-                env={**os.environ, "PYTHONPATH": str(_REPOSITORY)},
-            )
+            try:
+                subprocess.run(  # noqa: S603 - a fixed command, no shell
+                    command,
+                    check=True,
+                    cwd=scratch,
+                    env={**os.environ, "PYTHONPATH": str(_REPOSITORY)},
+                )
+            except subprocess.CalledProcessError as error:
+                msg = f"training {settings} failed; what it said stands above"
+                raise TrainingError(msg) from error
 
 
 def summarize(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import typer
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from benchmarks import recipe_overlap
 from training.checkpoint import read_checkpoint_card
@@ -14,6 +14,7 @@ from training.corpus.corpus import Corpus
 from training.corpus.split import SplitConfig, split_documents
 from training.corpus.store import load_corpus, save_corpus
 from training.corpus.windows import cut_windows
+from training.errors import CorpusError
 from training.run import train
 
 pytestmark = pytest.mark.slow
@@ -61,13 +62,27 @@ def test_windows_of_known_documents_are_left_out(run: Path) -> None:
     assert found.num_windows - found.num_windows_without == len(windows) > 0
 
 
+def test_nothing_left_is_refused(run: Path) -> None:
+    corpus = load_corpus(run.parents[1] / "corpus")
+
+    with pytest.raises(CorpusError, match="every test document with windows is known"):
+        recipe_overlap.lifts_without(run, corpus, set(corpus.document_ids))
+
+
 def test_the_command_prints_a_row_for_each_run(run: Path) -> None:
     folder = run.parents[1]
+    before = sorted(path.name for path in run.iterdir())
     app = typer.Typer()
     app.command()(recipe_overlap.main)
-    told = [folder / "corpus", "--chosen-on", folder / "corpus", "--runs", run.parent]
 
-    found = CliRunner().invoke(app, [str(word) for word in told])
+    def call(runs: Path) -> Result:
+        told = (folder / "corpus", "--chosen-on", folder / "corpus", "--runs", runs)
+        return CliRunner().invoke(app, [str(word) for word in told])
+
+    found, nowhere = call(run.parent), call(folder / "nowhere")
 
     assert found.exit_code == 0, found.output
     assert "| one | " in found.output
+    assert sorted(path.name for path in run.iterdir()) == before
+    assert nowhere.exit_code == 1
+    assert "no finished run on tiny" in nowhere.output

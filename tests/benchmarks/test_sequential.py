@@ -4,12 +4,14 @@ import itertools
 import json
 import shutil
 from pathlib import Path
+from subprocess import CalledProcessError
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 import typer
+from safetensors.numpy import load_file, save_file
 from typer.testing import CliRunner, Result
 
 from benchmarks.sequential import __main__ as command
@@ -19,7 +21,7 @@ from benchmarks.sequential.examples import batches, blocks, padded, positions
 from benchmarks.sequential.export import Export, export_corpus
 from benchmarks.sequential.ranks import target_ranks
 from benchmarks.sequential.results import figures
-from benchmarks.sequential.settings import Settings
+from benchmarks.sequential.settings import Settings, grid
 from training.checkpoint import read_checkpoint_card
 from training.config import TrainingConfig
 from training.corpus.corpus import Corpus, CorpusCard
@@ -275,7 +277,7 @@ def test_the_baseline_of_a_run_comes_with_its_ranks(
     split = split_documents(corpus, SplitConfig(seed=3, validation=0.3, test=0.3))
     card = read_checkpoint_card(run)
 
-    found = read_best_baseline(run, corpus, split)
+    found = read_best_baseline(run, corpus, split, export)
 
     for part, key in (("validation", "evaluation"), ("test", "test_evaluation")):
         (pool,) = card[key]["pools"]
@@ -286,21 +288,38 @@ def test_the_baseline_of_a_run_comes_with_its_ranks(
     assert found.k == 10
 
 
-def test_a_run_on_another_split_is_refused(corpus: Corpus, run: Path) -> None:
+def test_a_run_on_another_split_is_refused(
+    corpus: Corpus, export: Export, run: Path
+) -> None:
     split = split_documents(corpus, SplitConfig(seed=4, validation=0.3, test=0.3))
 
     with pytest.raises(
         TrainingError, match=r"expected a run on tiny \(.*, split .*got"
     ):
-        read_best_baseline(run, corpus, split)
+        read_best_baseline(run, corpus, split, export)
 
 
-def test_a_run_without_its_ranks_is_refused(corpus: Corpus, run: Path) -> None:
+def test_a_run_with_ranks_of_other_windows_is_refused(
+    corpus: Corpus, export: Export, run: Path
+) -> None:
+    split = split_documents(corpus, SplitConfig(seed=3, validation=0.3, test=0.3))
+    ranks = load_file(run / TEST_BASELINES)
+    save_file({"index": np.tile(ranks["index"], 2)}, run / TEST_BASELINES)
+
+    with pytest.raises(
+        TrainingError, match=r"ranks of \d+ test windows, got \d+: take"
+    ):
+        read_best_baseline(run, corpus, split, export)
+
+
+def test_a_run_without_its_ranks_is_refused(
+    corpus: Corpus, export: Export, run: Path
+) -> None:
     split = split_documents(corpus, SplitConfig(seed=3, validation=0.3, test=0.3))
     (run / TEST_BASELINES).unlink()
 
     with pytest.raises(TrainingError, match="expected the ranks of its best baseline"):
-        read_best_baseline(run, corpus, split)
+        read_best_baseline(run, corpus, split, export)
 
 
 def test_the_command_trains_once_and_writes_the_one_chosen_on_validation(
@@ -355,6 +374,20 @@ def test_the_command_trains_once_and_writes_the_one_chosen_on_validation(
     assert pool["lift"]["value"] == 1.0 - pool["baseline_hit_at"]["10"]
 
 
+def test_a_training_that_fails_is_named(
+    export: Export, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(command: list[str], **_: object) -> None:
+        raise CalledProcessError(1, command)
+
+    fake = SimpleNamespace(run=fail, CalledProcessError=CalledProcessError)
+    monkeypatch.setattr(runs, "subprocess", fake)
+    monkeypatch.setattr(runs, "make_environment", lambda folder: folder / "python")
+
+    with pytest.raises(TrainingError, match=r"training .*GRU4Rec.* failed"):
+        runs.Runs(export, tmp_path, tmp_path).run(grid("GRU4Rec", "blocks", 0)[0])
+
+
 def call(*told: object) -> Result:
     app = typer.Typer()
     app.command()(command.main)
@@ -396,4 +429,12 @@ def test_the_environment_is_made_once_for_the_same_pins(
     pins = environment.REQUIREMENTS
     torch_pin = next(p for p in pins.read_text().splitlines() if p.startswith("torch"))
     assert called == [str(folder), torch_pin, str(pins)]
+
+    def fail(command: list[str], **_: object) -> None:
+        raise CalledProcessError(1, command)
+
+    fake = SimpleNamespace(run=fail, CalledProcessError=CalledProcessError)
+    monkeypatch.setattr(environment, "subprocess", fake)
+    with pytest.raises(TrainingError, match=r"making the environment failed: .*venv"):
+        environment.make_environment(tmp_path / "other")
     assert python == folder / "bin" / "python"

@@ -41,6 +41,19 @@ def test_a_reader_never_sees_half_a_file(
     assert path.read_bytes() == b"old"
 
 
+def test_what_cannot_be_written_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError):  # noqa: PT011 - raised by this test
+        write_bytes(tmp_path / "a.bin", b"new")
+
+    assert names(tmp_path) == []
+
+
 def test_json_comes_back_as_it_was(tmp_path: Path) -> None:
     told = {"a": [1, 2.5, None], "ü": "text", "b": True}
 
@@ -188,7 +201,7 @@ with new_folder(Path(sys.argv[1])) as new:
         assert other.stdout is not None
         assert other.stdout.readline() == "writing\n"
         with (
-            pytest.raises(ProjectError, match=r"folder: another process is writing it"),
+            pytest.raises(ProjectError, match=r"folder: it is being written already"),
             new_folder(path),
         ):
             pass
@@ -196,6 +209,31 @@ with new_folder(Path(sys.argv[1])) as new:
 
     assert other.returncode == 0
     assert names(path) == ["a"]
+
+
+def test_a_link_to_a_folder_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "data" / "mine").mkdir(parents=True)
+    (tmp_path / "mine").symlink_to(tmp_path / "data" / "mine")
+
+    for _ in range(2):
+        with new_folder(tmp_path / "mine") as new:
+            (new / "a").write_text("a")
+
+    assert (tmp_path / "mine").is_symlink()
+    assert names(tmp_path / "mine") == ["a"]
+    assert names(tmp_path / "data") == [".mine.lock", "mine"]
+
+
+def test_a_file_is_not_replaced_by_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+
+    with (
+        pytest.raises(ProjectError, match=r"file: expected a folder, .* found a file"),
+        new_folder(tmp_path / "file"),
+    ):
+        pass
+
+    assert (tmp_path / "file").read_text() == "mine"
 
 
 def test_a_writer_may_write_within_its_own_block(tmp_path: Path) -> None:

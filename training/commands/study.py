@@ -15,10 +15,11 @@ from training.commands.runs import RUNS, Recipe, RunsFolder
 from training.config import DEFAULT_RECIPES
 from training.corpus.store import load_corpus
 from training.models.config import Architecture
+from training.study.foreign import foreign_rows, read_foreign
 from training.study.grid import run_grid
 from training.study.report import write_study
-from training.study.results import Result, read_foreign, read_results
-from training.study.summary import PARTS, foreign_rows, rows_of, verdicts
+from training.study.results import Result, read_results
+from training.study.summary import PARTS, rows_of, verdicts
 
 STUDIES = Path("artifacts/studies")
 """Folder of the studies, unless an option says another."""

@@ -11,12 +11,12 @@ from training.files import write_bytes
 from training.finding import THRESHOLDS
 from training.report import environment
 from training.study.figures import draw_study
+from training.study.foreign import foreign_rows
 from training.study.results import Result, same_ground
 from training.study.summary import (
     MIN_SEEDS,
     Part,
     Row,
-    foreign_rows,
     rows_of,
     verdicts,
 )

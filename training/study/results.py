@@ -11,7 +11,7 @@ from training.config import TrainingConfig
 from training.corpus.corpus import Corpus
 from training.errors import TrainingError
 from training.evaluation.suite import PROTOCOL
-from training.files import read_json, read_versioned, write_json
+from training.files import read_versioned, write_json
 from training.models.config import Architecture
 from training.preparation import GROUND_OPTIONS
 from training.runs import ground
@@ -20,9 +20,6 @@ FORMAT: Final = 1
 
 RESULTS: Final = "results"
 """Folder of the small files, within that of the study."""
-
-FOREIGN: Final = "sequential"
-"""Folder of results of other libraries, within that of the study."""
 
 Result = Mapping[str, Any]
 """What `result_of` returns, as plain JSON types."""
@@ -62,9 +59,6 @@ _CORPUS: Final = (
 
 
 _REQUIRED: Final = {"architecture", "seed", "wall_s", "corpus", *_COPIED}
-
-
-_PARTS: Final = ("evaluation", "test_evaluation")
 
 
 def result_of(card: Mapping[str, Any], *, wall_s: float | None) -> dict[str, Any]:
@@ -187,70 +181,6 @@ def _require_same(
 
 def _all(folder: Path) -> list[dict[str, Any]]:
     return [_read(path) for path in sorted((folder / RESULTS).glob("*.json"))]
-
-
-def read_foreign(folder: Path, first: Result) -> list[dict[str, Any]]:
-    """Read the results of models of other libraries on the same windows.
-
-    Args:
-        folder: of the study; they lie in its folder `FOREIGN`, where
-            `benchmarks.sequential` leaves them.
-        first: one of our own results; those on another corpus or split, or on other
-            windows of it, are left out.
-
-    Raises:
-        TrainingError: a file cannot be read, its lift is over another baseline than
-            that of ``first``, or one model comes with different settings.
-    """
-    found: list[dict[str, Any]] = []
-    wanted = (
-        first["corpus"]["fingerprint"],
-        first["split"]["fingerprint"],
-        *_of_parts(first, "num_windows"),
-    )
-    for path in sorted((folder / FOREIGN).glob("*.json")):
-        try:
-            result: dict[str, Any] = read_json(path)
-            on = (
-                result["fingerprint"],
-                result["split"]["fingerprint"],
-                *_of_parts(result, "num_windows"),
-            )
-            over = _of_parts(result, "baseline")
-        except (ValueError, KeyError, TypeError) as error:
-            msg = f"{path}: no result of another library: {error}"
-            raise TrainingError(msg) from error
-        if on != wanted:
-            continue
-        best = _of_parts(first, "baseline")
-        if over != best:
-            msg = (
-                f"{path}: expected its lift over {best[0]}, got {over[0]}: make it "
-                "again with --run of a run of this study"
-            )
-            raise TrainingError(msg)
-        found.append(result)
-    _refuse_other_settings(found)
-    return found
-
-
-def _of_parts(result: Result, name: str) -> list[Any]:
-    """Return a figure of the first pool on validation and on test."""
-    return [result[part]["pools"][0][name] for part in _PARTS]
-
-
-def _refuse_other_settings(results: Sequence[Result]) -> None:
-    """Refuse results of one foreign model that are more than seeds of it."""
-    settings: dict[tuple[str, str], dict[str, Any]] = {}
-    for result in results:
-        name = (result["model"], result["library"])
-        found = dict(result["settings"]) | {"seed": None}
-        if settings.setdefault(name, found) != found:
-            msg = (
-                f"{result['model']} ({result['library']}): results with other settings "
-                "are no seeds of one model; take those away that are not meant"
-            )
-            raise TrainingError(msg)
 
 
 def _read(path: Path) -> dict[str, Any]:

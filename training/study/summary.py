@@ -123,13 +123,6 @@ def rows_of(results: Sequence[Result]) -> list[Row]:
     ]
 
 
-def foreign_rows(results: Sequence[Result]) -> list[Row]:
-    """Group results of models of other libraries, as `read_foreign` returns them."""
-    return rows_of(
-        [{**r, "architecture": f"{r['model']} ({r['library']})"} for r in results]
-    )
-
-
 def _figures(pools: Sequence[Mapping[str, Any]], k: int) -> PoolFigures:
     """Put the same pool of several seeds together."""
     lifts = [Estimate.from_plain(pool["lift"]) for pool in pools]

@@ -8,10 +8,8 @@ import pytest
 from training.checkpoint import read_checkpoint_card
 from training.errors import TrainingError
 from training.study.results import (
-    FOREIGN,
     RESULTS,
     find_result,
-    read_foreign,
     result_of,
     same_ground,
     write_result,
@@ -57,54 +55,6 @@ def test_a_damaged_result_is_named(tmp_path: Path, content: str, words: str) -> 
 
     with pytest.raises(TrainingError, match=words):
         find_result(tmp_path, "mine")
-
-
-def test_results_of_other_libraries_are_those_of_this_corpus(
-    make_result: MakeResult, make_foreign: MakeResult, tmp_path: Path
-) -> None:
-    own = make_result()
-    (tmp_path / FOREIGN).mkdir()
-    here = own["corpus"]["fingerprint"]
-    for name, fingerprint, more in (
-        ("SASRec", here, 0),
-        ("GRU4Rec", "other", 0),
-        ("other windows", here, 1),
-    ):
-        foreign = make_foreign(model=name, fingerprint=fingerprint)
-        foreign["test_evaluation"]["pools"][0]["num_windows"] += more
-        (tmp_path / FOREIGN / f"{name}.json").write_text(json.dumps(foreign))
-
-    assert [r["model"] for r in read_foreign(tmp_path, own)] == ["SASRec"]
-    assert read_foreign(tmp_path / "nowhere", own) == []
-    (tmp_path / FOREIGN / "broken.json").write_text("{}")
-    with pytest.raises(TrainingError, match=r"broken\.json: no result of another"):
-        read_foreign(tmp_path, own)
-
-
-def test_a_foreign_lift_over_another_baseline_is_named(
-    make_result: MakeResult, make_foreign: MakeResult, tmp_path: Path
-) -> None:
-    (tmp_path / FOREIGN).mkdir()
-    foreign = make_foreign()
-    foreign["evaluation"]["pools"][0]["baseline"] = "another"
-    (tmp_path / FOREIGN / "a.json").write_text(json.dumps(foreign))
-
-    with pytest.raises(TrainingError, match=r"a\.json: .* got another: make it again"):
-        read_foreign(tmp_path, make_result())
-
-
-def test_other_settings_of_a_foreign_model_are_no_seeds_of_it(
-    make_result: MakeResult, make_foreign: MakeResult, tmp_path: Path
-) -> None:
-    (tmp_path / FOREIGN).mkdir()
-    for seed, width in ((0, 64), (1, 64), (2, 128)):
-        foreign = make_foreign(seed=seed, settings={"seed": seed, "width": width})
-        (tmp_path / FOREIGN / f"{seed}.json").write_text(json.dumps(foreign))
-
-    with pytest.raises(TrainingError, match=r"SASRec \(a library 1\.0\): .* settings"):
-        read_foreign(tmp_path, make_result())
-    (tmp_path / FOREIGN / "2.json").unlink()
-    assert len(read_foreign(tmp_path, make_result())) == 2
 
 
 def test_a_result_of_an_unknown_network_is_named(
