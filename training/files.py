@@ -86,9 +86,13 @@ def only_writer(path: Path) -> Iterator[None]:
     of the same thread for the same path is let in.
 
     Raises:
-        ProjectError: it is being written already.
+        ProjectError: it is being written already, or is the folder that this process
+            works in, which cannot be replaced under its feet.
     """
     path = path.resolve()
+    if path == Path.cwd():
+        msg = f"{path}: expected another folder than that of this command itself"
+        raise ProjectError(msg)
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path.with_name(f".{path.name}.lock"), is_singleton=True)
     try:
@@ -111,7 +115,7 @@ def new_folder(path: Path) -> Iterator[Path]:
     above it that were missing. A link is followed.
 
     Raises:
-        ProjectError: it is being written already, or it is no folder.
+        ProjectError: it is no folder, or `only_writer` refuses it.
     """
     path = path.resolve()
     if path.exists() and not path.is_dir():

@@ -67,8 +67,20 @@ def environment(*, autoescape: bool) -> Environment:
     found.filters["interval"] = interval
     found.filters["points"] = lambda gain: points(Estimate.from_plain(gain))
     found.filters["estimate"] = points
+    found.filters["leaked_share"] = leaked_share
     found.filters["as_is"] = Markup
     return found
+
+
+def leaked_share(evaluation: Mapping[str, Any]) -> float:
+    """Return the share of an evaluation's windows that were left out as leaked.
+
+    Example:
+        >>> leaked_share({"num_leaked": 5, "pools": [{"num_windows": 95}]})
+        0.05
+    """
+    left_out: int = evaluation["num_leaked"]
+    return left_out / (left_out + int(evaluation["pools"][0]["num_windows"]))
 
 
 def interval(plain: Mapping[str, float | None]) -> str:

@@ -224,6 +224,18 @@ def test_a_link_to_a_folder_is_followed(tmp_path: Path) -> None:
     assert names(tmp_path / "data") == [".mine.lock", "mine"]
 
 
+def test_the_folder_of_the_process_itself_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    with (
+        pytest.raises(ProjectError, match="than that of this command itself"),
+        new_folder(Path()),
+    ):
+        pass
+
+
 def test_a_file_is_not_replaced_by_a_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
 

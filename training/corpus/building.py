@@ -20,7 +20,7 @@ from training.corpus.parts import Parts, Progress, ignore_progress
 from training.corpus.store import save_streamed
 from training.corpus.text import Document
 from training.corpus.unique import text_keys, unique_documents
-from training.errors import CorpusError, ProjectError
+from training.errors import CorpusError
 from training.files import only_writer
 from training.vectors import (
     CONTEXT_LENGTH,
@@ -229,13 +229,9 @@ def scratch_folder(folder: Path, purpose: str) -> Iterator[Path]:
     What a killed process left for the same purpose goes first.
 
     Raises:
-        ProjectError: ``folder`` is being written already, or is the one that this
-            process works in, which cannot be replaced.
+        ProjectError: `only_writer` refuses ``folder``.
     """
     folder = folder.resolve()
-    if folder == Path.cwd():
-        msg = f"{folder}: expected another folder than that of this command itself"
-        raise ProjectError(msg)
     scratch = folder.with_name(f".{folder.name}.{purpose}.scratch")
     with only_writer(folder):
         shutil.rmtree(scratch, ignore_errors=True)

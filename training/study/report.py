@@ -13,13 +13,7 @@ from training.report import environment
 from training.study.figures import draw_study
 from training.study.foreign import foreign_rows
 from training.study.results import Result, same_ground
-from training.study.summary import (
-    MIN_SEEDS,
-    Part,
-    Row,
-    rows_of,
-    verdicts,
-)
+from training.study.summary import MIN_SEEDS, Part, Row, rows_of, verdicts
 
 FIGURE: Final = "study.svg"
 

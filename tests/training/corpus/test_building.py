@@ -17,7 +17,7 @@ from training.corpus.parts import Parts
 from training.corpus.store import load_corpus
 from training.corpus.text import Document
 from training.corpus.unique import row_keys
-from training.errors import CorpusError, ProjectError, VectorError
+from training.errors import CorpusError, VectorError
 from training.vectors import Float32
 
 CARD = CorpusCard(name="test", encoder="letters", source="made up")
@@ -238,18 +238,6 @@ def test_what_a_killed_process_left_goes(tmp_path: Path) -> None:
         assert list(scratch.iterdir()) == []
 
     assert left_behind(tmp_path) == [other.name]
-
-
-def test_the_folder_of_the_process_itself_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-
-    with (
-        pytest.raises(ProjectError, match="than that of this command itself"),
-        scratch_folder(Path(), "rows"),
-    ):
-        pass
 
 
 @pytest.mark.slow
