@@ -29,7 +29,7 @@ pytest: $(VENV)/.dev ## the tests, with branch coverage
 	$(BIN)/pytest --cov --cov-report=term
 
 bench: $(VENV)/.dev ## the benchmarks; the report goes to benchmarks/reports
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.speed
 
 lock: ## write the pinned requirements anew, from pyproject.toml
 	rm -rf $(VENV)-lock && $(PYTHON) -m venv $(VENV)-lock

@@ -11,19 +11,19 @@ from typing import Final
 import torch
 from threadpoolctl import threadpool_limits
 
-from app.batcher import Batcher, QueueFullError
-from app.bundle import load_bundle
-from app.engine import Answer, Engine, Query
-from app.golden import check_golden
-from app.hitk import Hitk
-from app.index import set_index_threads
+from app.bundle.bundle import load_bundle
+from app.bundle.index import set_index_threads
+from app.hitk.report import Hitk
+from app.hitk.validator import Validator
+from app.inference.batcher import Batcher, QueueFullError
+from app.inference.engine import Answer, Engine, Query
+from app.inference.golden import check_golden
+from app.inference.threads import usable_cpus
 from app.metrics import Metrics
-from app.options import Limits
-from app.problems import DEADLINE_EXCEEDED, NOT_READY, OVERLOADED, ProblemError
-from app.registry import Registry
+from app.release.registry import Registry
 from app.settings import Settings
-from app.threads import usable_cpus
-from app.validation import Validator
+from app.wire.options import Limits
+from app.wire.problems import DEADLINE_EXCEEDED, NOT_READY, OVERLOADED, ProblemError
 from training.errors import ProjectError
 
 log = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import typer.main
 
-from app.commands import nextvec
+from app.commands.main import nextvec
 from training.config import option_defaults, option_help, recipe_names
 
 ROOT = Path(__file__).parent.parent

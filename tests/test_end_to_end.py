@@ -7,8 +7,8 @@ import pytest
 from fastapi.testclient import TestClient
 from typer.testing import CliRunner
 
-from app.commands import nextvec
-from app.factory import create_app
+from app.api.app import create_app
+from app.commands.main import nextvec
 from app.settings import Settings
 from training.corpus.store import load_corpus
 

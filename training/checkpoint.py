@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
@@ -135,40 +134,3 @@ def read_checkpoint_card(folder: Path) -> dict[str, Any]:
 def model_settings(config: ModelConfig) -> dict[str, Any]:
     """Return the part of a card that rebuilds the network."""
     return asdict(config)
-
-
-@torch.inference_mode()
-def predict(
-    model: NextVectorModel,
-    context_QTD: Tensor,
-    length_Q: Tensor,
-    *,
-    block: int = 64,
-) -> Tensor:
-    """Predict for many contexts, a block at a time.
-
-    Args:
-        model: in evaluation mode.
-        context_QTD: in the model's space, padded at the end.
-        length_Q: vectors in each context.
-        block: contexts at a time.
-
-    Returns:
-        Unit vectors, shape ``(Q, D)``, on the model's device.
-    """
-    device = next(model.parameters()).device
-    parts = [
-        model.predict(
-            context_QTD[start : start + block].to(device),
-            length_Q[start : start + block].to(device),
-        )
-        for start in range(0, len(context_QTD), block)
-    ]
-    if not parts:
-        return torch.empty(0, model.config.dim, device=device)
-    return torch.cat(parts)
-
-
-def as_tensor(array: np.ndarray) -> Tensor:
-    """Return a tensor over the same memory, copied only if that cannot be written."""
-    return torch.from_numpy(array if array.flags.writeable else array.copy())

@@ -14,12 +14,22 @@ from typing import Any, Final, Literal, Self, get_args
 from training.corpus.corpus import Kind
 from training.corpus.split import SplitConfig
 from training.errors import TrainingError
-from training.losses import LossWeights
 from training.models.config import Architecture, ModelConfig
 from training.transform import TransformConfig, TransformKind
 
 Device = Literal["auto", "cpu", "cuda"]
 SelectionPool = Literal["auto", "targets", "documents", "index"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LossWeights:
+    """How much each term counts."""
+
+    mse: float
+    cosine: float
+    infonce: float
+    temperature: float
+    gce_q: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,10 +33,19 @@ def write_bytes(path: Path, data: bytes) -> None:
     _sync_folder(path.parent)
 
 
-def write_json(path: Path, data: Any) -> None:  # noqa: ANN401 - anything orjson takes
-    """Write ``data`` as indented JSON, whole or not at all."""
-    options = orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY
-    write_bytes(path, orjson.dumps(data, option=options | orjson.OPT_APPEND_NEWLINE))
+def write_json(path: Path, data: Any, *, indent: bool = True) -> None:  # noqa: ANN401 - anything orjson takes
+    """Write ``data`` as JSON, whole or not at all.
+
+    Args:
+        path: the file.
+        data: anything orjson takes, and arrays.
+        indent: for people; False writes one line, for results kept under version
+            control, whose lines nobody reads.
+    """
+    options = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE
+    if indent:
+        options |= orjson.OPT_INDENT_2
+    write_bytes(path, orjson.dumps(data, option=options))
 
 
 def read_json(path: Path) -> Any:  # noqa: ANN401 - the caller knows the form

@@ -7,14 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from training.checkpoint import load_checkpoint, predict
+from training.checkpoint import load_checkpoint
 from training.config import TrainingConfig
 from training.corpus.store import load_corpus
 from training.corpus.unique import UInt64
 from training.errors import CheckpointError, VectorError
 from training.evaluation.evaluation import Evaluation
 from training.listener import Listener, Silence
-from training.preparation import TRAINED, Preparation
+from training.models.model import predict
+from training.preparation.preparation import TRAINED, Preparation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

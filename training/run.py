@@ -12,25 +12,25 @@ import torch
 from filelock import FileLock, Timeout
 from torch import Tensor
 
-from training.best_baselines import BestBaselines
-from training.checkpoint import CARD, FORMAT, model_settings, predict
+from training.checkpoint import CARD, FORMAT, model_settings
 from training.config import TrainingConfig
 from training.corpus.corpus import Corpus
-from training.diagnosis import findings
 from training.errors import TrainingError
 from training.evaluation.diagnostics import diagnose
 from training.evaluation.evaluation import Evaluation, Judge
 from training.evaluation.readiness import assess
 from training.evaluation.suite import PROTOCOL, Suite, build_suite
-from training.examples import choose_examples
 from training.files import read_json, write_json
-from training.history import write_history
+from training.fit.loop import Trained, fit
+from training.fit.state import STATE
 from training.listener import Listener, Silence
-from training.loop import Trained, fit
-from training.models.model import NextVectorModel
-from training.preparation import Preparation
-from training.report import write_report
-from training.state import STATE
+from training.models.model import NextVectorModel, predict
+from training.preparation.best_baselines import BestBaselines
+from training.preparation.preparation import Preparation
+from training.reporting.diagnosis import findings
+from training.reporting.examples import choose_examples
+from training.reporting.history import write_history
+from training.reporting.page import write_report
 
 OPTIONS: Final = "options.json"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from app.problems import MEDIA_TYPE, PROBLEM_TYPES
+from app.wire.problems import MEDIA_TYPE, PROBLEM_TYPES
 
 if TYPE_CHECKING:
     from fastapi.testclient import TestClient

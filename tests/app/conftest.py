@@ -12,19 +12,17 @@ import torch
 from fastapi.testclient import TestClient
 from safetensors.numpy import save_file
 
-from app.bundle import load_bundle
-from app.bundling import build_bundle
-from app.engine import Engine
-from app.factory import create_app
-from app.registry import Registry
+from app.api.app import create_app
+from app.bundle.bundle import load_bundle
+from app.inference.engine import Engine
+from app.release.building import build_bundle
+from app.release.registry import Registry
 from app.settings import Settings
 from training.checkpoint import (
     CARD,
     FORMAT,
     WEIGHTS,
-    as_tensor,
     model_settings,
-    predict,
     save_weights,
 )
 from training.corpus.corpus import Corpus, CorpusCard
@@ -37,7 +35,7 @@ from training.evaluation.suite import build_suite
 from training.evaluation.suite_store import save_suite
 from training.files import write_json
 from training.models.config import ModelConfig
-from training.models.model import NextVectorModel
+from training.models.model import NextVectorModel, predict
 from training.transform import Transform, TransformConfig
 from training.vectors import l2_normalize
 
@@ -70,7 +68,7 @@ def make_run(corpus: Corpus, folder: Path, corpus_folder: Path | None) -> None:
     torch.manual_seed(0)
     config = ModelConfig(dim=corpus.dim, hidden_size=8, num_slots=4)
     model = NextVectorModel(config).eval()
-    context_QTD = as_tensor(suite.windows.contexts(vectors_ND.numpy()))
+    context_QTD = torch.from_numpy(suite.windows.contexts(vectors_ND.numpy()))
     length_Q = torch.from_numpy(suite.windows.lengths)
     last = WeightedMean((1.0,))
     judge = Judge(vectors_ND, groups, suite)

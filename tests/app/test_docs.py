@@ -7,18 +7,18 @@ from pathlib import Path
 import pytest
 from fastapi.routing import APIRoute
 
-from app.manifest import Golden, Manifest
+from app.api.openapi import openapi_document
+from app.api.routes.health import health_router
+from app.api.routes.info import info_router
+from app.api.routes.metrics import metrics_router
+from app.api.routes.pages import pages_router
+from app.api.routes.predict import predict_router
+from app.bundle.manifest import Golden, Manifest
 from app.metrics import Metrics
-from app.openapi import openapi_document
-from app.options import OPTION_NAMES
-from app.problems import PROBLEM_TYPES, ProblemType
-from app.routes.health import health_router
-from app.routes.info import info_router
-from app.routes.metrics import metrics_router
-from app.routes.pages import pages_router
-from app.routes.predict import predict_router
 from app.service import Service
 from app.settings import Settings
+from app.wire.options import OPTION_NAMES
+from app.wire.problems import PROBLEM_TYPES, ProblemType
 
 DOCS = Path(__file__).parents[2] / "docs"
 

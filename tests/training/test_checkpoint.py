@@ -15,17 +15,15 @@ from training.checkpoint import (
     CARD,
     FORMAT,
     WEIGHTS,
-    as_tensor,
     load_checkpoint,
     model_settings,
-    predict,
     save_weights,
     weights_bytes,
 )
 from training.errors import CheckpointError
 from training.files import write_json
 from training.models.config import Architecture, ModelConfig
-from training.models.model import NextVectorModel
+from training.models.model import NextVectorModel, predict
 from training.transform import Transform, TransformConfig
 from training.vectors import l2_normalize
 
@@ -299,15 +297,3 @@ def test_predicting_for_nothing_gives_nothing(tmp_path: Path) -> None:
     predicted = predict(model, torch.empty(0, 9, 5), empty)
 
     assert predicted.shape == (0, 5)
-
-
-def test_a_read_only_array_is_copied_and_another_is_not() -> None:
-    array = np.arange(3)
-    fixed = np.arange(3)
-    fixed.flags.writeable = False
-
-    tensors = as_tensor(array), as_tensor(fixed)
-
-    array[0] = 9
-    assert tensors[0].tolist() == [9, 1, 2]
-    assert tensors[1].tolist() == [0, 1, 2]

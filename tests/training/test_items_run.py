@@ -12,7 +12,7 @@ from training.corpus.corpus import Corpus, CorpusCard
 from training.corpus.store import load_corpus, save_corpus
 from training.errors import CorpusError
 from training.listener import Silence
-from training.preparation import Preparation
+from training.preparation.preparation import Preparation
 from training.rejudge import judge_checkpoint
 from training.run import train
 from training.vectors import l2_normalize

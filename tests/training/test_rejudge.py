@@ -17,7 +17,7 @@ from training.errors import (
 )
 from training.evaluation.evaluation import Evaluation
 from training.files import write_json
-from training.preparation import TRAINED
+from training.preparation.preparation import TRAINED
 from training.rejudge import judge_checkpoint
 
 

@@ -15,11 +15,11 @@ from training.config import TrainingConfig
 from training.corpus.corpus import Corpus
 from training.errors import CorpusError, TrainingError
 from training.files import read_json, write_json
+from training.fit.monitor import selection_score
+from training.fit.state import STATE
 from training.listener import Epoch, Silence
-from training.monitor import selection_score
-from training.preparation import Preparation
+from training.preparation.preparation import Preparation
 from training.run import OPTIONS, is_finished, run_name, train
-from training.state import STATE
 
 
 class Interrupted(Exception):  # noqa: N818 - not an error of the code under test

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from training.config import TrainingConfig
 from training.corpus.corpus import Corpus
 from training.listener import Silence
-from training.preparation import Preparation
+from training.preparation.preparation import Preparation
 from training.transform import Transform, TransformConfig, TransformKind
 from training.vectors import Float32, l2_normalize
 

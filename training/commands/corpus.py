@@ -20,14 +20,19 @@ from training.corpus.building import (
     parts_from_documents,
     scratch_folder,
 )
-from training.corpus.chunking import PASSAGE_WORDS
 from training.corpus.corpus import CorpusCard
-from training.corpus.encoders import DEFAULT_ENCODER, Encoder, get_encoder
-from training.corpus.importing import read_vectors
-from training.corpus.movielens import ItemSample
-from training.corpus.samples import SAMPLES, get_sample, read_sample, sample_card
+from training.corpus.samples.movielens import ItemSample
+from training.corpus.samples.samples import (
+    SAMPLES,
+    get_sample,
+    read_sample,
+    sample_card,
+)
 from training.corpus.store import load_corpus
-from training.corpus.text import Document, read_documents
+from training.corpus.text.chunking import PASSAGE_WORDS
+from training.corpus.text.encoders import DEFAULT_ENCODER, Encoder, get_encoder
+from training.corpus.text.text import Document, read_documents
+from training.corpus.vectors.importing import read_vectors
 from training.errors import CorpusError
 
 DOWNLOADS = Path("artifacts/downloads")

@@ -12,7 +12,7 @@ from rich.table import Table
 from training.commands.console import console
 from training.corpus.building import LONG_DOCUMENT
 from training.corpus.corpus import Corpus
-from training.corpus.item_sequences import LONG_SEQUENCE
+from training.corpus.items.sequences import LONG_SEQUENCE
 from training.corpus.store import read_card
 from training.errors import CorpusError
 

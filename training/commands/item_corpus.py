@@ -15,24 +15,24 @@ from training.commands.corpus_folder import (
     print_summary,
 )
 from training.corpus.building import scratch_folder
-from training.corpus.cooccurrence import CooccurrenceConfig
 from training.corpus.corpus import CorpusCard
-from training.corpus.item_building import (
+from training.corpus.items.building import (
     build_item_corpus,
     read_item_texts,
     unique_sequences,
 )
-from training.corpus.item_events import EventColumns, read_events
-from training.corpus.item_sequences import ItemSequences
-from training.corpus.item_vectors import (
+from training.corpus.items.cooccurrence import CooccurrenceConfig
+from training.corpus.items.events import EventColumns, read_events
+from training.corpus.items.sequences import ItemSequences
+from training.corpus.items.vectors import (
     COOCCURRENCE,
     ItemVectors,
     make_item_vectors,
     read_item_vectors,
     require_every_item,
 )
-from training.corpus.movielens import ItemSample, read_item_sample
-from training.corpus.samples import item_sample_card
+from training.corpus.samples.movielens import ItemSample, read_item_sample
+from training.corpus.samples.samples import item_sample_card
 from training.corpus.split import SplitConfig
 from training.errors import CorpusError
 

@@ -17,11 +17,10 @@ from training.commands.tables import (
 )
 from training.config import DEFAULT_RECIPES, read_recipe, recipe_names
 from training.corpus.store import load_corpus
-from training.diagnosis import RULES, findings
-from training.evaluation.readiness import points
-from training.evaluation.statistics import Estimate
-from training.preparation import SHARED
+from training.evaluation.statistics import Estimate, points
+from training.preparation.preparation import SHARED
 from training.rejudge import judge_checkpoint
+from training.reporting.diagnosis import RULES, findings
 from training.run import is_finished, run_name
 from training.run import train as train_run
 from training.runs import best_run, finished_runs, ground

@@ -5,9 +5,8 @@ from typing import Any
 
 from rich.table import Table
 
-from training.evaluation.readiness import points
-from training.evaluation.statistics import Estimate
-from training.report import percent
+from training.evaluation.statistics import Estimate, points
+from training.reporting.formats import percent
 
 
 def result_table(card: dict[str, Any]) -> Table:

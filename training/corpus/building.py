@@ -9,16 +9,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from training.corpus.chunking import PASSAGE_WORDS, split_passages
 from training.corpus.coherence import (
     coherent_documents,
     mean_coherence,
 )
 from training.corpus.corpus import Corpus, CorpusCard
-from training.corpus.encoders import Encoder
 from training.corpus.parts import Parts, Progress, ignore_progress
 from training.corpus.store import save_streamed
-from training.corpus.text import Document
+from training.corpus.text.chunking import PASSAGE_WORDS, split_passages
+from training.corpus.text.encoders import Encoder
+from training.corpus.text.text import Document
 from training.corpus.unique import text_keys, unique_documents
 from training.errors import CorpusError
 from training.files import only_writer

@@ -1,13 +1,12 @@
 """Go or no-go: the seed's thresholds, and what they forgot to ask."""
 
-import math
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from training.corpus.corpus import Kind
 from training.evaluation.evaluation import Evaluation
 from training.evaluation.pools import POOLS, TARGETS_POOL_SIZE
-from training.evaluation.statistics import Estimate
+from training.evaluation.statistics import Estimate, points
 from training.evaluation.suite import PRIMARY_POOL
 
 THRESHOLDS: Final = {1: 0.30, 5: 0.55, 10: 0.70}
@@ -123,18 +122,3 @@ def _thresholds(evaluation: Evaluation) -> list[Check]:
             )
         )
     return checks
-
-
-def points(gain: Estimate) -> str:
-    """Write a difference of shares in percentage points.
-
-    Example:
-        >>> points(Estimate(value=0.012, low=-0.003, high=0.027))
-        '+1.2 points [-0.3, +2.7]'
-    """
-    if math.isinf(gain.low):
-        return f"{100 * gain.value:+.1f} points (too few documents for an interval)"
-    return (
-        f"{100 * gain.value:+.1f} points "
-        f"[{100 * gain.low:+.1f}, {100 * gain.high:+.1f}]"
-    )

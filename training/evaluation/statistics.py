@@ -73,3 +73,18 @@ def estimate(
     means = (times @ sums) / (times @ counts)
     low, high = np.percentile(means, [2.5, 97.5])
     return Estimate(value=value, low=float(low), high=float(high))
+
+
+def points(gain: Estimate) -> str:
+    """Write a difference of shares in percentage points.
+
+    Example:
+        >>> points(Estimate(value=0.012, low=-0.003, high=0.027))
+        '+1.2 points [-0.3, +2.7]'
+    """
+    if math.isinf(gain.low):
+        return f"{100 * gain.value:+.1f} points (too few documents for an interval)"
+    return (
+        f"{100 * gain.value:+.1f} points "
+        f"[{100 * gain.low:+.1f}, {100 * gain.high:+.1f}]"
+    )

@@ -72,3 +72,35 @@ class NextVectorModel(nn.Module):
         last_B1H = features_BTH.gather(1, index_B1H)
         prediction_B1D: Tensor = self.head(context_BTD, last_B1H, last_B1)
         return prediction_B1D[:, 0]
+
+
+@torch.inference_mode()
+def predict(
+    model: NextVectorModel,
+    context_QTD: Tensor,
+    length_Q: Tensor,
+    *,
+    block: int = 64,
+) -> Tensor:
+    """Predict for many contexts, a block at a time.
+
+    Args:
+        model: in evaluation mode.
+        context_QTD: in the model's space, padded at the end.
+        length_Q: vectors in each context.
+        block: contexts at a time.
+
+    Returns:
+        Unit vectors, shape ``(Q, D)``, on the model's device.
+    """
+    device = next(model.parameters()).device
+    parts = [
+        model.predict(
+            context_QTD[start : start + block].to(device),
+            length_Q[start : start + block].to(device),
+        )
+        for start in range(0, len(context_QTD), block)
+    ]
+    if not parts:
+        return torch.empty(0, model.config.dim, device=device)
+    return torch.cat(parts)

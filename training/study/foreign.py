@@ -31,7 +31,7 @@ def read_foreign(folder: Path, first: Result) -> list[dict[str, Any]]:
 
     Args:
         folder: of the study; they lie in its folder `FOREIGN`, where
-            `benchmarks.sequential` leaves them.
+            `benchmarks.peers` leaves them.
         first: one of our own results; those on another corpus or split, or on other
             windows of it, are left out.
 

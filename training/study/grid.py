@@ -7,7 +7,7 @@ from pathlib import Path
 from training.config import TrainingConfig
 from training.corpus.corpus import Corpus
 from training.listener import Listener
-from training.preparation import SHARED
+from training.preparation.preparation import SHARED
 from training.run import run_name, train
 from training.study.results import (
     Result,

@@ -8,8 +8,8 @@ from markupsafe import Markup
 
 from training.evaluation.statistics import Estimate
 from training.files import write_bytes
-from training.finding import THRESHOLDS
-from training.report import environment
+from training.reporting.finding import THRESHOLDS
+from training.reporting.formats import environment
 from training.study.figures import draw_study
 from training.study.foreign import foreign_rows
 from training.study.results import Result, same_ground
@@ -61,8 +61,16 @@ def write_study(
         **_time(rows),
         "commands": commands,
     }
-    page = environment(autoescape=True).get_template("study.html").render(told)
-    markdown = environment(autoescape=False).get_template("study.md").render(told)
+    page = (
+        environment("training.study", autoescape=True)
+        .get_template("study.html")
+        .render(told)
+    )
+    markdown = (
+        environment("training.study", autoescape=False)
+        .get_template("study.md")
+        .render(told)
+    )
     write_bytes(folder / FIGURE, figure.encode())
     write_bytes(folder / "report.md", markdown.encode())
     write_bytes(folder / "report.html", page.encode())

@@ -13,7 +13,7 @@ from training.errors import TrainingError
 from training.evaluation.suite import PROTOCOL
 from training.files import read_versioned, write_json
 from training.models.config import Architecture
-from training.preparation import GROUND_OPTIONS
+from training.preparation.preparation import GROUND_OPTIONS
 from training.runs import ground
 
 FORMAT: Final = 1
@@ -82,7 +82,7 @@ def result_of(card: Mapping[str, Any], *, wall_s: float | None) -> dict[str, Any
 def write_result(folder: Path, result: Result) -> None:
     """Write a result into the folder of a study."""
     (folder / RESULTS).mkdir(parents=True, exist_ok=True)
-    write_json(folder / RESULTS / f"{result['name']}.json", dict(result))
+    write_json(folder / RESULTS / f"{result['name']}.json", dict(result), indent=False)
 
 
 def find_result(folder: Path, name: str) -> dict[str, Any] | None:

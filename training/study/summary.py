@@ -5,8 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from training.evaluation.readiness import points
-from training.evaluation.statistics import Estimate
+from training.evaluation.statistics import Estimate, points
 from training.study.results import Result
 
 Part = Literal["evaluation", "test_evaluation"]

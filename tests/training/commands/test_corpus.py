@@ -9,8 +9,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from training.commands.corpus import corpus_app
-from training.corpus.archives import SourceArchive
-from training.corpus.samples import SAMPLES, Sample
+from training.corpus.samples.archives import SourceArchive
+from training.corpus.samples.samples import SAMPLES, Sample
 from training.corpus.store import load_corpus
 
 

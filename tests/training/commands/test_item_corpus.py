@@ -9,8 +9,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from training.commands.corpus import corpus_app
-from training.corpus.movielens import MOVIELENS
-from training.corpus.samples import SAMPLES
+from training.corpus.samples.movielens import MOVIELENS
+from training.corpus.samples.samples import SAMPLES
 from training.corpus.store import load_corpus
 
 

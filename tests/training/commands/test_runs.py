@@ -13,9 +13,9 @@ from training.commands.runs import compare, evaluate, recipes, show, train
 from training.config import option_defaults, option_help, recipe_names
 from training.corpus.corpus import Corpus
 from training.corpus.store import save_corpus
-from training.diagnosis import RULES
 from training.files import write_json
-from training.preparation import SHARED
+from training.preparation.preparation import SHARED
+from training.reporting.diagnosis import RULES
 
 Invoke = Callable[..., Result]
 

@@ -12,11 +12,11 @@ from training.corpus.building import (
     scratch_folder,
 )
 from training.corpus.corpus import Corpus, CorpusCard
-from training.corpus.importing import read_vectors
 from training.corpus.parts import Parts
 from training.corpus.store import load_corpus
-from training.corpus.text import Document
+from training.corpus.text.text import Document
 from training.corpus.unique import row_keys
+from training.corpus.vectors.importing import read_vectors
 from training.errors import CorpusError, VectorError
 from training.vectors import Float32
 

@@ -6,8 +6,8 @@ import pytest
 
 from training.evaluation.evaluation import Evaluation, PoolResult
 from training.evaluation.pools import PoolName
-from training.evaluation.readiness import Readiness, assess, points
-from training.evaluation.statistics import Estimate
+from training.evaluation.readiness import Readiness, assess
+from training.evaluation.statistics import Estimate, points
 
 
 def sure(value: float) -> Estimate:

@@ -1,0 +1,134 @@
+"""Around every request: its id, its log line, its metrics, and the body limit.
+
+Pure ASGI: the framework's own helper class hides disconnects
+(https://github.com/vllm-project/vllm/issues/10087).
+"""
+
+import logging
+import re
+import time
+import uuid
+from collections.abc import MutableMapping
+from typing import Any, Final
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.metrics import Metrics
+from app.wire.problems import (
+    BODY_TOO_LARGE,
+    INTERNAL_ERROR,
+    ProblemError,
+    problem_response,
+)
+
+log = logging.getLogger(__name__)
+
+REQUEST_ID: Final = "X-Request-ID"
+_ACCEPTED_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+# Anything else, line breaks above all, would let a client write into the log.
+
+_METHODS: Final = frozenset(
+    ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+)
+# A client can invent others, and each would be a time series for ever.
+
+_FIELDS: Final = "nextvec.log_fields"
+_ID: Final = "nextvec.request_id"
+
+
+def log_fields(scope: MutableMapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of the request's log line, to add to; never payloads."""
+    fields: dict[str, Any] = scope.setdefault(_FIELDS, {})
+    return fields
+
+
+def request_id(scope: MutableMapping[str, Any]) -> str:
+    """Return the id of the request."""
+    return str(scope.get(_ID, ""))
+
+
+class RequestLog:
+    """Gives every request an id, a log line and its metrics; the edge of the app."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        """Wrap an app."""
+        self._app, self._metrics = app, metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, and note how it went."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get(REQUEST_ID, "")
+        name = given if _ACCEPTED_ID.fullmatch(given) else uuid.uuid4().hex
+        scope[_ID] = name
+        began, status = time.perf_counter(), 0
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)[REQUEST_ID] = name
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_id)
+        except Exception:
+            log.exception("request failed", extra={"request_id": name})
+            if status == 0:
+                detail = "see the log of the service for this request id"
+                broken = problem_response(INTERNAL_ERROR, detail, request_id=name)
+                await broken(scope, receive, send_with_id)
+        self._note(scope, name, status, time.perf_counter() - began)
+
+    def _note(self, scope: Scope, name: str, status: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", "unmatched")
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        self._metrics.requests.labels(route, method, str(status)).inc()
+        self._metrics.request_seconds.labels(route).observe(seconds)
+        log.info(
+            "request answered",
+            extra={
+                "request_id": name,
+                "method": method,
+                "route": route,
+                "status": status,
+                "latency_ms": round(1000 * seconds, 3),
+                **log_fields(scope),
+            },
+        )
+
+
+class BodyLimit:
+    """Refuses bodies that are too large, counted while they arrive."""
+
+    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
+        """Wrap an app; the limit is in bytes."""
+        self._app, self._limit = app, max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, with a limit on what it receives."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        # twenty digits are beyond any limit, and Python refuses to read thousands
+        declared = Headers(scope=scope).get("content-length", "")[:20]
+        received = 0
+
+        async def receive_limited() -> Message:
+            nonlocal received
+            # before anything is read: the client may announce what we will not take
+            if declared.isdecimal() and int(declared) > self._limit:
+                self._refuse(f"{declared} bytes announced")
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self._limit:
+                self._refuse(f"more than {self._limit} arrived")
+            return message
+
+        await self._app(scope, receive_limited, send)
+
+    def _refuse(self, found: str) -> None:
+        detail = f"expected at most {self._limit} bytes, {found}"
+        raise ProblemError(BODY_TOO_LARGE, detail)

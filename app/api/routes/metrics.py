@@ -1,0 +1,84 @@
+"""`GET /metrics` for Prometheus, and `GET /metrics/hitk` for people and checks."""
+
+from typing import Final
+
+from fastapi import APIRouter, Request
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.datastructures import QueryParams
+from starlette.responses import Response
+
+from app.api.middleware import log_fields
+from app.hitk.report import Hitk
+from app.service import Service
+from app.wire.options import flag, number, refuse_unknown
+from app.wire.problems import INVALID_OPTION, ProblemError, quoted
+from training.evaluation.evaluation import KS
+from training.evaluation.pools import POOLS, PoolName
+
+_PARAMETERS: Final = ("pool", "k", "refresh")
+
+MAX_KS: Final = 10
+"""Most different cut-offs of one request: each is a bootstrap in every pool."""
+
+
+def metrics_router(service: Service) -> APIRouter:
+    """Return the routes, bound to a service."""
+    router = APIRouter()
+
+    # a route each: a mounted app would answer /metrics with a redirect and swallow
+    # /metrics/hitk (https://github.com/prometheus/client_python/issues/1016)
+    @router.get("/metrics")
+    async def metrics() -> Response:
+        return Response(service.metrics.exposition(), media_type=CONTENT_TYPE_LATEST)
+
+    @router.get("/metrics/hitk")
+    async def hitk(request: Request) -> Response:
+        live, given = service.live, request.query_params
+        refuse_unknown(given, _PARAMETERS)
+        ks = _ks(given, service.settings.max_hitk_k)
+        pools = _pools(given, live.hitk)
+        refresh = "refresh" in given and flag("refresh", given.getlist("refresh"))
+        log_fields(request.scope)["k"] = ks
+        body, digest = await live.hitk.encoded(pools, ks, refresh=refresh)
+        etag = f'"{digest}"'
+        headers = {"ETag": etag, "Cache-Control": "no-cache"}
+        if _matches(request.headers.get("if-none-match", ""), etag):
+            return Response(status_code=304, headers=headers)
+        return Response(body, media_type="application/json", headers=headers)
+
+    return router
+
+
+def _values(given: QueryParams, name: str) -> list[str]:
+    """Return a parameter's values: repeated, separated by commas, or both."""
+    return [part for value in given.getlist(name) for part in value.split(",")]
+
+
+def _ks(given: QueryParams, largest: int) -> list[int]:
+    ks = sorted({number("k", value) for value in _values(given, "k")}) or list(KS)
+    if len(ks) > MAX_KS:
+        detail = f"k: expected at most {MAX_KS} different cut-offs, got {len(ks)}"
+        raise ProblemError(INVALID_OPTION, detail)
+    for k in ks:
+        if not 1 <= k <= largest:
+            detail = f"k: expected 1 to {largest}, got {k}"
+            raise ProblemError(INVALID_OPTION, detail)
+    return ks
+
+
+def _pools(given: QueryParams, hitk: Hitk) -> list[PoolName]:
+    wanted = _values(given, "pool")
+    for name in wanted:
+        if name not in POOLS:
+            detail = f"pool: expected any of {', '.join(POOLS)}, got {quoted(name)}"
+            raise ProblemError(INVALID_OPTION, detail)
+        if name not in hitk.pools:
+            there = ", ".join(hitk.pools)
+            detail = f"pool: the live corpus is too small for {name}; it has {there}"
+            raise ProblemError(INVALID_OPTION, detail)
+    return [pool for pool in hitk.pools if pool in wanted or not wanted]
+
+
+def _matches(if_none_match: str, etag: str) -> bool:
+    tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
+    return etag in tags or "*" in tags

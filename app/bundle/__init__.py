@@ -1,0 +1,1 @@
+"""One version of model, index, names and validation."""

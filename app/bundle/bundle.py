@@ -1,0 +1,145 @@
+"""A bundle: model, index, names and validation as one version, loaded or refused."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_arrays
+
+from app.bundle.catalogue import FILES as CATALOGUE_FILES
+from app.bundle.catalogue import Catalogue
+from app.bundle.index import NeighborIndex
+from app.bundle.manifest import Manifest
+from training.checkpoint import CARD, WEIGHTS, Checkpoint, load_checkpoint
+from training.errors import BundleError, IndexMismatchError
+from training.evaluation.suite import Suite
+from training.evaluation.suite_store import load_suite
+from training.vectors import Int64
+
+INDEX: Final = "index.faiss"
+VALIDATION: Final = "validation.npz"
+GROUPS: Final = "groups.npy"
+BASELINES: Final = "baselines.safetensors"
+RUN_FILES: Final = (WEIGHTS, CARD, VALIDATION, GROUPS, BASELINES)
+"""What a bundle takes over from the run as it is."""
+
+REQUIRED: Final = frozenset((*RUN_FILES, INDEX, *CATALOGUE_FILES))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bundle:
+    """Everything one version of the service needs, in memory."""
+
+    manifest: Manifest
+    checkpoint: Checkpoint
+    index: NeighborIndex
+    catalogue: Catalogue
+
+    suite: Suite
+    """The validation windows and pools."""
+
+    groups: Int64
+    """Duplicate group of each row, shape ``(N,)``."""
+
+    baselines: Mapping[str, Int64]
+    """Rank that each pool's best baseline gives the windows' targets, ``(Q,)``."""
+
+    @property
+    def card(self) -> dict[str, Any]:
+        """The checkpoint's card."""
+        return self.checkpoint.card
+
+    @property
+    def verdict(self) -> str:
+        """GO or NO-GO, as the run recorded it."""
+        return str((self.card.get("readiness") or {}).get("verdict", "unknown"))
+
+
+def load_bundle(folder: Path) -> Bundle:
+    """Load a bundle and check that its parts are whole and belong together.
+
+    The golden query is not asked here (`app.inference.golden`).
+
+    Raises:
+        BundleError: missing, damaged, or parts that do not fit.
+        CheckpointError: the weights or the card cannot be used.
+        IndexMismatchError: model and index disagree.
+    """
+    manifest = Manifest.load(folder)
+    missing = REQUIRED - set(manifest.files)
+    if missing:
+        msg = f"{folder}: the bundle lists no {', '.join(sorted(missing))}"
+        raise BundleError(msg)
+    manifest.verify(folder)
+    checkpoint = load_checkpoint(folder)
+    index = NeighborIndex.load(
+        folder / INDEX,
+        kind=manifest.index_kind,
+        fingerprint=manifest.corpus_fingerprint,
+    )
+    index.require(
+        dim=checkpoint.model.config.dim, fingerprint=corpus_fingerprint(checkpoint.card)
+    )
+    bundle = Bundle(
+        manifest=manifest,
+        checkpoint=checkpoint,
+        index=index,
+        catalogue=Catalogue.load(folder, manifest.corpus_kind),
+        suite=load_suite(folder / VALIDATION),
+        groups=_load_groups(folder / GROUPS),
+        baselines=_load_baselines(folder / BASELINES),
+    )
+    _check_sizes(folder, bundle)
+    return bundle
+
+
+def corpus_fingerprint(card: Mapping[str, Any]) -> str:
+    """Return the fingerprint of the corpus that a checkpoint was trained on.
+
+    Raises:
+        IndexMismatchError: its card names none.
+    """
+    fingerprint = (card.get("corpus") or {}).get("fingerprint")
+    if not isinstance(fingerprint, str):
+        msg = "the checkpoint's card names no corpus fingerprint"
+        raise IndexMismatchError(msg)
+    return fingerprint
+
+
+def _load_groups(path: Path) -> Int64:
+    try:
+        groups: Int64 = np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        msg = f"{path}: the duplicate groups are damaged: {error}"
+        raise BundleError(msg) from error
+    return groups
+
+
+def _load_baselines(path: Path) -> Mapping[str, Int64]:
+    try:
+        return load_arrays(path.read_bytes())
+    except (OSError, SafetensorError) as error:
+        msg = f"{path}: the baselines are damaged: {error}"
+        raise BundleError(msg) from error
+
+
+def _check_sizes(folder: Path, bundle: Bundle) -> None:
+    """Refuse parts of different sizes, each whole by itself."""
+    n, windows = len(bundle.index), bundle.suite.windows
+    expected = (len(windows),)
+    found = {"names": len(bundle.catalogue), "duplicate groups": len(bundle.groups)}
+    for what, count in found.items():
+        if count != n:
+            msg = f"{folder}: {n} vectors in the index, but {count} {what}"
+            raise IndexMismatchError(msg)
+    if max(windows.target_rows.max(), windows.context_rows.max()) >= n:
+        msg = f"{folder}: a validation window names a row outside 0..{n - 1}"
+        raise IndexMismatchError(msg)
+    for name, ranks in bundle.baselines.items():
+        if ranks.shape != expected:
+            shape = ranks.shape
+            msg = f"{folder}: baseline of {name}: expected {expected}, got {shape}"
+            raise IndexMismatchError(msg)

@@ -1,0 +1,146 @@
+"""Names of the rows of an index: ids, documents, positions and texts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from app.bundle.index import Selection
+from training.corpus.corpus import Corpus, Kind
+from training.errors import BundleError
+from training.files import read_json, write_json
+from training.vectors import Int64
+
+FILES: Final = ("ids.json", "document_ids.json", "documents.npy", "positions.npy")
+TEXTS: Final = "texts.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Catalogue:
+    """What the rows of an index are called."""
+
+    kind: Kind
+    """Whether a row occurs once (documents) or can recur (items)."""
+
+    ids: Sequence[str]
+    """Unique name of each row, N of them."""
+
+    document_ids: Sequence[str]
+    """Unique name of each document."""
+
+    documents: Int64
+    """Number of the document that holds each row, -1 for none; shape ``(N,)``."""
+
+    positions: Int64
+    """Position of each row in its document, -1 for none; shape ``(N,)``."""
+
+    texts: Sequence[str] | None
+    """Text of each row, where there are any."""
+
+    def __post_init__(self) -> None:
+        """Refuse parts that do not fit together."""
+        found = {"documents": len(self.documents), "positions": len(self.positions)}
+        if self.texts is not None:
+            found["texts"] = len(self.texts)
+        for what, count in found.items():
+            if count != len(self):
+                msg = f"{len(self)} ids, but {count} {what}"
+                raise BundleError(msg)
+        if len(self) and self.documents.max() >= len(self.document_ids):
+            most = len(self.document_ids)
+            msg = f"a row names document {self.documents.max()}, there are {most}"
+            raise BundleError(msg)
+
+    def __len__(self) -> int:
+        """Return the number of rows, N."""
+        return len(self.ids)
+
+    @classmethod
+    def of(cls, corpus: Corpus) -> "Catalogue":
+        """Take the names out of a corpus."""
+        return cls(
+            kind=corpus.kind,
+            ids=corpus.ids,
+            document_ids=corpus.document_ids,
+            documents=corpus.document_of_row,
+            positions=corpus.position_of_row,
+            texts=corpus.texts,
+        )
+
+    def save(self, folder: Path) -> None:
+        """Write it into a bundle's folder."""
+        write_json(folder / "ids.json", list(self.ids))
+        write_json(folder / "document_ids.json", list(self.document_ids))
+        np.save(folder / "documents.npy", self.documents)
+        np.save(folder / "positions.npy", self.positions)
+        if self.texts is not None:
+            write_json(folder / TEXTS, list(self.texts))
+
+    @classmethod
+    def load(cls, folder: Path, kind: Kind) -> "Catalogue":
+        """Read it from a bundle's folder.
+
+        Raises:
+            BundleError: missing, damaged, or parts that do not fit.
+        """
+        texts = folder / TEXTS
+        try:
+            return cls(
+                kind=kind,
+                ids=read_json(folder / "ids.json"),
+                document_ids=read_json(folder / "document_ids.json"),
+                documents=np.load(folder / "documents.npy", allow_pickle=False),
+                positions=np.load(folder / "positions.npy", allow_pickle=False),
+                texts=read_json(texts) if texts.exists() else None,
+            )
+        except (OSError, ValueError) as error:
+            msg = f"{folder}: the names of the rows are damaged: {error}"
+            raise BundleError(msg) from error
+
+    @cached_property
+    def row_of_id(self) -> dict[str, int]:
+        """Row of each name."""
+        return {name: row for row, name in enumerate(self.ids)}
+
+    @cached_property
+    def number_of_document(self) -> dict[str, int]:
+        """Number of each document."""
+        return {name: number for number, name in enumerate(self.document_ids)}
+
+    def select(
+        self, documents: Sequence[int] | None, exclude_documents: Sequence[int]
+    ) -> Selection | None:
+        """Select rows by document.
+
+        Args:
+            documents: numbers of the only documents allowed; None allows all.
+            exclude_documents: numbers of documents that are not.
+
+        Returns:
+            None if nothing is restricted.
+        """
+        if documents is None and not exclude_documents:
+            return None
+        # one place more: a row of no document has number -1
+        allowed = np.zeros(len(self.document_ids) + 1, dtype=bool)
+        allowed[slice(None) if documents is None else np.array(documents)] = True
+        allowed[np.array(exclude_documents, dtype=np.int64)] = False
+        return Selection(allowed[self.documents])
+
+    def describe(self, row: int, score: float, *, with_text: bool) -> dict[str, Any]:
+        """Return a row as a neighbor in an answer; items belong to no one document."""
+        in_document = self.kind == "documents" and self.documents[row] >= 0
+        neighbor: dict[str, Any] = {
+            "id": self.ids[row],
+            "document": (
+                self.document_ids[self.documents[row]] if in_document else None
+            ),
+            "position": int(self.positions[row]) if in_document else None,
+            "score": round(score, 6),
+        }
+        if with_text and self.texts is not None:
+            neighbor["text"] = self.texts[row]
+        return neighbor

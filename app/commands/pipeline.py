@@ -1,0 +1,129 @@
+"""From nothing to a live bundle; whatever is made already is found again."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from app.release.building import build_bundle
+from app.release.registry import Registry
+from training.commands.console import console
+from training.commands.corpus import sample
+from training.commands.options import resolve
+from training.commands.runs import train_in
+from training.config import DEFAULT_RECIPES
+from training.corpus.store import load_corpus
+from training.corpus.windows import cut_windows
+from training.runs import best_run, finished_runs, ground
+
+_SHOWN_CONTEXT = 5
+# Ids in the example request: a line that still fits a terminal.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Live:
+    """What is live after the pipeline."""
+
+    version: str
+    """The bundle."""
+
+    card: dict[str, Any]
+    """The card of its run."""
+
+    example: list[str]
+    """Ids of some passages in order, for an example request."""
+
+
+def make_live(
+    root: Path,
+    *,
+    corpus: Path | None = None,
+    sample_name: str = "docs",
+    recipe: str | None = None,
+    architectures: Sequence[str] = ("memory",),
+) -> Live:
+    """Make a corpus, train, bundle the best run, and promote it.
+
+    Args:
+        root: folder of everything that is made: corpora, runs, bundles, downloads.
+        corpus: folder of a corpus of your own; None takes a sample.
+        sample_name: which sample.
+        recipe: name of a recipe, or path of a TOML file; None takes that of the
+            corpus's kind.
+        architectures: what to train; the best by validation Hit@K is served.
+
+    Raises:
+        ProjectError: a stage failed; what was finished before stays.
+    """
+    wanted: list[dict[str, Any]] = [{"architecture": name} for name in architectures]
+    for told in wanted:
+        # refused now, and not after a corpus was made
+        resolve(recipe or DEFAULT_RECIPES["documents"], told)
+    folder = corpus or root / "corpora" / sample_name
+    console.rule("1 of 4: corpus")
+    if corpus is None:
+        sample(sample_name, out=folder, downloads=root / "downloads")
+    else:
+        console.print(f"· {folder}", soft_wrap=True)
+    console.rule("2 of 4: training")
+    cards = [train_in(folder, recipe, told, runs=root / "runs") for told in wanted]
+    console.rule("3 of 4: the best run")
+    same = [
+        (path, card)
+        for path, card in finished_runs(root / "runs", skipped=_warn)
+        if ground(card) == ground(cards[0])
+    ]
+    run, card = best_run(same, prefer=[card["name"] for card in cards])
+    console.print(
+        f"· {run.name}: the highest validation Hit@{card['k']} "
+        f"({card['best_score']:.2%}) of {len(same)} finished run(s) on this corpus and "
+        "split",
+        soft_wrap=True,
+    )
+    console.rule("4 of 4: bundle")
+    version = _bundle(run, folder, Registry(root / "bundles"))
+    return Live(version=version, card=card, example=_example(folder))
+
+
+def _bundle(run: Path, corpus: Path, registry: Registry) -> str:
+    """Bundle a run, promote what is new, and return what is live.
+
+    A bundle that was there already and is not live was rolled back from, or another
+    was promoted: that choice stands.
+    """
+    before = registry.versions()
+    version = build_bundle(
+        run,
+        registry.folder,
+        corpus=corpus,
+        say=lambda what: console.print(f"· {what}", soft_wrap=True),
+    )
+    pointer = registry.pointer()
+    if pointer is None or version not in before:
+        registry.promote(version)
+    elif pointer.version != version:
+        console.print(
+            f"· {pointer.version} was made live and stays so; for the best run: "
+            f"nextvec bundle promote {version}",
+            style="yellow",
+            soft_wrap=True,
+        )
+        return pointer.version
+    console.print(f"· {version} is live", soft_wrap=True)
+    return version
+
+
+def _warn(what: str) -> None:
+    console.print(f"Left out: {what}", style="yellow", markup=False, soft_wrap=True)
+
+
+def _example(folder: Path) -> list[str]:
+    """Ids of some passages in order, from the longest document."""
+    corpus = load_corpus(folder)
+    longest = np.argmax(corpus.lengths, keepdims=True)
+    windows = cut_windows(corpus, longest)
+    middle = len(windows) // 2
+    rows = windows.context_rows[middle, : windows.lengths[middle]][-_SHOWN_CONTEXT:]
+    return [corpus.ids[int(row)] for row in rows]

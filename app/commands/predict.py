@@ -1,0 +1,82 @@
+"""``predict``: a question to a running service."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from app.commands.client import Client
+from training.commands.console import console, handle_errors
+from training.errors import VectorError
+
+
+@handle_errors()
+def predict(
+    vectors: Annotated[
+        Path | None,
+        typer.Argument(help="A .npy file of vectors in order, shape (T, D)."),
+    ] = None,
+    *,
+    ids: Annotated[
+        str | None,
+        typer.Option(help="Instead: ids of the index in order, with commas between."),
+    ] = None,
+    url: Annotated[
+        str, typer.Option(help="Where the service is.")
+    ] = "http://127.0.0.1:8000",
+    k: Annotated[int, typer.Option(min=1, help="Neighbors to show.")] = 10,
+    include_context: Annotated[
+        bool | None,
+        typer.Option(
+            "--include-context/--exclude-context",
+            help="Whether context vectors can be neighbors (default: the service's).",
+            show_default=False,
+        ),
+    ] = None,
+    timeout_s: Annotated[
+        float, typer.Option("--timeout", min=0.1, help="Longest wait, in seconds.")
+    ] = 30.0,
+) -> None:
+    """Ask a running service what comes next."""
+    if (vectors is None) == (ids is None):
+        msg = "give either a .npy file or --ids"
+        raise typer.BadParameter(msg)
+    client = Client(url, timeout_s)
+    options: dict[str, Any] = {"k": k}
+    if include_context is not None:
+        options["exclude_context"] = not include_context
+    if vectors is not None:
+        answer = client.predict_vectors(_read(vectors), **options)
+    else:
+        named = [name.strip() for name in (ids or "").split(",")]
+        answer = client.predict_ids(named, **options)
+    table = Table(
+        title=f"After {answer['num_context']} vectors, says {answer['bundle']}"
+    )
+    for column in ("", "score", "id", "document", "position", "text"):
+        table.add_column(column, overflow="fold")
+    for rank, found in enumerate(answer["neighbors"], start=1):
+        table.add_row(
+            str(rank),
+            f"{found['score']:.4f}",
+            escape(found["id"]),
+            escape(found["document"] or ""),
+            "" if found["position"] is None else str(found["position"]),
+            escape(found.get("text", "")),
+        )
+    console.print(table)
+
+
+def _read(path: Path) -> np.ndarray:
+    try:
+        array: np.ndarray = np.load(path, allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        msg = f"{path}: expected a .npy file of numbers: {error}"
+        raise VectorError(msg) from error
+    if not isinstance(array, np.ndarray) or array.ndim != 2 or array.dtype.kind != "f":
+        msg = f"{path}: expected a float array of shape (T, D)"
+        raise VectorError(msg)
+    return array

@@ -1,0 +1,71 @@
+"""``up``: everything from a fresh machine to a service that answers."""
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import orjson
+import typer
+
+from app.commands.pipeline import Live, make_live
+from app.commands.serve import run_service
+from app.settings import Settings, read_settings
+from training.commands.console import console, handle_errors
+from training.commands.runs import Recipe
+
+
+@handle_errors()
+def up(
+    *,
+    corpus: Annotated[
+        Path | None,
+        typer.Option(help="Folder of a corpus of your own (default: a sample)."),
+    ] = None,
+    sample: Annotated[
+        str,
+        typer.Option(
+            help="Sample to make where no corpus is given: docs, docs-large, "
+            "movielens or smoke."
+        ),
+    ] = "docs",
+    recipe: Recipe = None,
+    architecture: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What to train: memory, baseline or hierarchical; named several "
+            "times, the best one is served (default: memory)."
+        ),
+    ] = None,
+    root: Annotated[
+        Path, typer.Option(help="Folder of everything that is made.")
+    ] = Path("artifacts"),
+    serve: Annotated[
+        bool, typer.Option(help="Serve in the end, or stop when all is made.")
+    ] = True,
+) -> None:
+    """Make corpus, checkpoint and bundle, whatever of it is missing, and serve."""
+    # a wrong setting must not show only after the training
+    settings = read_settings(bundles=root / "bundles")
+    live = make_live(
+        root,
+        corpus=corpus,
+        sample_name=sample,
+        recipe=recipe,
+        architectures=architecture or ("memory",),
+    )
+    if not serve:
+        return
+    console.print(f"\nServing on http://{settings.host}:{settings.port}")
+    console.print("Ask it, from another terminal:\n")
+    console.print(curl_line(live, settings), soft_wrap=True, highlight=False)
+    console.print()
+    run_service(settings)
+
+
+def curl_line(live: Live, settings: Settings) -> str:
+    """Return a request that works when it is pasted into a shell."""
+    body = orjson.dumps({"ids": live.example, "k": 3, "return_texts": True}).decode()
+    return (
+        f"curl -s http://{settings.host}:{settings.port}/predict "
+        f"-H 'Content-Type: application/json' -d {shlex.quote(body)}"
+    )

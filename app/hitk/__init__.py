@@ -1,0 +1,1 @@
+"""`GET /metrics/hitk`: the validation of the live bundle, run again."""

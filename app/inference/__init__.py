@@ -1,0 +1,1 @@
+"""Answers: engine, neighbors, and the one thread that computes them."""

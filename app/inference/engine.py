@@ -1,0 +1,198 @@
+"""The engine: a batch of contexts in, predictions and neighbors out.
+
+Runs in the inference thread only (`app.inference.batcher`).
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import torch
+
+from app.bundle.bundle import Bundle
+from app.bundle.index import Found, Selection
+from app.inference.neighbors import find_neighbors, reach
+from training.models.model import predict
+from training.vectors import Float32, Int64
+
+_BATCH_SIZES: Final = (1, 2, 4, 8, 16, 32)
+_LENGTHS: Final = (10, 25, 50, 100)
+# Batches are padded to these sizes: kernels are cached for each shape they meet, and
+# a service meets every shape (https://github.com/pytorch/pytorch/issues/32596).
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """One question, already decoded and checked."""
+
+    context: Float32 | None = None
+    """Unit vectors in the caller's space, oldest first, shape ``(T, D)``; None if
+    the context is given by ``rows``."""
+
+    rows: Int64 | None = None
+    """Rows of the index, oldest first, shape ``(T,)``."""
+
+    k: int
+    """Neighbors wanted."""
+
+    exclude_context: bool = True
+    """Whether rows that are vectors of the context are left out."""
+
+    documents: Sequence[int] | None = None
+    """Numbers of the only documents to search; None searches all."""
+
+    exclude_documents: Sequence[int] = ()
+    """Numbers of documents not to search."""
+
+    return_vector: bool = False
+    """Whether the predicted vector is wanted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What was found, and what it took."""
+
+    found: Found
+    """Rows and scores of the neighbors."""
+
+    num_context: int
+    """Vectors of the context, T."""
+
+    vector: Float32 | None
+    """The prediction in the caller's space, unit length, shape ``(D,)``, if wanted."""
+
+    model_s: float
+    """Seconds of the batch in transform and network."""
+
+    search_s: float
+    """Seconds of the batch in the index."""
+
+
+class Engine:
+    """Answers queries from one bundle."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        """Take a loaded bundle."""
+        self.bundle = bundle
+
+    def run(self, queries: Sequence[Query]) -> list[Answer]:
+        """Answer a batch, each query as if it were alone."""
+        began = time.perf_counter()
+        contexts = self._contexts(queries)
+        prediction_QD = self.predict(contexts)
+        modelled = time.perf_counter()
+        found = self._search(queries, contexts, prediction_QD)
+        vectors = [
+            self.bundle.checkpoint.transform.invert(prediction_D[None])[0]
+            if query.return_vector
+            else None
+            for query, prediction_D in zip(queries, prediction_QD, strict=True)
+        ]
+        model_s, search_s = modelled - began, time.perf_counter() - modelled
+        return [
+            Answer(
+                found=f,
+                num_context=len(context),
+                vector=v,
+                model_s=model_s,
+                search_s=search_s,
+            )
+            for f, context, v in zip(found, contexts, vectors, strict=True)
+        ]
+
+    def warm(self) -> float:
+        """Answer a batch of every size, so that no client pays for the first.
+
+        Returns:
+            Seconds that one full context takes alone, the best of three.
+        """
+        longest = self.bundle.suite.windows.context_rows[0]
+        rows = np.resize(longest[longest >= 0], _LENGTHS[-1])
+        for size in _BATCH_SIZES:
+            self.run([Query(rows=rows, k=1)] * size)
+        for length in _LENGTHS:
+            self.run([Query(rows=rows[:length], k=1)])
+        times = []
+        for _ in range(3):
+            began = time.perf_counter()
+            self.run([Query(rows=rows, k=10)])
+            times.append(time.perf_counter() - began)
+        return min(times)
+
+    def predict(self, contexts: Sequence[Float32]) -> Float32:
+        """Predict after each context.
+
+        Args:
+            contexts: unit vectors in the searched space, each ``(T, D)``.
+
+        Returns:
+            Unit vectors in the searched space, shape ``(Q, D)``.
+        """
+        lengths = [len(context) for context in contexts]
+        width = _at_least(max(lengths), _LENGTHS)
+        height = _at_least(len(contexts), _BATCH_SIZES)
+        context_BTD = np.zeros((height, width, self.bundle.index.dim), np.float32)
+        length_B = np.ones(height, np.int64)
+        length_B[: len(lengths)] = lengths
+        for row, context in enumerate(contexts):
+            context_BTD[row, : len(context)] = context
+        # a context of zeros has no direction: the spare rows repeat the first
+        context_BTD[len(contexts) :] = context_BTD[0]
+        prediction_BD = predict(
+            self.bundle.checkpoint.model,
+            torch.from_numpy(context_BTD),
+            torch.from_numpy(length_B),
+        )
+        prediction_QD: Float32 = prediction_BD[: len(contexts)].numpy()
+        return prediction_QD
+
+    def _contexts(self, queries: Sequence[Query]) -> list[Float32]:
+        """Return every context in the searched space."""
+        given = [q.context for q in queries if q.context is not None]
+        if given:
+            moved = self.bundle.checkpoint.transform.apply(np.concatenate(given))
+            cuts = np.cumsum([len(context) for context in given])[:-1]
+            split = iter(np.split(moved, cuts))
+        return [
+            next(split) if q.rows is None else self.bundle.index.vectors[q.rows]
+            for q in queries
+        ]
+
+    def _search(
+        self,
+        queries: Sequence[Query],
+        contexts: Sequence[Float32],
+        prediction_QD: Float32,
+    ) -> list[Found]:
+        index = self.bundle.index
+        selections = [self._selection(query) for query in queries]
+        free = [i for i, selection in enumerate(selections) if selection is None]
+        first: dict[int, Found] = {}
+        if free:
+            widest = max(
+                reach(queries[i].k, len(contexts[i]) * queries[i].exclude_context)
+                for i in free
+            )
+            together = index.search(prediction_QD[free], widest)
+            first = dict(zip(free, together, strict=True))
+        return [
+            find_neighbors(
+                index,
+                prediction_QD[i],
+                query.k,
+                selection=selections[i],
+                context_TD=contexts[i] if query.exclude_context else None,
+                first=first.get(i),
+            )
+            for i, query in enumerate(queries)
+        ]
+
+    def _selection(self, query: Query) -> Selection | None:
+        return self.bundle.catalogue.select(query.documents, query.exclude_documents)
+
+
+def _at_least(number: int, sizes: Sequence[int]) -> int:
+    """Return the smallest of the sizes that is large enough, or the number itself."""
+    return next((size for size in sizes if size >= number), number)

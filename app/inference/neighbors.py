@@ -1,0 +1,72 @@
+"""The neighbors of one prediction: exact, in a fixed order, without the context."""
+
+from typing import Final
+
+import numpy as np
+
+from app.bundle.index import Found, NeighborIndex, Selection
+from training.vectors import Float32, Int64
+
+CONTEXT_COSINE: Final = 1 - 1e-5
+"""A row at least this close to a vector of the context is that vector.
+
+Float32 rounding of a cosine stays below 1e-6 at D = 1024, so the rule finds a row
+however it was sent (as numbers, octets or id); real duplicates start at 0.999."""
+
+_SLACK: Final = 8
+_MARGIN: Final = 2e-6
+# Scores of a search and of `NeighborIndex.scores` differ by rounding, less than this:
+# a row left unseen cannot beat one that leads the last row seen by more.
+
+
+def reach(k: int, num_context: int) -> int:
+    """Return how many results to ask for, so that mostly one search is enough."""
+    return k + num_context + _SLACK
+
+
+def find_neighbors(
+    index: NeighborIndex,
+    query_D: Float32,
+    k: int,
+    *,
+    selection: Selection | None = None,
+    context_TD: Float32 | None = None,
+    first: Found | None = None,
+) -> Found:
+    """Find the ``k`` rows nearest to a prediction.
+
+    Args:
+        index: where to search.
+        query_D: unit vector in the searched space.
+        k: results, at least 1.
+        selection: the rows that may be found; None allows all.
+        context_TD: unit vectors in the searched space whose rows are left out
+            (`CONTEXT_COSINE`); None leaves nothing out.
+        first: what a search of `reach` or more rows for this query found, when it
+            was made together with others.
+
+    Returns:
+        ``k`` results, or all candidates where there are fewer; best first, equal
+        scores by row. The same whatever else was searched at the same time.
+    """
+    num_context = 0 if context_TD is None else len(context_TD)
+    wanted = reach(k, num_context)
+    found = first or index.search(query_D[None], wanted, selection)[0]
+    while True:
+        rows = _without(index, found.rows, context_TD)
+        scores = index.scores(rows, query_D)
+        best = np.lexsort((rows, -scores))[:k]
+        if len(found.rows) == index.candidates(selection) or (
+            len(best) == k and scores[best[-1]] > found.scores[-1] + _MARGIN
+        ):
+            return Found(rows[best], scores[best])
+        wanted = 4 * max(wanted, len(found.rows))
+        found = index.search(query_D[None], wanted, selection)[0]
+
+
+def _without(index: NeighborIndex, rows: Int64, context_TD: Float32 | None) -> Int64:
+    if context_TD is None:
+        return rows
+    cosine_KT: Float32 = index.vectors[rows] @ context_TD.T
+    other: Int64 = rows[cosine_KT.max(axis=1, initial=-1.0) < CONTEXT_COSINE]
+    return other

@@ -1,0 +1,1 @@
+"""Making bundles, and choosing which one is live."""

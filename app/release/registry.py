@@ -1,0 +1,122 @@
+"""Which bundles there are, and which one is live."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+from app.bundle.bundle import Bundle, load_bundle
+from app.bundle.manifest import MANIFEST
+from app.checked import from_json
+from app.inference.engine import Engine
+from app.inference.golden import check_golden
+from training.errors import BundleError
+from training.files import write_json
+
+POINTER: Final = "LIVE"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pointer:
+    """What the file LIVE holds, as JSON."""
+
+    version: str
+    """The live bundle."""
+
+    previous: str | None = None
+    """The one before it, for a rollback."""
+
+
+class Registry:
+    """The folder of bundles, and the pointer in it."""
+
+    def __init__(self, folder: Path) -> None:
+        """Take the folder; it need not exist."""
+        self.folder = folder
+
+    def versions(self) -> list[str]:
+        """Return the names of all bundles, sorted."""
+        return sorted(path.parent.name for path in self.folder.glob(f"*/{MANIFEST}"))
+
+    def path(self, version: str) -> Path:
+        """Return the folder of a bundle.
+
+        Raises:
+            BundleError: there is none of that name.
+        """
+        if version not in self.versions():
+            there = ", ".join(self.versions()) or "none"
+            msg = f"{self.folder}: no bundle {version!r}; there are: {there}"
+            raise BundleError(msg)
+        return self.folder / version
+
+    def pointer(self) -> Pointer | None:
+        """Return what is live, None if nothing is.
+
+        Raises:
+            BundleError: the pointer is unreadable.
+        """
+        path = self.folder / POINTER
+        try:
+            return from_json(Pointer, path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            msg = f"{path}: expected JSON with version and previous: {error}"
+            raise BundleError(msg) from error
+
+    def live(self) -> Path:
+        """Return the folder of the live bundle.
+
+        Raises:
+            BundleError: nothing was promoted, or what was is gone.
+        """
+        pointer = self.pointer()
+        if pointer is None:
+            msg = f"{self.folder}: no bundle has been promoted"
+            raise BundleError(msg)
+        return self.path(pointer.version)
+
+    def promote(self, version: str, *, require_go: bool = False) -> Bundle:
+        """Make a bundle live, once it has answered its golden query.
+
+        Args:
+            version: name of the bundle.
+            require_go: refuse one whose readiness is not GO.
+
+        Returns:
+            The bundle, loaded.
+
+        Raises:
+            BundleError: unknown, damaged, another answer to the golden query, or not
+                GO; the pointer is left as it was.
+        """
+        bundle = load_bundle(self.path(version))
+        check_golden(Engine(bundle))
+        if require_go and bundle.verdict != "GO":
+            msg = f"{version}: its readiness is {bundle.verdict}, GO is required"
+            raise BundleError(msg)
+        pointer = self.pointer()
+        if pointer is None:
+            self._point(Pointer(version=version))
+        elif pointer.version != version:
+            self._point(Pointer(version=version, previous=pointer.version))
+        return bundle
+
+    def rollback(self) -> str:
+        """Make the previous bundle live again, and the live one the previous.
+
+        Returns:
+            The version that is live now.
+
+        Raises:
+            BundleError: there is no previous one, or it fails what promotion asks.
+        """
+        pointer = self.pointer()
+        if pointer is None or pointer.previous is None:
+            msg = f"{self.folder}: no bundle was live before this one"
+            raise BundleError(msg)
+        self.promote(pointer.previous)
+        return pointer.previous
+
+    def _point(self, pointer: Pointer) -> None:
+        write_json(self.folder / POINTER, asdict(pointer))

@@ -1,0 +1,33 @@
+"""What a body says of itself: its media type, and nothing that must be undone first."""
+
+from typing import Final
+
+from starlette.datastructures import Headers
+
+from app.wire.problems import UNSUPPORTED_MEDIA_TYPE, ProblemError, quoted
+
+_UTF_8: Final = frozenset(("utf-8", "utf8"))
+
+
+def media_type(headers: Headers) -> str:
+    """Return the media type of a body, in lower case; empty if there is none.
+
+    Raises:
+        ProblemError: the body is compressed, or text in another encoding than UTF-8.
+    """
+    encoding = headers.get("content-encoding", "").strip().lower() or "identity"
+    if encoding != "identity":
+        raise ProblemError(
+            UNSUPPORTED_MEDIA_TYPE,
+            f"Content-Encoding: expected identity, got {quoted(encoding)}",
+            # RFC 9110, 15.5.16: so a client can tell the coding from the type
+            {"Accept-Encoding": "identity"},
+        )
+    kind, *parameters = headers.get("content-type", "").lower().split(";")
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        charset = value.strip().strip('"')
+        if name.strip() == "charset" and charset not in _UTF_8:
+            detail = f"Content-Type: expected charset utf-8, got {quoted(charset)}"
+            raise ProblemError(UNSUPPORTED_MEDIA_TYPE, detail)
+    return kind.strip()

@@ -1,0 +1,190 @@
+"""All benchmarks, and a report of them: ``make bench`` after ``make run``."""
+
+import argparse
+import platform
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import psutil
+import torch
+
+from app.release.building import build_bundle
+from app.release.registry import Registry
+from benchmarks.speed.ranking import (
+    DIM,
+    NUM_CANDIDATES,
+    NUM_QUERIES,
+    RankingFigures,
+    measure_ranking,
+)
+from benchmarks.speed.service import ServiceFigures, measure_service
+from benchmarks.speed.training import TrainingFigures, measure_training, small
+from training.checkpoint import read_checkpoint_card
+from training.commands.options import resolve
+from training.corpus.corpus import Corpus, CorpusCard
+from training.corpus.store import load_corpus, save_corpus
+from training.files import write_bytes
+from training.run import train
+from training.vectors import l2_normalize
+
+
+def main() -> None:
+    """Run everything and write the report."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--root", type=Path, default=Path("artifacts"))
+    parser.add_argument("--requests", type=int, default=300)
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/reports"))
+    told = parser.parse_args()
+    bundles = told.root / "bundles"
+    live = Registry(bundles).live()
+    card = read_checkpoint_card(live)
+    corpus_folder = Path(card["corpus"]["folder"])
+    corpus = load_corpus(corpus_folder)
+    print(f"service, D = {corpus.dim} ...")
+    service = {
+        corpus.dim: measure_service(bundles, corpus_folder, requests=told.requests)
+    }
+    print("service, D = 768 ...")
+    service[768] = measure_wide(told.requests)
+    trained = []
+    for architecture in ("baseline", "memory", "hierarchical"):
+        print(f"training, {architecture} ...")
+        trained.append(measure_training(corpus, architecture))
+    print("training, D = 768 ...")
+    trained.append(measure_training(wide_corpus(), "memory"))
+    print("ranking ...")
+    written = report(card, len(corpus.vectors), service, trained, measure_ranking())
+    lines = [line.rstrip() for line in written]
+    now = datetime.now(UTC)
+    path = told.out / f"{now:%Y-%m-%d}-{platform.machine()}-{psutil.cpu_count()}cpu.md"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_bytes(path, ("\n".join(lines) + "\n").encode())
+    print(path.read_text())
+
+
+def wide_corpus() -> Corpus:
+    """Return 20,000 synthetic vectors of length 768 in 100 documents."""
+    rng = np.random.default_rng(0)
+    steps = rng.normal(size=(100, 200, 768)).astype(np.float32)
+    rows = steps + 2 * rng.normal(size=(100, 1, 768)).astype(np.float32)
+    rows[:, 1:] += rows[:, :-1]
+    return Corpus(
+        vectors=l2_normalize(rows.reshape(-1, 768)),
+        ids=[str(row) for row in range(20_000)],
+        rows=np.arange(20_000),
+        offsets=np.arange(0, 20_001, 200),
+        document_ids=[str(document) for document in range(100)],
+        card=CorpusCard(name="wide", encoder="none", source="synthetic"),
+    )
+
+
+def measure_wide(requests: int) -> ServiceFigures:
+    """Measure the service on vectors of length 768."""
+    with tempfile.TemporaryDirectory() as scratch:
+        root = Path(scratch)
+        corpus = save_corpus(wide_corpus(), root / "corpus")
+        train(corpus, small(resolve("default", {})), root / "run")
+        bundles = root / "bundles"
+        built = build_bundle(root / "run", bundles, corpus=root / "corpus")
+        Registry(bundles).promote(built)
+        return measure_service(bundles, root / "corpus", requests=requests)
+
+
+def report(
+    card: dict[str, object],
+    num_vectors: int,
+    service: dict[int, ServiceFigures],
+    trained: list[TrainingFigures],
+    ranking: RankingFigures,
+) -> Iterator[str]:
+    """Write the report, line by line."""
+    now = datetime.now(UTC)
+    versions = ", ".join(
+        f"{name} {version(name)}" for name in ("nextvec", "torch", "numpy", "faiss-cpu")
+    )
+    threads = next(iter(service.values())).threads
+    yield f"# Benchmarks, {now:%Y-%m-%d}"
+    yield ""
+    yield f"{processor()}, {psutil.cpu_count()} CPUs, "
+    yield f"{psutil.virtual_memory().total / 2**30:.0f} GiB, {platform.platform()}; "
+    yield f"Python {platform.python_version()}, {versions}; threads of the "
+    yield f"service {threads}, of training {torch.get_num_threads()}. "
+    yield f"One run of `make bench`; bundle {card['name']}, "
+    yield f"{num_vectors:,} vectors; D = 768: 20,000 synthetic vectors."
+    yield ""
+    yield "## Service, one client, contexts of 100 vectors, k = 10"
+    yield ""
+    yield "| D | body | p50 ms | p99 ms | p50 against octets |"
+    yield "|---|---|---|---|---|"
+    for dim, figures in service.items():
+        octets = np.median(figures.latencies_ms["octets"])
+        for name, values in figures.latencies_ms.items():
+            p50, p99 = np.percentile(values, [50, 99])
+            yield f"| {dim} | {name} | {p50:.1f} | {p99:.1f} | {p50 / octets:.2f} |"
+    yield ""
+    yield "| D | octets | p99 ms | ratio | requests |"
+    yield "|---|---|---|---|---|"
+    for dim, figures in service.items():
+        idle = np.percentile(figures.latencies_ms["octets"], 99)
+        for name, values in (
+            ("idle", figures.latencies_ms["octets"]),
+            (
+                f"during validation runs of {figures.hitk_s:.1f} s",
+                figures.during_hitk_ms,
+            ),
+            ("during cached /metrics/hitk polls", figures.during_polls_ms),
+        ):
+            p99 = np.percentile(values, 99)
+            yield f"| {dim} | {name} | {p99:.1f} | {p99 / idle:.2f} | {len(values)} |"
+    yield ""
+    yield "| D | start to ready, s | resident, ready, MiB | after all requests, MiB |"
+    yield "|---|---|---|---|"
+    for dim, figures in service.items():
+        yield (
+            f"| {dim} | {figures.startup_s:.1f} | {figures.idle_mib:.0f} | "
+            f"{figures.after_mib:.0f} |"
+        )
+    yield ""
+    yield "## Training, default recipe, the faster of two epochs"
+    yield ""
+    yield "| D | network | parameters | windows an epoch | windows a s | epoch, s |"
+    yield "|---|---|---|---|---|---|"
+    for run in trained:
+        yield (
+            f"| {run.dim} | {run.architecture} | {run.parameters:,} "
+            f"| {run.targets:,} | "
+            f"{run.windows_per_s:,.0f} | {run.training_s:.1f} + {run.measuring_s:.1f} |"
+        )
+    yield ""
+    yield "An epoch's second part is its measurements."
+    history = card["history"]
+    if isinstance(history, list):
+        best = history[: int(str(card["best_epoch"])) + 1]
+        spent = sum(epoch["seconds"] for epoch in best)
+        yield f"The live bundle's run reached its best epoch ({card['best_epoch']} of "
+        yield f"{len(history) - 1}) after {spent:.0f} s of training."
+    yield ""
+    yield "## Evaluation: exact ranks, without and with the context"
+    yield ""
+    yield "| queries | candidates | D | median s | fastest s | MiB before | peak MiB |"
+    yield "|---|---|---|---|---|---|---|"
+    yield (
+        f"| {NUM_QUERIES:,} | {NUM_CANDIDATES:,} | {DIM} "
+        f"| {np.median(ranking.seconds):.1f} | {min(ranking.seconds):.1f} "
+        f"| {ranking.data_mib:.0f} | {ranking.peak_mib:.0f} |"
+    )
+
+
+def processor() -> str:
+    """Name the processor."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    names = [line.split(":")[1].strip() for line in lines if "model name" in line]
+    return names[0] if names else platform.processor()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,215 @@
+"""Too much load, or nothing to serve."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from app.api.app import create_app
+from app.bundle.manifest import MANIFEST, sha256_of
+from app.settings import Settings
+from tests.app.asking import assert_problem, service_of
+from training.checkpoint import CARD
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.app.conftest import World
+
+
+def status_of(client: TestClient, messages: list[dict[str, Any]]) -> int:
+    """Ask with these messages from the client, and return the status of the answer."""
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "POST",
+        "path": "/predict",
+        "raw_path": b"/predict",
+        "query_string": b"",
+        "headers": [(b"content-type", b"application/json")],
+    }
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        await asyncio.sleep(0)
+        return messages.pop(0)
+
+    async def send(message: dict[str, Any]) -> None:
+        await asyncio.sleep(0)
+        sent.append(message)
+
+    async def ask_and_leave() -> None:
+        await client.app(scope, receive, send)  # type: ignore[arg-type]
+
+    assert client.portal is not None
+    client.portal.call(ask_and_leave)
+    return int(sent[0]["status"])
+
+
+class TestLoad:
+    @pytest.fixture
+    def held(self, world: World) -> Iterator[tuple[TestClient, threading.Event]]:
+        """A service with room for one, whose thread is held until the event."""
+        settings = Settings(
+            bundles=world.bundles, threads=1, max_queue=1, request_timeout_s=0.2
+        )
+        leave = threading.Event()
+        with TestClient(create_app(settings)) as client:
+            entered = threading.Event()
+
+            def hold() -> None:
+                entered.set()
+                leave.wait(10)
+
+            async def occupy() -> None:
+                await service_of(client).batcher.call(hold)
+
+            assert client.portal is not None
+            client.portal.start_task_soon(occupy)
+            assert entered.wait(10)
+            yield client, leave
+            leave.set()
+
+    def test_a_late_answer_is_a_504(
+        self, held: tuple[TestClient, threading.Event], context: list[str]
+    ) -> None:
+        client, _ = held
+
+        late = client.post("/predict", json={"ids": context})
+
+        assert_problem(late, "deadline-exceeded", "expected an answer in 0.2 s")
+        assert service_of(client).batcher.depth == 0
+        assert (
+            'nextvec_dropped_total{reason="deadline"} 1.0'
+            in client.get("/metrics").text
+        )
+
+    def test_one_too_many_is_a_503_that_says_when_to_come_back(
+        self, held: tuple[TestClient, threading.Event], context: list[str]
+    ) -> None:
+        client, leave = held
+        with ThreadPoolExecutor(4) as callers:
+            answers = list(
+                callers.map(
+                    lambda _: client.post("/predict", json={"ids": context}), range(4)
+                )
+            )
+        leave.set()
+
+        refused = [answer for answer in answers if answer.status_code == 503]
+        assert refused
+        assert_problem(refused[0], "overloaded", "1 requests are waiting already")
+        assert refused[0].headers["retry-after"] == "1"
+
+    def test_a_client_that_leaves_is_not_computed_for(
+        self, held: tuple[TestClient, threading.Event], context: list[str]
+    ) -> None:
+        client, _ = held
+        body = json.dumps({"ids": context}).encode()
+
+        status = status_of(
+            client,
+            [{"type": "http.request", "body": body}, {"type": "http.disconnect"}],
+        )
+
+        assert status == 499
+        assert service_of(client).batcher.depth == 0
+
+    def test_a_client_that_leaves_while_it_sends_is_no_error(
+        self, settings: Settings, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        part = {"type": "http.request", "body": b'{"ids": [', "more_body": True}
+
+        with caplog.at_level(logging.INFO), TestClient(create_app(settings)) as client:
+            status = status_of(client, [part, {"type": "http.disconnect"}])
+            metrics = client.get("/metrics").text
+
+        assert status == 499
+        assert not [r for r in caplog.records if r.exc_info]
+        assert 'method="POST",route="/predict",status="499"} 1.0' in metrics
+        assert 'nextvec_dropped_total{reason="disconnected"} 1.0' in metrics
+
+
+class TestNotReady:
+    def client_of(self, bundles: Path) -> TestClient:
+        return TestClient(create_app(Settings(bundles=bundles, threads=1)))
+
+    def test_without_a_bundle_it_is_alive_and_not_ready(self, tmp_path: Path) -> None:
+        with self.client_of(tmp_path) as client:
+            assert client.get("/livez").status_code == 200
+            assert client.get("/").status_code == 200
+            for path in ("/readyz", "/info", "/metrics/hitk"):
+                answer = client.get(path)
+                assert_problem(answer, "not-ready", "no bundle has been promoted")
+                assert answer.headers["retry-after"] == "1"
+            predict = client.post("/predict", json={"ids": ["a"]})
+            assert_problem(predict, "not-ready")
+            assert "nextvec_ready 0.0" in client.get("/metrics").text
+
+    def test_a_damaged_bundle_is_named_in_readyz_and_in_the_log(
+        self, bundles: Path, world: World, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        (bundles / world.version / "index.faiss").write_bytes(b"damaged")
+
+        with self.client_of(bundles) as client:
+            answer = client.get("/readyz")
+
+        assert_problem(answer, "not-ready", "index.faiss: damaged")
+        errors = [vars(r) for r in caplog.records if r.levelno == logging.ERROR]
+        assert "index.faiss: damaged" in errors[0]["reason"]
+
+    def test_another_answer_to_the_golden_query_is_not_served(
+        self, bundles: Path, world: World
+    ) -> None:
+        path = bundles / world.version / "bundle.json"
+        manifest = json.loads(path.read_bytes())
+        manifest["golden"]["prediction"][0] += 0.1
+        path.write_text(json.dumps(manifest))
+
+        with self.client_of(bundles) as client:
+            assert_problem(client.get("/readyz"), "not-ready", "golden query")
+
+    def test_whatever_is_in_a_bundle_does_not_take_it_down(
+        self, bundles: Path, world: World
+    ) -> None:
+        folder = bundles / world.version
+        card = json.loads((folder / CARD).read_bytes()) | {"corpus": "no object"}
+        (folder / CARD).write_text(json.dumps(card))
+        manifest = json.loads((folder / MANIFEST).read_bytes())
+        manifest["files"][CARD] = sha256_of(folder / CARD)
+        (folder / MANIFEST).write_text(json.dumps(manifest))
+
+        with self.client_of(bundles) as client:
+            assert_problem(client.get("/readyz"), "not-ready", "cannot be loaded")
+
+    def test_a_named_version_is_served_instead_of_the_live_one(
+        self, bundles: Path, world: World
+    ) -> None:
+        shutil.copytree(bundles / world.version, bundles / "second")
+        settings = Settings(bundles=bundles, bundle="second", threads=1)
+
+        with TestClient(create_app(settings)) as client:
+            assert client.get("/readyz").status_code == 200
+
+    def test_a_service_that_stops_says_so(
+        self, settings: Settings, context: list[str]
+    ) -> None:
+        with TestClient(create_app(settings)) as client:
+            assert client.portal is not None
+            client.portal.call(service_of(client).batcher.stop)
+            for answer in (
+                client.post("/predict", json={"ids": context}),
+                client.get("/metrics/hitk"),
+            ):
+                assert_problem(answer, "not-ready", "is not running")
+                assert answer.headers["retry-after"] == "1"

@@ -1,0 +1,336 @@
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from app.bundle.bundle import REQUIRED, load_bundle
+from app.bundle.manifest import MANIFEST, Manifest
+from app.inference.engine import Engine
+from app.inference.golden import check_golden
+from app.release.building import build_bundle, seal
+from app.release.registry import POINTER, Registry
+from training.checkpoint import CARD, WEIGHTS, load_checkpoint, save_weights
+from training.corpus.corpus import Corpus
+from training.corpus.store import save_corpus
+from training.errors import BundleError, IndexMismatchError, ProjectError
+from training.files import read_json, write_json
+
+if TYPE_CHECKING:
+    from tests.app.conftest import World
+
+NewRun = Callable[[Corpus, Path, Path | None], None]
+
+
+def change(path: Path, **fields: object) -> None:
+    write_json(path, read_json(path) | fields)
+
+
+def spoil_weight(folder: Path, corpus: Corpus, *, by: float = 0.5) -> None:
+    """Change the weights, and seal the bundle again as if that were right."""
+    checkpoint = load_checkpoint(folder)
+    state = checkpoint.model.state_dict()
+    for name in state:
+        if name.startswith("head."):
+            state[name] = state[name] + by
+    save_weights(folder / WEIGHTS, state, checkpoint.transform)
+    seal(folder, folder.name, "spoiled", corpus)
+
+
+def test_a_bundle_holds_what_it_was_made_of(world: World) -> None:
+    bundle = load_bundle(world.bundles / world.version)
+
+    expected = bundle.checkpoint.transform.apply(world.corpus.vectors)
+    np.testing.assert_array_equal(bundle.index.vectors, expected)
+    assert bundle.catalogue.ids == world.corpus.ids
+    assert bundle.catalogue.texts == world.corpus.texts
+    assert bundle.manifest.corpus_fingerprint == world.corpus.fingerprint
+    assert set(bundle.manifest.files) >= REQUIRED
+    assert world.version.startswith("tiny-run-")
+
+
+def test_the_same_run_makes_the_same_bundle_again(world: World) -> None:
+    before = (world.bundles / world.version / MANIFEST).read_bytes()
+
+    assert build_bundle(world.run, world.bundles) == world.version
+    assert (world.bundles / world.version / MANIFEST).read_bytes() == before
+
+
+def test_another_corpus_is_refused_and_nothing_is_left(
+    world: World, make_corpus: Callable[..., Corpus], tmp_path: Path
+) -> None:
+    save_corpus(make_corpus([130] * 5, dim=8, seed=9), tmp_path / "other")
+
+    with pytest.raises(IndexMismatchError, match="was trained on corpus"):
+        build_bundle(world.run, tmp_path / "b", corpus=tmp_path / "other")
+
+    assert not list(tmp_path.glob("b/*"))
+
+
+def test_a_corpus_of_another_dimension_is_refused(
+    world: World, make_corpus: Callable[..., Corpus], tmp_path: Path
+) -> None:
+    save_corpus(make_corpus([130] * 5, dim=5), tmp_path / "other")
+
+    with pytest.raises(IndexMismatchError, match="predicts 8 numbers, index takes 5"):
+        build_bundle(world.run, tmp_path / "b", corpus=tmp_path / "other")
+
+
+def test_a_run_that_names_no_corpus_needs_one(
+    world: World, new_run: NewRun, tmp_path: Path
+) -> None:
+    new_run(world.corpus, tmp_path / "run", None)
+
+    with pytest.raises(BundleError, match="name one with --corpus"):
+        build_bundle(tmp_path / "run", tmp_path / "bundles")
+
+
+def test_an_unfinished_run_is_named(world: World, tmp_path: Path) -> None:
+    run = shutil.copytree(world.run, tmp_path / "run")
+    (run / "groups.npy").unlink()
+
+    with pytest.raises(BundleError, match=r"groups\.npy: missing"):
+        build_bundle(run, tmp_path / "bundles")
+
+
+@pytest.mark.parametrize("name", sorted(REQUIRED))
+def test_every_damaged_file_is_named(world: World, bundles: Path, name: str) -> None:
+    path = bundles / world.version / name
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+    with pytest.raises(BundleError, match=f"{name}: damaged"):
+        load_bundle(bundles / world.version)
+
+
+@pytest.mark.parametrize("name", sorted(REQUIRED))
+def test_every_missing_file_is_named(world: World, bundles: Path, name: str) -> None:
+    (bundles / world.version / name).unlink()
+
+    with pytest.raises(BundleError, match=f"{name}: missing"):
+        load_bundle(bundles / world.version)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        pytest.param(b"{", "not JSON", id="json"),
+        pytest.param(b"[]", "expected bundle format 2, got None", id="list"),
+        pytest.param(b'{"format": 1}', "expected bundle format 2, got 1", id="format"),
+        pytest.param(b'{"format": 2}', "files: Field required", id="fields"),
+    ],
+)
+def test_a_damaged_manifest_is_refused(
+    world: World, bundles: Path, content: bytes, words: str
+) -> None:
+    (bundles / world.version / MANIFEST).write_bytes(content)
+
+    with pytest.raises(BundleError, match=words):
+        load_bundle(bundles / world.version)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        pytest.param({"files": ["a"]}, "files: Input should be", id="list"),
+        pytest.param({"files": {"a": 1}}, "files: a: Input should be", id="checksum"),
+        pytest.param({"dim": "8"}, "dim: .* integer, got '8'", id="number"),
+        pytest.param({"golden": {"rows": []}}, "golden: scores: Field", id="golden"),
+        pytest.param({"owner": "me"}, "owner: Unexpected", id="unknown"),
+    ],
+)
+def test_a_manifest_s_field_of_another_type_is_named(
+    world: World, bundles: Path, fields: dict[str, object], words: str
+) -> None:
+    path = bundles / world.version / MANIFEST
+    change(path, **fields)
+
+    with pytest.raises(BundleError, match=words) as caught:
+        Manifest.load(path.parent)
+
+    assert str(caught.value).startswith(f"{path}: ")
+
+
+@pytest.mark.parametrize("name", ["index.faiss", MANIFEST])
+def test_a_damaged_bundle_is_made_anew(world: World, bundles: Path, name: str) -> None:
+    folder = bundles / world.version
+    data = (folder / name).read_bytes()
+    (folder / name).write_bytes(data[: len(data) // 2])
+    said: list[str] = []
+
+    version = build_bundle(world.run, bundles, say=said.append)
+
+    assert version == world.version
+    assert f"bundle {version} is damaged and is made anew: " in said[0]
+    assert said[-1] == f"bundle {version} is whole"
+    check_golden(Engine(load_bundle(folder)))
+    assert Registry(bundles).live() == folder
+
+
+def test_a_folder_without_manifest_is_no_bundle(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="no bundle here"):
+        load_bundle(tmp_path)
+
+
+def test_a_manifest_that_lists_too_little_is_refused(
+    world: World, bundles: Path
+) -> None:
+    folder = bundles / world.version
+    files = dict(Manifest.load(folder).files)
+    del files["ids.json"]
+    change(folder / MANIFEST, files=files)
+
+    with pytest.raises(BundleError, match=r"lists no ids\.json"):
+        load_bundle(folder)
+
+
+def test_a_model_of_another_corpus_is_refused(world: World, bundles: Path) -> None:
+    folder = bundles / world.version
+    change(folder / MANIFEST, corpus_fingerprint="0" * 64)
+
+    with pytest.raises(IndexMismatchError, match="index holds 000000000000"):
+        load_bundle(folder)
+
+
+def test_a_card_without_fingerprint_is_refused(world: World, bundles: Path) -> None:
+    folder = bundles / world.version
+    change(folder / CARD, corpus={})
+
+    with pytest.raises(IndexMismatchError, match="names no corpus fingerprint"):
+        seal(folder, world.version, "run", world.corpus)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        pytest.param("ids.json", "ids, but", id="ids"),
+        pytest.param("groups.npy", "duplicate groups", id="groups"),
+        pytest.param("positions.npy", "positions", id="positions"),
+        pytest.param("texts.json", "texts", id="texts"),
+    ],
+)
+def test_parts_of_different_sizes_are_refused(
+    world: World, bundles: Path, name: str, words: str
+) -> None:
+    path = bundles / world.version / name
+    if name.endswith(".json"):
+        write_json(path, read_json(path)[:-1])
+    else:
+        np.save(path, np.load(path)[:-1])
+
+    with pytest.raises(ProjectError, match=words):
+        seal(path.parent, world.version, "run", world.corpus)
+
+
+@pytest.mark.parametrize(
+    "name", ["groups.npy", "validation.npz", "baselines.safetensors", "documents.npy"]
+)
+def test_sealed_rubbish_is_refused_too(world: World, bundles: Path, name: str) -> None:
+    (bundles / world.version / name).write_bytes(b"rubbish")
+
+    with pytest.raises(ProjectError, match="damaged"):
+        seal(bundles / world.version, world.version, "run", world.corpus)
+
+
+def test_baselines_of_other_windows_are_refused(world: World, bundles: Path) -> None:
+    folder = bundles / world.version
+    save_file({"index": np.ones(2, np.int64)}, folder / "baselines.safetensors")
+
+    with pytest.raises(IndexMismatchError, match="baseline of index"):
+        seal(folder, world.version, "run", world.corpus)
+
+
+def test_a_changed_weight_fails_the_golden_query(world: World, bundles: Path) -> None:
+    folder = bundles / world.version
+    golden = read_json(folder / MANIFEST)["golden"]
+    spoil_weight(folder, world.corpus)
+    change(folder / MANIFEST, golden=golden)
+
+    with pytest.raises(BundleError, match="golden query's prediction moved"):
+        check_golden(Engine(load_bundle(folder)))
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        pytest.param({"context_rows": [10**6]}, "cannot be asked", id="row"),
+        pytest.param({"prediction": []}, "cannot be asked", id="prediction"),
+        pytest.param({"scores": [0.9, 0.8, 0.7]}, "found rows", id="scores"),
+    ],
+)
+def test_a_spoiled_golden_query_is_refused(
+    world: World, bundles: Path, fields: dict[str, object], words: str
+) -> None:
+    folder = bundles / world.version
+    golden = read_json(folder / MANIFEST)["golden"] | fields
+    if "scores" in fields:
+        golden["rows"] = golden["rows"][:3]
+    change(folder / MANIFEST, golden=golden)
+
+    with pytest.raises(BundleError, match=words):
+        check_golden(Engine(load_bundle(folder)))
+
+
+def test_promotion_and_rollback_move_the_pointer(world: World, bundles: Path) -> None:
+    registry = Registry(bundles)
+    second = shutil.copytree(bundles / world.version, bundles / "second")
+    change(second / MANIFEST, version="second")
+
+    registry.promote("second")
+    registry.promote("second")
+
+    assert registry.live() == second
+    assert registry.rollback() == world.version
+    assert registry.live() == bundles / world.version
+    assert registry.rollback() == "second"
+    assert registry.versions() == sorted(["second", world.version])
+
+
+def test_a_damaged_bundle_is_not_promoted(world: World, bundles: Path) -> None:
+    shutil.copytree(bundles / world.version, bundles / "second")
+    (bundles / "second" / WEIGHTS).write_bytes(b"")
+
+    with pytest.raises(BundleError, match="damaged"):
+        Registry(bundles).promote("second")
+
+    assert Registry(bundles).live() == bundles / world.version
+
+
+def test_no_go_can_be_made_to_forbid_promotion(world: World, bundles: Path) -> None:
+    with pytest.raises(BundleError, match="readiness is NO-GO, GO is required"):
+        Registry(bundles).promote(world.version, require_go=True)
+
+
+def test_there_may_be_nothing_to_roll_back_to(bundles: Path) -> None:
+    with pytest.raises(BundleError, match="no bundle was live before"):
+        Registry(bundles).rollback()
+
+
+def test_an_unknown_version_is_refused_with_those_there_are(
+    world: World, bundles: Path
+) -> None:
+    with pytest.raises(BundleError, match=f"there are: {world.version}"):
+        Registry(bundles).promote("other")
+
+
+def test_nothing_is_live_in_an_empty_folder(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="no bundle has been promoted"):
+        Registry(tmp_path).live()
+
+
+@pytest.mark.parametrize(
+    "content", ["somewhere", "[1]", '{"version": 5}', '{"version": "a", "next": "b"}']
+)
+def test_a_damaged_pointer_is_named(tmp_path: Path, content: str) -> None:
+    (tmp_path / POINTER).write_text(content)
+
+    with pytest.raises(BundleError, match="expected JSON with version") as caught:
+        Registry(tmp_path).pointer()
+
+    assert "Pointer" not in str(caught.value)

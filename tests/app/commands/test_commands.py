@@ -1,0 +1,257 @@
+"""The command line, against real bundles and a real server."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import uvicorn
+from typer.testing import CliRunner
+
+from app.api.app import create_app
+from app.commands import serve
+from app.commands.client import Client, ServiceError
+from app.commands.main import main, nextvec
+from app.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.app.conftest import World
+
+WIDE = {"COLUMNS": "200", "TERM": "dumb"}
+
+
+def run(*arguments: object, code: int = 0) -> str:
+    result = CliRunner().invoke(nextvec, [str(a) for a in arguments], env=WIDE)
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+@pytest.fixture(scope="module")
+def url(world: World) -> Iterator[str]:
+    """A server on a port of its own."""
+    app = create_app(Settings(bundles=world.bundles, threads=1))
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+        time.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    thread.join()
+
+
+def test_one_command_has_everything() -> None:
+    shown = run("--help")
+
+    for name in (
+        "corpus",
+        "train",
+        "evaluate",
+        "compare",
+        "bundle",
+        "serve",
+        "predict",
+    ):
+        assert name in shown
+
+
+def test_main_is_the_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["nextvec", "bundle", "--help"])
+
+    with pytest.raises(SystemExit) as stopped:
+        main()
+
+    assert stopped.value.code == 0
+
+
+def test_bundles_are_built_listed_promoted_and_rolled_back(
+    world: World, tmp_path: Path
+) -> None:
+    bundles = tmp_path / "bundles"
+    where = ("--bundles", bundles)
+
+    built = run("bundle", "build", world.run, "--promote", *where)
+    assert f"bundle {world.version} is whole" in built
+    assert f"{world.version} is live" in built
+    again = run(
+        "bundle",
+        "build",
+        world.run,
+        "--corpus",
+        world.run.parents[1] / "corpus",
+        *where,
+    )
+    assert "is there already" in again
+    second = shutil.copytree(bundles / world.version, bundles / "second")
+    manifest = json.loads((second / "bundle.json").read_bytes()) | {"version": "second"}
+    (second / "bundle.json").write_text(json.dumps(manifest))
+    assert "second is live (readiness NO-GO)" in run(
+        "bundle", "promote", "second", *where
+    )
+    listed = run("bundle", "list", *where)
+    assert "previous" in listed
+    assert "live" in listed
+    assert world.version in run("bundle", "rollback", *where)
+
+
+def test_an_empty_folder_lists_no_bundle(tmp_path: Path) -> None:
+    assert "version" in run("bundle", "list", "--bundles", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("promote", "other"), "no bundle 'other'"),
+        (("rollback",), "no bundle was live before"),
+        (("build", "nowhere"), "no checkpoint here"),
+    ],
+)
+def test_errors_are_one_sentence(
+    arguments: tuple[str, ...], words: str, tmp_path: Path
+) -> None:
+    shown = run("bundle", *arguments, "--bundles", tmp_path, code=1)
+
+    assert words in shown
+    assert "Traceback" not in shown
+
+
+def test_require_go_refuses_no_go(world: World, bundles: Path) -> None:
+    shown = run(
+        "bundle", "promote", world.version, "--require-go", "--bundles", bundles, code=1
+    )
+
+    assert "GO is required" in shown
+
+
+def test_predict_asks_with_ids(url: str, world: World) -> None:
+    ids = ",".join(world.corpus.ids[:20])
+
+    shown = run("predict", "--ids", ids, "--url", url, "--k", 3)
+
+    assert "After 20 vectors" in shown
+    assert "text of doc" in shown
+
+
+def test_predict_asks_with_a_file(url: str, world: World, tmp_path: Path) -> None:
+    np.save(tmp_path / "context.npy", np.array(world.corpus.vectors[:20]))
+
+    shown = run("predict", tmp_path / "context.npy", "--url", url, "--include-context")
+
+    assert "After 20 vectors" in shown
+
+
+@pytest.mark.parametrize(
+    "array", [np.ones(3), np.ones((2, 2), dtype=np.int64), np.array([["a"]])]
+)
+def test_predict_refuses_other_arrays(array: np.ndarray, tmp_path: Path) -> None:
+    np.save(tmp_path / "context.npy", array)
+
+    shown = run("predict", tmp_path / "context.npy", code=1)
+
+    assert "expected a float array of shape (T, D)" in shown
+
+
+def test_predict_refuses_other_files(tmp_path: Path) -> None:
+    (tmp_path / "context.npy").write_text("no array")
+
+    shown = run("predict", tmp_path / "context.npy", code=1)
+
+    assert "expected a .npy file of numbers" in shown
+
+
+def test_predict_needs_one_context() -> None:
+    assert "give either a .npy file or --ids" in run("predict", code=2)
+
+
+def test_predict_says_why_it_was_refused(url: str) -> None:
+    shown = run("predict", "--ids", "nobody", "--url", url, code=1)
+
+    assert "The index holds no such id: ids[0]: no vector is called 'nobody'" in shown
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("http://127.0.0.1:9", "no service answers there"),
+        ("file:///etc/passwd", "expected a URL with http:// or https://"),
+    ],
+)
+def test_predict_names_a_service_that_is_not_there(address: str, words: str) -> None:
+    assert words in run("predict", "--ids", "a", "--url", address, code=1)
+
+
+def test_another_server_s_error_is_shown_as_it_is() -> None:
+    class Teapot(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.send_response(418, "short and stout")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None: ...
+
+    with HTTPServer(("127.0.0.1", 0), Teapot) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        with pytest.raises(ServiceError, match="answered 418 short and stout"):
+            Client(f"http://127.0.0.1:{server.server_port}").predict_ids(["a"])
+        thread.join()
+
+
+def test_serve_takes_its_settings_from_options_and_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    served: list[Settings] = []
+    monkeypatch.setattr(serve, "run_service", served.append)
+    monkeypatch.setenv("NEXTVEC_MAX_K", "50")
+
+    run("serve", "--port", 8123, "--bundles", tmp_path, "--bundle", "v")
+
+    assert (served[0].port, served[0].bundle, served[0].max_k) == (8123, "v", 50)
+    assert served[0].host == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("options", "environment", "words"),
+    [
+        pytest.param((), {"NEXTVEC_PORT": "abc"}, "setting port: ", id="variable"),
+        pytest.param(("--port", 99999), {}, "setting port: ", id="option"),
+        pytest.param((), {"NEXTVEC_MAX_K": "0"}, "setting max_k: ", id="bound"),
+    ],
+)
+def test_serve_names_a_setting_it_cannot_use(
+    monkeypatch: pytest.MonkeyPatch,
+    options: tuple[object, ...],
+    environment: dict[str, str],
+    words: str,
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+    shown = run("serve", *options, code=1)
+
+    assert shown.startswith(f"Error: {words}")
+    assert len(shown.splitlines()) == 1
+
+
+def test_serving_runs_the_app_with_our_logs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: dict[str, object] = {}
+    monkeypatch.setattr(uvicorn, "run", lambda _, **options: asked.update(options))
+    monkeypatch.setattr(
+        serve, "configure_logs", lambda level: asked.update(level=level)
+    )
+
+    serve.run_service(Settings(bundles=tmp_path, port=8124))
+
+    assert (asked["port"], asked["level"], asked["access_log"]) == (8124, "INFO", False)

@@ -1,0 +1,60 @@
+import json
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+from typer.testing import CliRunner
+
+import app.commands.up
+from app.api.app import create_app
+from app.commands.main import nextvec
+from app.settings import Settings
+from training.corpus.corpus import Corpus
+from training.corpus.store import save_corpus
+
+
+def run(*words: str | Path) -> str:
+    result = CliRunner().invoke(nextvec, list(map(str, words)))
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.mark.slow
+def test_up_makes_what_is_missing_then_serves_what_it_says(
+    make_corpus: Callable[..., Corpus], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_corpus(make_corpus([130] * 12), tmp_path / "corpus")
+    told: list[str | Path] = [
+        "up",
+        "--corpus",
+        tmp_path / "corpus",
+        "--root",
+        tmp_path / "made",
+    ]
+    told += ["--recipe", "smoke"]
+    served: list[Settings] = []
+    monkeypatch.setattr(app.commands.up, "run_service", served.append)
+
+    first = run(*told, "--no-serve", "--architecture", "baseline")
+    assert served == []
+    second = run(*told, "--architecture", "baseline", "--architecture", "memory")
+
+    assert "is finished already" not in first
+    assert "is finished already" in second  # the baseline is found, the memory is new
+    assert "of 2 finished run(s)" in second
+    assert served == [Settings(bundles=tmp_path / "made/bundles")]
+    words = shlex.split(next(x for x in second.splitlines() if x.startswith("curl")))
+    with TestClient(create_app(served[0])) as client:
+        answer = client.post("/predict", json=json.loads(words[words.index("-d") + 1]))
+    assert len(answer.json()["neighbors"]) == 3
+
+
+def test_an_unknown_sample_is_named(tmp_path: Path) -> None:
+    result = CliRunner().invoke(
+        nextvec, ["up", "--sample", "novels", "--root", str(tmp_path)]
+    )
+
+    assert result.exit_code == 1
+    assert "novels" in result.output

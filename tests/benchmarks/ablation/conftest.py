@@ -1,0 +1,65 @@
+"""One tiny study, shared by the tests of the ablation."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.ablation.ground import Ground
+from benchmarks.ablation.report import write_study
+from benchmarks.ablation.study import Study, run_study
+from benchmarks.ablation.variants import StudyConfig
+from tests.conftest import MakeCorpus
+from training.config import TrainingConfig
+from training.corpus.corpus import Corpus
+from training.listener import Silence
+from training.preparation.preparation import Preparation
+
+TINY = StudyConfig(
+    epochs=2, hidden_size=6, num_layers=1, num_slots=5, batch_size=8, stride=20
+)
+
+
+@pytest.fixture(scope="session")
+def small_corpus(make_corpus: MakeCorpus) -> Corpus:
+    """Documents enough for thirty validation windows."""
+    return make_corpus([200] * 20, dim=12)
+
+
+@pytest.fixture(scope="session")
+def tiny_study_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("studies") / "tiny"
+
+
+@pytest.fixture(scope="session")
+def tiny_study(small_corpus: Corpus, tiny_study_folder: Path) -> Study:
+    """Every variant at toy size; read it, do not change it."""
+    return run_study(small_corpus, TINY, tiny_study_folder, Silence())
+
+
+@pytest.fixture(scope="session")
+def tiny_report(
+    tiny_study: Study, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, str]:
+    """The report of the study as if it had more documents: texts by file name."""
+    folder = tmp_path_factory.mktemp("report")
+    paths = write_study(spread(tiny_study, 12), folder)
+    return {path.name: path.read_text(encoding="utf-8") for path in paths}
+
+
+@pytest.fixture(scope="session")
+def tiny_ground(
+    small_corpus: Corpus, tmp_path_factory: pytest.TempPathFactory
+) -> Ground:
+    folder = tmp_path_factory.mktemp("ground")
+    config = TrainingConfig(transform="identity", selection_pool="documents")
+    return Ground(Preparation(small_corpus, config, folder, Silence()), TINY)
+
+
+def spread(study: Study, documents: int) -> Study:
+    """Pretend that the windows are of so many documents: then there are intervals."""
+    ground = object.__new__(type(study.ground))
+    ground.__dict__.update(study.ground.__dict__)
+    ground.documents = np.arange(len(ground.windows)) % documents
+    return replace(study, ground=ground)

@@ -1,0 +1,126 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.nn.functional import cosine_similarity
+
+from training.config import TrainingConfig
+from training.corpus.corpus import Corpus
+from training.corpus.windows import cut_windows
+from training.evaluation.metrics import hit_at_k
+from training.evaluation.pools import documents_pool, index_pool
+from training.evaluation.ranking import Ranker
+from training.fit.monitor import Monitor, selection_score
+from training.listener import Silence
+from training.models.model import NextVectorModel, predict
+from training.preparation.preparation import Preparation
+
+
+@pytest.fixture(scope="module")
+def prepared(
+    tiny_corpus: Corpus,
+    tiny_config: TrainingConfig,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Preparation:
+    folder = tmp_path_factory.mktemp("prepared")
+    return Preparation(tiny_corpus, tiny_config, folder, Silence())
+
+
+@pytest.fixture(scope="module")
+def model(prepared: Preparation) -> NextVectorModel:
+    torch.manual_seed(0)
+    return NextVectorModel(prepared.config.model(dim=prepared.corpus.dim)).eval()
+
+
+def test_the_score_is_the_one_that_is_computed_again_after_training(
+    prepared: Preparation, model: NextVectorModel
+) -> None:
+    measured = Monitor(prepared, prepared.config).measure(model, epoch=0)
+
+    assert measured.score == selection_score(model, prepared)
+
+
+def test_the_score_is_that_of_the_selection_pool(
+    prepared: Preparation, model: NextVectorModel, tmp_path: Path
+) -> None:
+    scores = {}
+    for pool in ("documents", "index"):
+        config = replace(prepared.config, selection_pool=pool)
+        other = Preparation(prepared.corpus, config, tmp_path, Silence())
+        scores[pool] = Monitor(other, config).measure(model, epoch=0).score
+        assert scores[pool] == selection_score(model, other)
+
+    assert scores["index"] <= scores["documents"]
+
+
+def test_measuring_twice_gives_the_same(
+    prepared: Preparation, model: NextVectorModel
+) -> None:
+    monitor = Monitor(prepared, prepared.config)
+
+    assert monitor.measure(model, epoch=0) == monitor.measure(model, epoch=1)
+
+
+def test_the_cosine_is_that_of_the_validation_windows(
+    prepared: Preparation, model: NextVectorModel
+) -> None:
+    measured = Monitor(prepared, prepared.config).measure(model, epoch=0)
+
+    windows = prepared.suite.windows
+    predicted = predict(model, *prepared.context(windows))
+    target = prepared.vectors_ND[torch.from_numpy(windows.target_rows)]
+    mean = float(cosine_similarity(predicted, target).mean())
+    assert measured.validation_cosine == pytest.approx(mean, abs=1e-6)
+
+
+def test_training_windows_are_ranked_among_as_many_documents_as_validation_has(
+    prepared: Preparation, model: NextVectorModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut = []
+
+    def remember(corpus: Corpus, documents: np.ndarray, **told: int) -> object:
+        cut.append(documents)
+        return cut_windows(corpus, documents, **told)
+
+    def repeat(
+        _: NextVectorModel, context_QTD: torch.Tensor, __: torch.Tensor
+    ) -> torch.Tensor:
+        # what comes in the tiny corpus is like what came eight steps before
+        return context_QTD[:, -8]
+
+    monkeypatch.setattr("training.fit.monitor.cut_windows", remember)
+    monkeypatch.setattr("training.fit.monitor.predict", repeat)
+
+    measured = Monitor(prepared, prepared.config).measure(model, epoch=0)
+
+    (documents,) = cut
+    assert len(documents) == len(prepared.split.validation)
+    assert set(documents.tolist()) <= set(prepared.split.train.tolist())
+    windows = cut_windows(prepared.corpus, documents, stride=prepared.config.stride)
+    ranker = Ranker(
+        prepared.vectors_ND,
+        prepared.group_N,
+        windows,
+        documents_pool(prepared.corpus, documents),
+    )
+    repeated_QD = repeat(model, *prepared.context(windows))
+    assert measured.train_score == hit_at_k(ranker.ranks(repeated_QD), 5)
+    everywhere = Ranker(
+        prepared.vectors_ND, prepared.group_N, windows, index_pool(prepared.corpus)
+    )
+    assert measured.train_score != hit_at_k(everywhere.ranks(repeated_QD), 5)
+
+
+def test_only_some_of_many_training_windows_are_measured(
+    prepared: Preparation, model: NextVectorModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = Monitor(prepared, prepared.config).measure(model, epoch=0)
+    monkeypatch.setattr("training.fit.monitor._MAX_TRAIN_WINDOWS", 3)
+
+    some = Monitor(prepared, prepared.config).measure(model, epoch=0)
+
+    assert some.train_score in {0, 1 / 3, 2 / 3, 1}
+    assert some.train_cosine != whole.train_cosine
+    assert some.score == whole.score

@@ -1,0 +1,237 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from training.config import TrainingConfig
+from training.corpus.corpus import Corpus
+from training.errors import CorpusError
+from training.evaluation.evaluation import Judge
+from training.evaluation.metrics import hit_at_k
+from training.listener import Silence
+from training.preparation.best_baselines import (
+    BASELINE_SCORES,
+    BASELINES,
+    BestBaselines,
+)
+from training.preparation.preparation import GROUPS, SUITE, Preparation
+from training.transform import Transform
+
+
+class Interrupted(Exception):  # noqa: N818 - not an error of the code under test
+    pass
+
+
+class Interrupting(Silence):
+    """Stops at a stage, or within one; remembers what it heard."""
+
+    def __init__(self, stage: str = "", *, after: int = 0) -> None:
+        self.where, self.after = stage, after
+        self.stages: list[str] = []
+
+    def stage(self, what: str) -> None:
+        self.stages.append(what)
+        if what == self.where and not self.after:
+            raise Interrupted
+
+    def progress(self, done: int, total: int) -> None:
+        assert 0 < done <= total
+        if self.after and self.stages[-1] == self.where and done >= self.after:
+            raise Interrupted
+
+
+def assert_same(left: BestBaselines, right: BestBaselines) -> None:
+    assert left.names == right.names
+    assert left.scores == right.scores
+    assert left.base == right.base
+    for pool, ranks in right.ranks.items():
+        np.testing.assert_array_equal(left.ranks[pool], ranks)
+
+
+@pytest.fixture(scope="module")
+def whole(
+    tiny_corpus: Corpus,
+    tiny_config: TrainingConfig,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[Preparation, BestBaselines]:
+    folder = tmp_path_factory.mktemp("whole")
+    prepared = Preparation(tiny_corpus, tiny_config, folder, Silence())
+    return prepared, prepared.best_baselines()
+
+
+@pytest.mark.parametrize(
+    "interrupting",
+    [
+        pytest.param(
+            lambda: Interrupting("fitting the transform, cutting windows"),
+            id="after the groups",
+        ),
+        pytest.param(
+            lambda: Interrupting("measuring the baselines"), id="after the windows"
+        ),
+        pytest.param(
+            lambda: Interrupting("measuring the baselines", after=7),
+            id="within the baselines",
+        ),
+    ],
+)
+def test_an_interrupted_preparation_goes_on_to_the_same_end(
+    whole: tuple[Preparation, BestBaselines],
+    tiny_corpus: Corpus,
+    tiny_config: TrainingConfig,
+    tmp_path: Path,
+    interrupting: type[Interrupting],
+) -> None:
+    with pytest.raises(Interrupted):
+        Preparation(tiny_corpus, tiny_config, tmp_path, interrupting()).best_baselines()
+
+    again = Preparation(tiny_corpus, tiny_config, tmp_path, Silence())
+
+    prepared, baselines = whole
+    assert np.array_equal(again.group_N, prepared.group_N)
+    assert np.array_equal(again.train_rows, prepared.train_rows)
+    assert torch.equal(again.vectors_ND, prepared.vectors_ND)
+    windows = again.suite.windows
+    assert np.array_equal(windows.context_rows, prepared.suite.windows.context_rows)
+    assert_same(again.best_baselines(), baselines)
+
+
+def test_what_is_finished_is_not_made_again(
+    whole: tuple[Preparation, BestBaselines],
+    tiny_corpus: Corpus,
+    tiny_config: TrainingConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    Preparation(tiny_corpus, tiny_config, tmp_path, Silence()).best_baselines()
+    listener = Interrupting("measuring the baselines")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise Interrupted
+
+    for name in ("duplicate_groups", "build_suite", "fit_baselines"):
+        monkeypatch.setattr(f"training.preparation.preparation.{name}", refuse)
+    again = Preparation(tiny_corpus, tiny_config, tmp_path, listener)
+
+    assert_same(again.best_baselines(), whole[1])
+    assert "measuring the baselines" not in listener.stages
+
+
+@pytest.mark.parametrize("name", [GROUPS, SUITE, BASELINES, BASELINE_SCORES])
+def test_a_file_that_was_cut_off_is_made_again(
+    whole: tuple[Preparation, BestBaselines],
+    tiny_corpus: Corpus,
+    tiny_config: TrainingConfig,
+    tmp_path: Path,
+    name: str,
+) -> None:
+    Preparation(tiny_corpus, tiny_config, tmp_path, Silence()).best_baselines()
+    path = tmp_path / name
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+
+    again = Preparation(tiny_corpus, tiny_config, tmp_path, Silence())
+
+    assert_same(again.best_baselines(), whole[1])
+    assert path.read_bytes() == data or name == SUITE
+
+
+def test_the_best_baseline_of_each_pool_is_chosen_on_validation(
+    whole: tuple[Preparation, BestBaselines],
+) -> None:
+    prepared, baselines = whole
+    context_QTD, length_Q = prepared.context(prepared.suite.windows)
+
+    assert set(baselines.scores) == {b.name for b in prepared.fitted_baselines}
+    for pool, name in baselines.names.items():
+        best = max(scores[pool] for scores in baselines.scores.values())
+        assert baselines.scores[name][pool] == best
+        chosen = next(b for b in prepared.fitted_baselines if b.name == name)
+        ranks = chosen.ranks(prepared.judge, context_QTD, length_Q)[pool]
+        np.testing.assert_array_equal(ranks, baselines.ranks[pool])
+        assert hit_at_k(ranks, 5) == best
+    assert dict(baselines.paired()) == {
+        pool: (name, baselines.ranks[pool]) for pool, name in baselines.names.items()
+    }
+
+
+def test_test_windows_are_judged_in_the_pools_of_both_parts(
+    whole: tuple[Preparation, BestBaselines],
+) -> None:
+    prepared, baselines = whole
+    suite = prepared.suite
+    small = replace(suite, pools=suite.pools[1:])
+
+    # whichever of the parts is too small for a pool
+    assert suite.in_pools_of(small) == small
+    assert small.in_pools_of(suite) == small
+    judge = Judge(prepared.vectors_ND, prepared.group_N, small)
+    found = prepared.test_baselines(baselines, judge)
+
+    assert list(found) == [pool.name for pool in small.pools]
+    assert len(found) < len(baselines.names)
+
+
+def test_the_base_is_the_best_weighted_mean_of_the_selection_pool(
+    whole: tuple[Preparation, BestBaselines],
+) -> None:
+    _, baselines = whole
+    means = {
+        name: scores["documents"]
+        for name, scores in baselines.scores.items()
+        if name.startswith(("copy-last", "weighted mean"))
+    }
+
+    assert means[baselines.base.name] == max(means.values())
+
+
+def test_contexts_are_in_the_searched_space(
+    whole: tuple[Preparation, BestBaselines],
+) -> None:
+    prepared, _ = whole
+    windows = prepared.suite.windows
+
+    context_QTD, length_Q = prepared.context(windows)
+
+    expected = prepared.transform.apply(
+        prepared.corpus.vectors[windows.context_rows[0]]
+    )
+    np.testing.assert_allclose(context_QTD[0].numpy(), expected, atol=1e-5)
+    assert length_Q.tolist() == windows.lengths.tolist()
+
+
+def test_no_row_of_validation_or_test_is_trained_on(
+    whole: tuple[Preparation, BestBaselines],
+) -> None:
+    prepared, _ = whole
+
+    documents = set(prepared.corpus.document_of_row[prepared.train_rows].tolist())
+
+    assert documents == set(prepared.split.train.tolist())
+
+
+def test_a_transform_that_is_given_is_not_fitted(
+    tiny_corpus: Corpus, tiny_config: TrainingConfig, tmp_path: Path
+) -> None:
+    given = Transform.identity(tiny_corpus.dim)
+
+    prepared = Preparation(
+        tiny_corpus, tiny_config, tmp_path, Silence(), transform=given
+    )
+
+    assert prepared.transform is given
+    assert np.array_equal(prepared.vectors_ND.numpy(), tiny_corpus.vectors)
+
+
+def test_a_selection_pool_the_corpus_is_too_small_for_is_refused(
+    tiny_corpus: Corpus, tiny_config: TrainingConfig, tmp_path: Path
+) -> None:
+    small = tiny_corpus.select(range(4), name="small")
+    config = replace(tiny_config, selection_pool="targets")
+
+    prepared = Preparation(small, config, tmp_path, Silence())
+
+    with pytest.raises(CorpusError, match="pool 'targets' needs more passages"):
+        prepared.best_baselines()

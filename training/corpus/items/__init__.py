@@ -1,0 +1,1 @@
+"""Item sequences: sessions, ratings, purchases."""

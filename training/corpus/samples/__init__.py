@@ -1,0 +1,1 @@
+"""Samples: collections that are fetched, never shipped."""

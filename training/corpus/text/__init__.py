@@ -1,0 +1,1 @@
+"""Text: read, cut into passages, encoded."""

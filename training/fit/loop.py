@@ -1,0 +1,129 @@
+"""The training loop: one epoch after the other, the best weights kept."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+
+from training.checkpoint import WEIGHTS, save_weights
+from training.config import Device, TrainingConfig
+from training.errors import TrainingError
+from training.fit.early_stopping import EarlyStopping
+from training.fit.monitor import Monitor, selection_score
+from training.fit.state import TrainingState, load_state, save_state
+from training.fit.trainer import EpochTrainer
+from training.listener import Epoch, Listener
+from training.models.model import NextVectorModel
+from training.preparation.preparation import Preparation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """What the loop leaves behind."""
+
+    model: NextVectorModel
+    """With the best weights restored, in evaluation mode, on the CPU."""
+
+    history: tuple[Epoch, ...]
+    best_epoch: int
+    best_score: float
+    """Validation Hit@K in the selection pool at that epoch, a fraction."""
+
+    restored_score: float
+    """The same, measured again with the restored weights on the same device."""
+
+
+def fit(
+    model: NextVectorModel,
+    prepared: Preparation,
+    config: TrainingConfig,
+    folder: Path,
+    listener: Listener,
+) -> Trained:
+    """Train until validation Hit@K has not improved for ``patience`` epochs.
+
+    Each new best is written to ``folder`` at once; after each epoch so is everything
+    needed to go on from there, and a run that was cut off continues exactly as it
+    would have.
+
+    Args:
+        model: untrained; it is trained in place.
+        prepared: corpus, split and searched space.
+        config: the options of the run.
+        folder: the run's folder.
+        listener: hears of every epoch.
+
+    Raises:
+        TrainingError: a loss or a score is not finite; says where.
+    """
+    fabric = Fabric(accelerator=accelerator(config.device), devices=1)
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=config.lr, weight_decay=config.weight_decay
+    )
+    trainer = EpochTrainer(fabric, model, optimizer, prepared, config)
+    monitor = Monitor(prepared, config)
+    stopping = EarlyStopping(config.patience, config.min_delta)
+    state = load_state(folder, model, optimizer) or TrainingState()
+    for epoch in state.history:
+        stopping.update(epoch.score)
+        listener.epoch(epoch)
+    while len(state.history) <= config.max_epochs and not (
+        state.history and stopping.should_stop
+    ):
+        number, started = len(state.history), time.perf_counter()
+        step_loss = None
+        if number > 0:
+            step_loss, state.step = trainer.train(number, state.step, listener)
+        measured = monitor.measure(model.eval(), epoch=number)
+        if stopping.update(measured.score):
+            state.best = {k: v.detach().cpu().clone() for k, v in _state(model).items()}
+            save_weights(folder / WEIGHTS, state.best, prepared.transform)
+        epoch = Epoch(
+            number=number,
+            score=measured.score,
+            step_loss=step_loss,
+            train_loss=measured.train_loss,
+            validation_loss=measured.validation_loss,
+            train_cosine=measured.train_cosine,
+            validation_cosine=measured.validation_cosine,
+            train_score=measured.train_score,
+            seconds=time.perf_counter() - started,
+            is_best=stopping.best_epoch == number,
+        )
+        state.history.append(epoch)
+        save_state(folder, state, model, optimizer)
+        listener.epoch(epoch)
+    # an epoch that a crash cut off after its weights were written may not have been
+    # a best one when it was trained again
+    save_weights(folder / WEIGHTS, state.best, prepared.transform)
+    model.load_state_dict(state.best)
+    # on the device where it was recorded: another rounds otherwise
+    restored_score = selection_score(model.eval(), prepared)
+    return Trained(
+        model=model.cpu(),
+        history=tuple(state.history),
+        best_epoch=stopping.best_epoch,
+        best_score=stopping.best_score,
+        restored_score=restored_score,
+    )
+
+
+def accelerator(device: Device) -> str:
+    """Return the kind of device to train on, as Fabric names it.
+
+    Raises:
+        TrainingError: a GPU was asked for and there is none.
+    """
+    has_gpu = torch.cuda.is_available()
+    if device == "cuda" and not has_gpu:
+        msg = "--device cuda: torch finds no GPU here; try --device cpu"
+        raise TrainingError(msg)
+    return "cuda" if has_gpu and device != "cpu" else "cpu"
+
+
+def _state(model: torch.nn.Module) -> dict[str, Tensor]:
+    state: dict[str, Tensor] = model.state_dict()
+    return state

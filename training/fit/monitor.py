@@ -1,0 +1,131 @@
+"""What is measured after every epoch."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from training.config import TrainingConfig
+from training.corpus.windows import Windows, cut_windows, min_context
+from training.errors import TrainingError
+from training.evaluation.evaluation import target_cosines
+from training.evaluation.metrics import hit_at_k
+from training.evaluation.pools import documents_pool, index_pool
+from training.evaluation.ranking import Ranker
+from training.fit.losses import mixed_loss
+from training.models.model import NextVectorModel, predict
+from training.preparation.preparation import Preparation
+
+_MAX_TRAIN_WINDOWS = 500
+# Enough for a curve: ±4 points at Hit@5 of one half, in half a second.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """Figures of one state of a model."""
+
+    score: float
+    train_loss: float
+    validation_loss: float
+    validation_cosine: float
+    train_cosine: float
+    train_score: float
+
+
+def selection_score(model: NextVectorModel, prepared: Preparation) -> float:
+    """Return validation Hit@K in the selection pool, as early stopping computes it."""
+    context_QTD, length_Q = prepared.context(prepared.suite.windows)
+    prediction_QD = predict(model, context_QTD, length_Q).cpu()
+    ranker = prepared.judge.rankers[prepared.selection_pool]
+    return hit_at_k(ranker.ranks(prediction_QD), prepared.suite.k)
+
+
+class Monitor:
+    """Measures a model on the same windows every time."""
+
+    def __init__(self, prepared: Preparation, config: TrainingConfig) -> None:
+        """Choose the windows: all of validation, and some of training."""
+        self._prepared, self._config = prepared, config
+        rng = np.random.default_rng(config.seed)
+        self._bank = rng.choice(prepared.train_rows, config.bank_size)
+        self._validation = prepared.suite.windows
+        self._ranker = prepared.judge.rankers[prepared.selection_pool]
+        self._train, self._train_ranker = self._train_windows(rng)
+
+    def measure(self, model: NextVectorModel, *, epoch: int) -> Measured:
+        """Measure a model in evaluation mode, after the ``epoch`` of that number.
+
+        Raises:
+            TrainingError: the score is not finite, because the predictions are not.
+        """
+        prediction_QD, cosine_Q = self._predict(model, self._validation)
+        if not torch.isfinite(prediction_QD).all():
+            msg = (
+                f"after epoch {epoch} the model predicts NaN or infinity on "
+                "validation; try a smaller --lr or --grad-clip"
+            )
+            raise TrainingError(msg)
+        trained_QD, trained_cosine_Q = self._predict(model, self._train)
+        ranks, k = self._train_ranker.ranks(trained_QD), self._prepared.suite.k
+        return Measured(
+            score=hit_at_k(self._ranker.ranks(prediction_QD), k),
+            train_loss=self._loss(trained_QD, self._train),
+            validation_loss=self._loss(prediction_QD, self._validation),
+            validation_cosine=float(cosine_Q.nanmean()),
+            train_cosine=float(trained_cosine_Q.nanmean()),
+            train_score=hit_at_k(ranks, k),
+        )
+
+    def _predict(
+        self, model: NextVectorModel, windows: Windows
+    ) -> tuple[Tensor, Tensor]:
+        context_QTD, length_Q = self._prepared.context(windows)
+        prediction_QD = predict(model, context_QTD, length_Q).cpu()
+        vectors_ND = self._prepared.vectors_ND
+        return prediction_QD, target_cosines(prediction_QD, windows, vectors_ND)
+
+    def _loss(self, prediction_QD: Tensor, windows: Windows) -> float:
+        vectors_ND = self._prepared.vectors_ND
+        group_N = torch.from_numpy(self._prepared.group_N)
+        has_target_Q = windows.target_rows >= 0
+        target_Q = torch.from_numpy(windows.target_rows[has_target_Q])
+        bank_N = torch.from_numpy(self._bank)
+        loss = mixed_loss(
+            prediction_QD[torch.from_numpy(has_target_Q)],
+            vectors_ND[target_Q],
+            group_N[target_Q],
+            vectors_ND[bank_N],
+            group_N[bank_N],
+            self._config.loss_weights,
+        )
+        return float(loss)
+
+    def _train_windows(self, rng: np.random.Generator) -> tuple[Windows, Ranker]:
+        """Windows of as many training documents as there are for validation.
+
+        Their passages are the candidates, so that the two Hit@K can be compared; for
+        items it is the whole catalogue, as in validation.
+        """
+        prepared = self._prepared
+        train = prepared.split.train
+        is_long = prepared.corpus.lengths[train] > min_context(prepared.corpus.kind)
+        long, short = rng.permutation(train[is_long]), rng.permutation(train[~is_long])
+        validation = prepared.split.validation
+        num_long = len(np.unique(self._validation.documents))
+        chosen = np.concatenate([long[:num_long], short[: len(validation) - num_long]])
+        windows = cut_windows(prepared.corpus, chosen, stride=self._config.stride)
+        if len(windows) > _MAX_TRAIN_WINDOWS:
+            some = rng.choice(len(windows), _MAX_TRAIN_WINDOWS, replace=False)
+            windows = windows.take(np.sort(some))
+        corpus = prepared.corpus
+        is_items = corpus.kind == "items"
+        pool = index_pool(corpus) if is_items else documents_pool(corpus, chosen)
+        ranker = Ranker(
+            prepared.vectors_ND,
+            prepared.group_N,
+            windows,
+            pool,
+            exclude_context=prepared.suite.excludes_context,
+        )
+        return windows, ranker

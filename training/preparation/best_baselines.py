@@ -1,0 +1,138 @@
+"""The best baseline of each pool, chosen on validation."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+import orjson
+from safetensors.numpy import load as load_arrays
+from safetensors.numpy import save as save_arrays
+from torch import Tensor
+
+from training.evaluation.baselines import Baseline, WeightedMean
+from training.evaluation.evaluation import Judge
+from training.evaluation.metrics import hit_at_k
+from training.evaluation.pools import POOLS, PoolName
+from training.evaluation.statistics import estimate
+from training.files import read_json
+from training.listener import Listener
+from training.preparation.shared_cache import Shelf
+from training.vectors import Int64
+
+BASELINES: Final = "baselines.safetensors"
+"""Ranks that the best baseline of each pool gives the validation targets."""
+
+BASELINE_SCORES: Final = "baselines.json"
+
+Contexts = tuple[Tensor, Tensor]
+"""Vectors ``(Q, T, D)``, padded at the end, and lengths ``(Q,)``, as tensors."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BestBaselines:
+    """Which baseline is the best of each pool, and how all that were tried did."""
+
+    names: dict[PoolName, str]
+    """Name of the best one."""
+
+    ranks: dict[PoolName, Int64]
+    """Rank it gives the target of each validation window, shape ``(Q,)``."""
+
+    scores: dict[str, dict[PoolName, float]]
+    """Validation Hit@K of every setting of every family, by pool."""
+
+    estimates: dict[str, dict[PoolName, dict[str, float]]]
+    """The same with 95 % intervals over documents: value, low and high."""
+
+    base: WeightedMean
+    """The best weighted mean of the selection pool: the base of the model."""
+
+    def paired(self) -> Mapping[PoolName, tuple[str, Int64]]:
+        """Return them as `Judge.evaluate` takes them."""
+        return {pool: (name, self.ranks[pool]) for pool, name in self.names.items()}
+
+    @classmethod
+    def choose(
+        cls,
+        fitted: Sequence[Baseline],
+        judge: Judge,
+        contexts: Contexts,
+        selection_pool: PoolName,
+        listener: Listener,
+    ) -> Self:
+        """Measure every setting and choose.
+
+        Args:
+            fitted: every setting of every family.
+            judge: of the validation windows.
+            contexts: of these windows.
+            selection_pool: the pool that the base is chosen for.
+            listener: told after each setting.
+        """
+        scores: dict[str, dict[PoolName, float]] = {}
+        estimates: dict[str, dict[PoolName, dict[str, float]]] = {}
+        best: dict[PoolName, tuple[float, str, Int64]] = {}
+        k, documents = judge.suite.k, judge.suite.windows.documents
+        for done, baseline in enumerate(fitted, start=1):
+            scores[baseline.name], estimates[baseline.name] = {}, {}
+            for pool, rank_Q in baseline.ranks(judge, *contexts).items():
+                score = hit_at_k(rank_Q, k)
+                scores[baseline.name][pool] = score
+                found = estimate((rank_Q <= k).astype(float), documents)
+                estimates[baseline.name][pool] = asdict(found)
+                if pool not in best or score > best[pool][0]:
+                    best[pool] = (score, baseline.name, rank_Q)
+            listener.progress(done, len(fitted))
+        means = [b for b in fitted if isinstance(b, WeightedMean)]
+        return cls(
+            names={pool: name for pool, (_, name, _) in best.items()},
+            ranks={pool: rank_Q for pool, (_, _, rank_Q) in best.items()},
+            scores=scores,
+            estimates=estimates,
+            base=max(means, key=lambda mean: scores[mean.name][selection_pool]),
+        )
+
+    def keep(self, shelf: Shelf) -> None:
+        """Write them."""
+        shelf.write(
+            BASELINES,
+            save_arrays({str(pool): rank_Q for pool, rank_Q in self.ranks.items()}),
+        )
+        about = {
+            "names": self.names,
+            "scores": self.scores,
+            "estimates": self.estimates,
+            "base": {"rates": self.base.rates, "weights": self.base.weights},
+        }
+        shelf.write(BASELINE_SCORES, orjson.dumps(about, option=orjson.OPT_INDENT_2))
+
+    @classmethod
+    def kept(cls, shelf: Shelf) -> Self | None:
+        """Read what `keep` wrote, None if it is not there whole."""
+        ranks = shelf.read(BASELINES, read_ranks)
+        about = shelf.read(BASELINE_SCORES, _read_scores)
+        if ranks is None or about is None or set(ranks) != set(about["names"]):
+            return None
+        base = about["base"]
+        return cls(
+            names=about["names"],
+            ranks=ranks,
+            scores=about["scores"],
+            estimates=about["estimates"],
+            base=WeightedMean(tuple(base["rates"]), tuple(base["weights"])),
+        )
+
+
+def read_ranks(path: Path) -> dict[PoolName, Int64]:
+    """Read ranks by pool; raises what a missing or damaged file raises."""
+    ranks = load_arrays(path.read_bytes())
+    return {pool: ranks[pool] for pool in POOLS if pool in ranks}
+
+
+def _read_scores(path: Path) -> dict[str, Any]:
+    about: dict[str, Any] = read_json(path)
+    if set(about) != {"names", "scores", "estimates", "base"}:
+        msg = f"{path}: expected names, scores, estimates and base"
+        raise ValueError(msg)
+    return about
