@@ -1,6 +1,6 @@
 """Lift on test, with and without the documents by which a recipe was chosen.
 
-``python -m benchmarks.peers.recipe_overlap CORPUS --chosen-on OTHER --runs artifacts/runs``
+python -m benchmarks.peers.recipe_overlap CORPUS --chosen-on OTHER --runs RUNS
 """
 
 import shutil
