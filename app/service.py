@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -11,19 +10,18 @@ from typing import Final
 import torch
 from threadpoolctl import threadpool_limits
 
-from app.bundle.bundle import load_bundle
 from app.bundle.index import set_index_threads
+from app.errors import DeadlineExceededError, NotReadyError, OverloadedError
 from app.hitk.report import Hitk
 from app.hitk.validator import Validator
-from app.inference.batcher import Batcher, QueueFullError
-from app.inference.engine import Answer, Engine, Query
-from app.inference.golden import check_golden
+from app.inference.batcher import Batcher
+from app.inference.engine import Answer, Engine, Query, answer
+from app.inference.golden import open_engine
 from app.inference.threads import usable_cpus
 from app.metrics import Metrics
 from app.release.registry import Registry
 from app.settings import Settings
 from app.wire.options import Limits
-from app.wire.problems import DEADLINE_EXCEEDED, NOT_READY, OVERLOADED, ProblemError
 from training.errors import ProjectError
 
 log = logging.getLogger(__name__)
@@ -51,7 +49,7 @@ class Service:
         self.settings = settings
         self.metrics = Metrics(self._queue_depth)
         self.batcher: Batcher[Query, Answer] = Batcher(
-            self._run,
+            answer,
             max_batch=settings.max_batch,
             max_queue=settings.max_queue,
             on_batch=self.metrics.batch_done,
@@ -69,10 +67,10 @@ class Service:
         """What answers requests.
 
         Raises:
-            ProblemError: nothing does, and why.
+            NotReadyError: nothing does, and why.
         """
         if self._live is None:
-            raise ProblemError(NOT_READY, self.reason, self._retry())
+            raise NotReadyError(self.reason)
         return self._live
 
     async def start(self) -> None:
@@ -112,33 +110,29 @@ class Service:
         self.batcher.stop()
 
     async def predict(self, query: Query) -> tuple[Answer, float]:
-        """Wait for an answer.
+        """Wait for the answer of the engine that a query carries.
 
         Returns:
             The answer, and the seconds it was queued.
 
         Raises:
-            ProblemError: too many requests wait, or it took too long.
+            OverloadedError: too many requests wait.
+            DeadlineExceededError: it took too long.
+            NotReadyError: the service stopped before it came to this.
         """
         try:
             async with asyncio.timeout(self.settings.request_timeout_s):
                 return await self.batcher.submit(query)
-        except QueueFullError as error:
+        except OverloadedError:
             self.metrics.dropped.labels("overloaded").inc()
-            raise ProblemError(OVERLOADED, str(error), self._retry()) from error
+            raise
         except TimeoutError as error:
             self.metrics.dropped.labels("deadline").inc()
             detail = f"expected an answer in {self.settings.request_timeout_s:g} s"
-            raise ProblemError(DEADLINE_EXCEEDED, detail) from error
+            raise DeadlineExceededError(detail) from error
 
     def _queue_depth(self) -> int:
         return self.batcher.depth
-
-    def _retry(self) -> dict[str, str]:
-        return {"Retry-After": str(self.settings.retry_after_s)}
-
-    def _run(self, queries: Sequence[Query]) -> list[Answer]:
-        return self.live.engine.run(queries)
 
     def _load(self) -> Live:
         """Load and try out the bundle; runs in the inference thread."""
@@ -148,8 +142,7 @@ class Service:
         # against 0.2 ms for the transform of one context on two CPUs
         threadpool_limits(1, user_api="blas")
         set_index_threads(self.threads)
-        engine = Engine(load_bundle(self._folder()))
-        check_golden(engine)
+        engine = open_engine(self._folder())
         settings, one_s = self.settings, engine.warm()
         step_s = _STEP_SHARE * one_s
         if settings.hitk_step_ms is not None:

@@ -14,13 +14,10 @@ from typing import Any, Final
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.responses import problem_response
+from app.errors import BodyTooLargeError
 from app.metrics import Metrics
-from app.wire.problems import (
-    BODY_TOO_LARGE,
-    INTERNAL_ERROR,
-    ProblemError,
-    problem_response,
-)
+from app.wire.problems import INTERNAL_ERROR
 
 log = logging.getLogger(__name__)
 
@@ -131,4 +128,4 @@ class BodyLimit:
 
     def _refuse(self, found: str) -> None:
         detail = f"expected at most {self._limit} bytes, {found}"
-        raise ProblemError(BODY_TOO_LARGE, detail)
+        raise BodyTooLargeError(detail)

@@ -13,20 +13,20 @@ from app.bundle.catalogue import FILES as CATALOGUE_FILES
 from app.bundle.catalogue import Catalogue
 from app.bundle.index import NeighborIndex
 from app.bundle.manifest import Manifest
+from app.bundle.vectors import VECTORS
 from training.checkpoint import CARD, WEIGHTS, Checkpoint, load_checkpoint
 from training.errors import BundleError, IndexMismatchError
 from training.evaluation.suite import Suite
 from training.evaluation.suite_store import load_suite
 from training.vectors import Int64
 
-INDEX: Final = "index.faiss"
 VALIDATION: Final = "validation.npz"
 GROUPS: Final = "groups.npy"
 BASELINES: Final = "baselines.safetensors"
 RUN_FILES: Final = (WEIGHTS, CARD, VALIDATION, GROUPS, BASELINES)
 """What a bundle takes over from the run as it is."""
 
-REQUIRED: Final = frozenset((*RUN_FILES, INDEX, *CATALOGUE_FILES))
+REQUIRED: Final = frozenset((*RUN_FILES, VECTORS, *CATALOGUE_FILES))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,16 +69,27 @@ def load_bundle(folder: Path) -> Bundle:
         IndexMismatchError: model and index disagree.
     """
     manifest = Manifest.load(folder)
+    manifest.verify(folder)
+    return load_parts(folder, manifest)
+
+
+def load_parts(folder: Path, manifest: Manifest) -> Bundle:
+    """Load the parts of a bundle that belong to a manifest.
+
+    Checksums are not compared here: whoever makes a bundle has just taken them.
+
+    Raises:
+        BundleError: a part is not listed, unreadable, or does not fit the others.
+        CheckpointError: the weights or the card cannot be used.
+        IndexMismatchError: model and index disagree.
+    """
     missing = REQUIRED - set(manifest.files)
     if missing:
         msg = f"{folder}: the bundle lists no {', '.join(sorted(missing))}"
         raise BundleError(msg)
-    manifest.verify(folder)
     checkpoint = load_checkpoint(folder)
     index = NeighborIndex.load(
-        folder / INDEX,
-        kind=manifest.index_kind,
-        fingerprint=manifest.corpus_fingerprint,
+        folder, kind=manifest.index_kind, fingerprint=manifest.corpus_fingerprint
     )
     index.require(
         dim=checkpoint.model.config.dim, fingerprint=corpus_fingerprint(checkpoint.card)

@@ -1,25 +1,21 @@
-"""The index: exact search by inner product. The only module that knows faiss."""
+"""The index: search by inner product. The only module that knows faiss."""
 
-from collections.abc import Callable, Mapping
+import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Protocol, Self
 
 import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from app.bundle.vectors import load_vectors, save_vectors
 from training.errors import BundleError, IndexMismatchError
 from training.vectors import Float32, Int64
 
 _faiss: Final[Any] = faiss
 # Its stubs know the signatures of C++ only, not those of its Python wrappers.
-
-INDEX_KINDS: Final[Mapping[str, Callable[[int], Any]]] = {"flat": faiss.IndexFlatIP}
-"""What a bundle may name as its kind: a function from dim to an empty index.
-
-flat: exact inner product, every vector compared with every query.
-"""
 
 
 def set_index_threads(threads: int) -> None:
@@ -37,7 +33,7 @@ class Selection:
         """Take one boolean for each row of the index."""
         self.count = int(np.count_nonzero(allowed_N))
         bits = np.packbits(allowed_N, bitorder="little")
-        self.parameters = _faiss.SearchParameters(sel=_faiss.IDSelectorBitmap(bits))
+        self.selector = _faiss.IDSelectorBitmap(bits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,22 +47,122 @@ class Found:
     """Cosine similarity of each in the searched space, higher is closer."""
 
 
+class Searcher(Protocol):
+    """One kind of index: everything it has to be able to do.
+
+    Whatever it keeps for itself, the vectors are not its business: they lie in a file
+    of their own, from which contexts are left out and neighbors scored.
+    """
+
+    @classmethod
+    def build(cls, vectors_ND: Float32) -> Self:
+        """Index unit rows."""
+
+    @classmethod
+    def load(cls, folder: Path, vectors_ND: Float32) -> Self:
+        """Read what `save` wrote.
+
+        Raises:
+            BundleError: missing, damaged, or of another kind.
+        """
+
+    def save(self, folder: Path) -> None:
+        """Write what it needs beside the vectors, if anything, into a bundle."""
+
+    def digest(self) -> str:
+        """Return the SHA-256 of the index, vectors included, as hexadecimal digits."""
+
+    def search(
+        self, query_QD: Float32, k: int, selection: Selection | None
+    ) -> tuple[Float32, Int64]:
+        """Return scores and rows, each ``(Q, k)``, best first.
+
+        Where it finds fewer than ``k``, -1 stands for a row; it may find fewer than
+        there are.
+        """
+
+
+class FlatSearcher:
+    """Every vector compared with every query, where they lie: exact, and no copy."""
+
+    def __init__(self, vectors_ND: Float32) -> None:
+        """Search these rows."""
+        self._vectors_ND = vectors_ND
+
+    @classmethod
+    def build(cls, vectors_ND: Float32) -> Self:
+        """Index unit rows."""
+        return cls(vectors_ND)
+
+    @classmethod
+    def load(cls, _folder: Path, vectors_ND: Float32) -> Self:
+        """Need nothing but the vectors."""
+        return cls(vectors_ND)
+
+    def save(self, _folder: Path) -> None:
+        """Need nothing but the vectors."""
+
+    def digest(self) -> str:
+        """Return the SHA-256 of the ``IndexFlatIP`` of these rows as faiss writes it.
+
+        That file was part of bundles of format 2, and names the same index still.
+        """
+        found = hashlib.sha256()
+
+        def update(part: bytes) -> int:
+            found.update(part)
+            return len(part)
+
+        index = faiss.IndexFlatIP(self._vectors_ND.shape[1])
+        _faiss.IndexFlatIP.add(index, self._vectors_ND)
+        _faiss.write_index(index, _faiss.PyCallbackIOWriter(update))
+        return found.hexdigest()
+
+    def search(
+        self, query_QD: Float32, k: int, selection: Selection | None
+    ) -> tuple[Float32, Int64]:
+        """Return the ``k`` best of all rows: what ``IndexFlatIP`` does, on our memory.
+
+        The vectors start at a multiple of 64 bytes here, which its own copy does not:
+        71,526 x 256, one query 1.75 ms instead of 2.36, 32 queries 56 instead of 77.
+        """
+        (n, dim), num_queries = self._vectors_ND.shape, len(query_QD)
+        scores_QK = np.empty((num_queries, k), np.float32)
+        rows_QK = np.empty((num_queries, k), np.int64)
+        _faiss.knn_inner_product(
+            _faiss.swig_ptr(query_QD),
+            _faiss.swig_ptr(self._vectors_ND),
+            dim,
+            num_queries,
+            n,
+            k,
+            _faiss.swig_ptr(scores_QK),
+            _faiss.swig_ptr(rows_QK),
+            None if selection is None else selection.selector,
+        )
+        return scores_QK, rows_QK
+
+
+INDEX_KINDS: Final[Mapping[str, type[Searcher]]] = {"flat": FlatSearcher}
+"""What a bundle may name as its kind."""
+
+
 class NeighborIndex:
     """All vectors of a catalogue in the searched space, read only."""
 
-    def __init__(self, index: Any, *, kind: str, fingerprint: str) -> None:  # noqa: ANN401 - faiss has no types
-        """Wrap a filled faiss index.
+    def __init__(
+        self, vectors: Float32, searcher: Searcher, *, kind: str, fingerprint: str
+    ) -> None:
+        """Put vectors and the way to search them together.
 
         Args:
-            index: the faiss index.
-            kind: one of `INDEX_KINDS`.
+            vectors: unit rows in the searched space, shape ``(N, D)``.
+            searcher: finds candidates among them.
+            kind: its name, one of `INDEX_KINDS`.
             fingerprint: of the corpus whose rows these are.
         """
-        self._index, self.kind, self.fingerprint = index, kind, fingerprint
-        size = int(index.ntotal) * int(index.d)
-        # A view of faiss' own memory: a copy would double what the service needs.
-        flat: Float32 = faiss.rev_swig_ptr(index.get_xb(), size)
-        self.vectors: Float32 = flat.reshape(int(index.ntotal), int(index.d))
+        self.vectors, self._searcher = vectors, searcher
+        self.kind, self.fingerprint = kind, fingerprint
 
     @classmethod
     def build(cls, vectors: Float32, *, kind: str, fingerprint: str) -> Self:
@@ -75,32 +171,29 @@ class NeighborIndex:
         Raises:
             BundleError: the kind is unknown.
         """
-        index = _maker(kind)(vectors.shape[1])
-        index.add(np.ascontiguousarray(vectors, dtype=np.float32))
-        return cls(index, kind=kind, fingerprint=fingerprint)
+        vectors_ND = np.ascontiguousarray(vectors, dtype=np.float32)
+        searcher = _kind(kind).build(vectors_ND)
+        return cls(vectors_ND, searcher, kind=kind, fingerprint=fingerprint)
 
     @classmethod
-    def load(cls, path: Path, *, kind: str, fingerprint: str) -> Self:
-        """Read an index file.
+    def load(cls, folder: Path, *, kind: str, fingerprint: str) -> Self:
+        """Read it from a bundle's folder; the vectors are mapped into memory.
 
         Raises:
             BundleError: missing, damaged, or of another kind.
         """
-        expected = type(_maker(kind)(1))
-        try:
-            index = faiss.read_index(str(path))
-        except RuntimeError as error:
-            msg = f"{path}: not a readable index: {str(error).splitlines()[-1]}"
-            raise BundleError(msg) from error
-        if type(index) is not expected:
-            found = type(index).__name__
-            msg = f"{path}: expected {expected.__name__} (kind {kind}), got {found}"
-            raise BundleError(msg)
-        return cls(index, kind=kind, fingerprint=fingerprint)
+        searcher_kind, vectors_ND = _kind(kind), load_vectors(folder)
+        searcher = searcher_kind.load(folder, vectors_ND)
+        return cls(vectors_ND, searcher, kind=kind, fingerprint=fingerprint)
 
-    def save(self, path: Path) -> None:
-        """Write the index file."""
-        faiss.write_index(self._index, str(path))
+    def save(self, folder: Path) -> None:
+        """Write it into a bundle's folder."""
+        save_vectors(folder, self.vectors)
+        self._searcher.save(folder)
+
+    def digest(self) -> str:
+        """Return the SHA-256 of the index, as hexadecimal digits."""
+        return self._searcher.digest()
 
     def __len__(self) -> int:
         """Return the number of rows, N."""
@@ -139,18 +232,18 @@ class NeighborIndex:
             selection: the rows that may be found; None allows all.
 
         Returns:
-            For each query ``k`` results, best first; fewer only where there are fewer
-            candidates. Equal scores are in no particular order (`find_neighbors`).
+            For each query ``k`` results, best first; fewer where there are fewer
+            candidates, or where a kind that is not exact finds no more. Equal scores
+            are in no particular order (`find_neighbors`).
         """
         k = min(k, self.candidates(selection))
         if k == 0:
             nothing = Found(np.empty(0, np.int64), np.empty(0, np.float32))
             return [nothing] * len(query_QD)
-        parameters = None if selection is None else selection.parameters
-        scores_QK, rows_QK = self._index.search(
-            np.ascontiguousarray(query_QD), k, params=parameters
+        scores_QK, rows_QK = self._searcher.search(
+            np.ascontiguousarray(query_QD, dtype=np.float32), k, selection
         )
-        # faiss fills the places it has no result for with -1
+        # the places there is no result for are filled with -1
         return [
             Found(rows[rows >= 0], scores[rows >= 0])
             for rows, scores in zip(rows_QK, scores_QK, strict=True)
@@ -191,8 +284,8 @@ def require_match(
         raise IndexMismatchError(msg)
 
 
-def _maker(kind: str) -> Callable[[int], Any]:
-    if kind not in INDEX_KINDS:
-        msg = f"index kind must be one of {', '.join(INDEX_KINDS)}, got {kind!r}"
+def _kind(name: str) -> type[Searcher]:
+    if name not in INDEX_KINDS:
+        msg = f"index kind must be one of {', '.join(INDEX_KINDS)}, got {name!r}"
         raise BundleError(msg)
-    return INDEX_KINDS[kind]
+    return INDEX_KINDS[name]

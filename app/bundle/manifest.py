@@ -13,7 +13,7 @@ from training.errors import BundleError
 from training.files import read_versioned, write_json
 
 MANIFEST: Final = "bundle.json"
-FORMAT: Final = 2
+FORMAT: Final = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,13 +68,14 @@ class Manifest:
     """First 12 digits of the SHA-256 of the weights."""
 
     index_version: str
-    """First 12 digits of the SHA-256 of the index."""
+    """First 12 digits of the SHA-256 of the index, vectors included."""
 
     files: dict[str, str]
     """SHA-256 of every other file."""
 
-    golden: Golden
-    """The question with the known answer."""
+    golden: Golden | None
+    """The question with the known answer; None until the bundle has been asked, and
+    such a one never goes live."""
 
     format: int = FORMAT
     """Version of this layout."""

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from app.bundle.bundle import Bundle
 from app.bundle.index import INDEX_KINDS
 from app.bundle.manifest import Manifest
 from app.release.building import build_bundle
@@ -40,7 +41,7 @@ def build(
     ] = False,
 ) -> None:
     """Put a run's model, its index and its validation together as one version."""
-    version = build_bundle(
+    built = build_bundle(
         run,
         bundles,
         corpus=corpus,
@@ -48,7 +49,8 @@ def build(
         say=lambda stage: console.print(f"· {stage}", soft_wrap=True),
     )
     if promote:
-        _promote(Registry(bundles), version, require_go=False)
+        Registry(bundles).make_live(built)
+        _say_live(built)
 
 
 @bundle_app.command("list")
@@ -90,7 +92,7 @@ def promote(
     bundles: BundlesFolder = BUNDLES,
 ) -> None:
     """Make a bundle live, once it has answered its golden query."""
-    _promote(Registry(bundles), version, require_go=require_go)
+    _say_live(Registry(bundles).promote(version, require_go=require_go))
 
 
 @bundle_app.command()
@@ -101,10 +103,9 @@ def rollback(*, bundles: BundlesFolder = BUNDLES) -> None:
     console.print(f"{version} is live again; restart the service to serve it.")
 
 
-def _promote(registry: Registry, version: str, *, require_go: bool) -> None:
-    bundle = registry.promote(version, require_go=require_go)
+def _say_live(bundle: Bundle) -> None:
     console.print(
-        f"{version} is live (readiness {bundle.verdict}); a running service serves it "
-        "after a restart.",
+        f"{bundle.manifest.version} is live (readiness {bundle.verdict}); a running "
+        "service serves it after a restart.",
         soft_wrap=True,
     )

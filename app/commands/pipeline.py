@@ -94,15 +94,15 @@ def _bundle(run: Path, corpus: Path, registry: Registry) -> str:
     was promoted: that choice stands.
     """
     before = registry.versions()
-    version = build_bundle(
+    built = build_bundle(
         run,
         registry.folder,
         corpus=corpus,
         say=lambda what: console.print(f"· {what}", soft_wrap=True),
     )
-    pointer = registry.pointer()
+    version, pointer = built.manifest.version, registry.pointer()
     if pointer is None or version not in before:
-        registry.promote(version)
+        registry.make_live(built)
     elif pointer.version != version:
         console.print(
             f"· {pointer.version} was made live and stays so; for the best run: "

@@ -14,6 +14,8 @@ from collections.abc import Awaitable, Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+from app.errors import NotReadyError, OverloadedError
+
 log = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
@@ -22,14 +24,6 @@ T = TypeVar("T")
 
 Steps = Generator[None, None, T]
 """Work in short steps: each ``yield`` lets live requests go first."""
-
-
-class QueueFullError(Exception):
-    """As many requests wait as may."""
-
-
-class BatcherStoppedError(Exception):
-    """The thread was stopped before it came to this."""
 
 
 @dataclass(slots=True, eq=False)
@@ -78,7 +72,7 @@ class Batcher(Generic[Item, Result]):
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop after the work in hand; what still waits gets BatcherStoppedError."""
+        """Stop after the work in hand; what still waits gets NotReadyError."""
         with self._wake:
             self._is_stopping = True
             self._wake.notify()
@@ -87,7 +81,7 @@ class Batcher(Generic[Item, Result]):
         futures = [entry.future for entry in self._queue]
         futures += [future for _, future in (*self._calls, *self._background)]
         for future in futures:
-            _settle(future, BatcherStoppedError("the service is shutting down"))
+            _settle(future, NotReadyError("the service is shutting down"))
         for waiting in (self._queue, self._calls, self._background):
             waiting.clear()
 
@@ -105,13 +99,13 @@ class Batcher(Generic[Item, Result]):
             The answer, and the seconds before its batch began.
 
         Raises:
-            QueueFullError: as many wait as may.
+            OverloadedError: as many wait as may.
         """
         entry: _Entry[Item, Result] = _Entry(item, self._future())
         with self._wake:
             if len(self._queue) >= self._max_queue:
                 msg = f"{len(self._queue)} requests are waiting already"
-                raise QueueFullError(msg)
+                raise OverloadedError(msg)
             self._queue.append(entry)
             self._wake.notify()
         try:
@@ -141,7 +135,7 @@ class Batcher(Generic[Item, Result]):
     def _future(self) -> asyncio.Future[Any]:
         if self._loop is None or self._is_stopping:
             msg = "the inference thread is not running"
-            raise BatcherStoppedError(msg)
+            raise NotReadyError(msg)
         return self._loop.create_future()
 
     def _work(self) -> None:

@@ -25,7 +25,14 @@ _LENGTHS: Final = (10, 25, 50, 100)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """One question, already decoded and checked."""
+    """One question, already decoded and checked, and the engine that answers it.
+
+    Its rows and numbers mean something in the engine's bundle alone, so it carries
+    that with it: whatever is live by the time it is computed changes nothing.
+    """
+
+    engine: "Engine"
+    """What answers it."""
 
     context: Float32 | None = None
     """Unit vectors in the caller's space, oldest first, shape ``(T, D)``; None if
@@ -54,6 +61,9 @@ class Query:
 class Answer:
     """What was found, and what it took."""
 
+    bundle: Bundle
+    """Whose rows were found."""
+
     found: Found
     """Rows and scores of the neighbors."""
 
@@ -70,6 +80,22 @@ class Answer:
     """Seconds of the batch in the index."""
 
 
+def answer(queries: Sequence[Query]) -> list[Answer]:
+    """Answer a batch, each query as if it were alone, by the engine it carries.
+
+    Queries of one engine are computed together; in the moments when one bundle takes
+    over from another a batch holds queries of both.
+    """
+    answers: dict[int, Answer] = {}
+    places: dict[Engine, list[int]] = {}
+    for place, query in enumerate(queries):
+        places.setdefault(query.engine, []).append(place)
+    for engine, own in places.items():
+        together = engine.run([queries[place] for place in own])
+        answers |= zip(own, together, strict=True)
+    return [answers[place] for place in range(len(queries))]
+
+
 class Engine:
     """Answers queries from one bundle."""
 
@@ -78,7 +104,14 @@ class Engine:
         self.bundle = bundle
 
     def run(self, queries: Sequence[Query]) -> list[Answer]:
-        """Answer a batch, each query as if it were alone."""
+        """Answer queries that carry this engine, each as if it were alone.
+
+        Raises:
+            ValueError: one carries another engine, whose rows these are not.
+        """
+        if any(query.engine is not self for query in queries):
+            msg = f"a query of another bundle than {self.bundle.manifest.version}"
+            raise ValueError(msg)
         began = time.perf_counter()
         contexts = self._contexts(queries)
         prediction_QD = self.predict(contexts)
@@ -93,6 +126,7 @@ class Engine:
         model_s, search_s = modelled - began, time.perf_counter() - modelled
         return [
             Answer(
+                bundle=self.bundle,
                 found=f,
                 num_context=len(context),
                 vector=v,
@@ -111,13 +145,13 @@ class Engine:
         longest = self.bundle.suite.windows.context_rows[0]
         rows = np.resize(longest[longest >= 0], _LENGTHS[-1])
         for size in _BATCH_SIZES:
-            self.run([Query(rows=rows, k=1)] * size)
+            self.run([Query(engine=self, rows=rows, k=1)] * size)
         for length in _LENGTHS:
-            self.run([Query(rows=rows[:length], k=1)])
+            self.run([Query(engine=self, rows=rows[:length], k=1)])
         times = []
         for _ in range(3):
             began = time.perf_counter()
-            self.run([Query(rows=rows, k=10)])
+            self.run([Query(engine=self, rows=rows, k=10)])
             times.append(time.perf_counter() - began)
         return min(times)
 

@@ -1,11 +1,13 @@
 """The golden query: a bundle answers a question whose answer is known, or stays out."""
 
+from pathlib import Path
 from typing import Final
 
 import numpy as np
 
+from app.bundle.bundle import load_bundle
 from app.bundle.manifest import Golden
-from app.inference.engine import Engine, Query
+from app.inference.engine import Engine, Query, answer
 from app.inference.neighbors import find_neighbors
 from training.errors import BundleError
 
@@ -14,6 +16,17 @@ GOLDEN_K: Final = 10
 _TOLERANCE: Final = 1e-4
 # Other processors and thread counts round differently: up to 1e-6 was seen over a
 # hundred recurrent steps. A changed weight that matters moves far more.
+
+
+def open_engine(folder: Path) -> Engine:
+    """Load a bundle that can go live: whole, and it answers its golden query.
+
+    Raises:
+        ProjectError: it is missing, damaged, or answers something else.
+    """
+    engine = Engine(load_bundle(folder))
+    check_golden(engine)
+    return engine
 
 
 def make_golden(engine: Engine) -> Golden:
@@ -41,6 +54,9 @@ def check_golden(engine: Engine) -> None:
     """
     golden = engine.bundle.manifest.golden
     version = engine.bundle.manifest.version
+    if golden is None:
+        msg = f"{version}: holds no golden query: expected a bundle that has been asked"
+        raise BundleError(msg)
     try:
         context_TD = engine.bundle.index.vectors[golden.context_rows]
         prediction_D = engine.predict([context_TD])[0]
@@ -48,15 +64,15 @@ def check_golden(engine: Engine) -> None:
     except (IndexError, ValueError) as error:
         msg = f"{version}: the golden query cannot be asked: {error}"
         raise BundleError(msg) from error
-    query = Query(rows=np.array(golden.context_rows), k=GOLDEN_K)
-    answer = engine.run([query])[0]
+    rows = np.array(golden.context_rows)
+    found = answer([Query(engine=engine, rows=rows, k=GOLDEN_K)])[0].found
     if not moved <= _TOLERANCE:
         msg = (
             f"{version}: the golden query's prediction moved by {moved:.2g}, expected "
             f"at most {_TOLERANCE:g}"
         )
         raise BundleError(msg)
-    expected, found = np.array(golden.scores), answer.found
+    expected = np.array(golden.scores)
     # neighbors whose scores are closer than the tolerance may change places
     sure = expected > expected[-1] + 2 * _TOLERANCE
     lost = set(np.array(golden.rows)[sure].tolist()) - set(found.rows.tolist())

@@ -47,18 +47,20 @@ def find_neighbors(
 
     Returns:
         ``k`` results, or all candidates where there are fewer; best first, equal
-        scores by row. The same whatever else was searched at the same time.
+        scores by row. The same whatever else was searched at the same time. Of an
+        index that does not find everything, what it finds when it is asked for all.
     """
     num_context = 0 if context_TD is None else len(context_TD)
     wanted = reach(k, num_context)
     found = first or index.search(query_D[None], wanted, selection)[0]
+    candidates = index.candidates(selection)
     while True:
         rows = _without(index, found.rows, context_TD)
         scores = index.scores(rows, query_D)
         best = np.lexsort((rows, -scores))[:k]
-        if len(found.rows) == index.candidates(selection) or (
-            len(best) == k and scores[best[-1]] > found.scores[-1] + _MARGIN
-        ):
+        is_sure = len(best) == k and scores[best[-1]] > found.scores[-1] + _MARGIN
+        # an index may hold more than it finds: having asked for all is the end, too
+        if is_sure or len(found.rows) == candidates or wanted >= candidates:
             return Found(rows[best], scores[best])
         wanted = 4 * max(wanted, len(found.rows))
         found = index.search(query_D[None], wanted, selection)[0]

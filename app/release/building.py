@@ -4,24 +4,27 @@ import hashlib
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from app.bundle.bundle import INDEX, RUN_FILES, corpus_fingerprint, load_bundle
+from app.bundle.bundle import (
+    RUN_FILES,
+    Bundle,
+    corpus_fingerprint,
+    load_parts,
+)
 from app.bundle.catalogue import Catalogue
 from app.bundle.index import NeighborIndex, require_match
-from app.bundle.manifest import MANIFEST, Golden, Manifest, sha256_of
+from app.bundle.manifest import MANIFEST, Manifest, sha256_of
 from app.inference.engine import Engine
-from app.inference.golden import make_golden
+from app.inference.golden import make_golden, open_engine
 from training.checkpoint import WEIGHTS, Checkpoint, load_checkpoint
 from training.corpus.corpus import Corpus
 from training.corpus.store import load_corpus
-from training.errors import BundleError
+from training.errors import BundleError, ProjectError
 from training.files import new_folder
-
-_UNASKED = Golden(context_rows=[0], prediction=[], rows=[], scores=[])
-# Stands in the manifest until the bundle, loadable by then, has been asked.
 
 
 def build_bundle(
@@ -31,7 +34,7 @@ def build_bundle(
     corpus: Path | None = None,
     index_kind: str = "flat",
     say: Callable[[str], None] = lambda _: None,
-) -> str:
+) -> Bundle:
     """Make a bundle, or find that the same one is there already and whole.
 
     Args:
@@ -42,7 +45,8 @@ def build_bundle(
         say: told each stage in plain words.
 
     Returns:
-        The version.
+        The bundle, loaded, which has answered its golden query: it can go live
+        (`Registry.make_live`).
 
     Raises:
         BundleError: a file of the run is missing, or the kind is unknown.
@@ -62,12 +66,12 @@ def build_bundle(
     folder = bundles / version
     if (folder / MANIFEST).exists():
         try:
-            Manifest.load(folder).verify(folder)
-        except BundleError as error:
+            bundle = open_engine(folder).bundle
+        except ProjectError as error:
             say(f"bundle {version} is damaged and is made anew: {error}")
         else:
             say(f"bundle {version} is there already")
-            return version
+            return bundle
     say(f"indexing {len(loaded.vectors):,} vectors of {loaded.card.name}")
     index = NeighborIndex.build(
         checkpoint.transform.apply(loaded.vectors),
@@ -77,39 +81,55 @@ def build_bundle(
     with new_folder(folder) as new:
         for name in RUN_FILES:
             shutil.copyfile(run / name, new / name)
-        index.save(new / INDEX)
+        index.save(new)
         Catalogue.of(loaded).save(new)
-        seal(new, version, run.name, loaded, index_kind)
+        bundle = seal(new, version, run.name, loaded, index)
     say(f"bundle {version} is whole")
-    return version
+    return bundle
 
 
 def seal(
-    folder: Path, version: str, run: str, corpus: Corpus, index_kind: str = "flat"
-) -> None:
-    """Write `bundle.json` for the files in a folder, golden query included."""
+    folder: Path, version: str, run: str, corpus: Corpus, index: NeighborIndex
+) -> Bundle:
+    """Make a bundle of the files in a folder: ask it, and write `bundle.json`.
+
+    Args:
+        folder: that holds all other files of the bundle.
+        version: its name.
+        run: name of the run.
+        corpus: whose rows the index holds.
+        index: what was saved in the folder.
+
+    Returns:
+        The bundle, loaded from the folder.
+
+    Raises:
+        ProjectError: the files are no bundle.
+    """
     files = {
         path.name: sha256_of(path)
         for path in sorted(folder.iterdir())
         if path.name != MANIFEST
     }
-    fields: dict[str, Any] = {
-        "version": version,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "run": run,
-        "index_kind": index_kind,
-        "dim": corpus.dim,
-        "num_vectors": len(corpus.vectors),
-        "corpus_name": corpus.card.name,
-        "corpus_fingerprint": corpus.fingerprint,
-        "corpus_kind": corpus.kind,
-        "model_version": files[WEIGHTS][:12],
-        "index_version": files[INDEX][:12],
-        "files": files,
-    }
-    Manifest(**fields, golden=_UNASKED).save(folder)
-    golden = make_golden(Engine(load_bundle(folder)))
-    Manifest(**fields, golden=golden).save(folder)
+    unasked = Manifest(
+        version=version,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        run=run,
+        index_kind=index.kind,
+        dim=corpus.dim,
+        num_vectors=len(corpus.vectors),
+        corpus_name=corpus.card.name,
+        corpus_fingerprint=corpus.fingerprint,
+        corpus_kind=corpus.kind,
+        model_version=files[WEIGHTS][:12],
+        index_version=index.digest()[:12],
+        files=files,
+        golden=None,
+    )
+    bundle = load_parts(folder, unasked)
+    manifest = replace(unasked, golden=make_golden(Engine(bundle)))
+    manifest.save(folder)
+    return replace(bundle, manifest=manifest)
 
 
 def _corpus_folder(run: Path, card: dict[str, Any]) -> Path:

@@ -4,11 +4,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from app.bundle.bundle import Bundle, load_bundle
+from app.bundle.bundle import Bundle
 from app.bundle.manifest import MANIFEST
 from app.checked import from_json
-from app.inference.engine import Engine
-from app.inference.golden import check_golden
+from app.inference.golden import open_engine
 from training.errors import BundleError
 from training.files import write_json
 
@@ -90,17 +89,28 @@ class Registry:
             BundleError: unknown, damaged, another answer to the golden query, or not
                 GO; the pointer is left as it was.
         """
-        bundle = load_bundle(self.path(version))
-        check_golden(Engine(bundle))
+        bundle = open_engine(self.path(version)).bundle
+        self.make_live(bundle, require_go=require_go)
+        return bundle
+
+    def make_live(self, bundle: Bundle, *, require_go: bool = False) -> None:
+        """Make a bundle of this folder live that has answered its golden query.
+
+        Args:
+            bundle: from `open_engine`, or from where it was built.
+            require_go: refuse one whose readiness is not GO.
+
+        Raises:
+            BundleError: not GO; the pointer is left as it was.
+        """
+        version, pointer = bundle.manifest.version, self.pointer()
         if require_go and bundle.verdict != "GO":
             msg = f"{version}: its readiness is {bundle.verdict}, GO is required"
             raise BundleError(msg)
-        pointer = self.pointer()
         if pointer is None:
             self._point(Pointer(version=version))
         elif pointer.version != version:
             self._point(Pointer(version=version, previous=pointer.version))
-        return bundle
 
     def rollback(self) -> str:
         """Make the previous bundle live again, and the live one the previous.

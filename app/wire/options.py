@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Final, NoReturn
 
-from app.wire.problems import INVALID_OPTION, ProblemError, quoted
+from app.errors import InvalidOptionError
+from app.wire.quoting import quoted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +61,7 @@ def options_of_fields(given: Mapping[str, Any], limits: Limits) -> Options:
     """Read options from the fields of a JSON object; null is the same as absent.
 
     Raises:
-        ProblemError: a field is unknown, of another type, or out of bounds.
+        RequestError: a field is unknown, of another type, or out of bounds.
     """
     refuse_unknown(given, ("context", "ids", *OPTION_NAMES))
     taken = {name: value for name, value in given.items() if value is not None}
@@ -81,7 +82,7 @@ def options_of_query(pairs: Iterable[tuple[str, str]], limits: Limits) -> Option
     """Read options from query parameters; documents may be given several times.
 
     Raises:
-        ProblemError: a parameter is unknown, twice there, or out of bounds.
+        RequestError: a parameter is unknown, twice there, or out of bounds.
     """
     given: dict[str, list[str]] = {}
     for name, value in pairs:
@@ -105,7 +106,7 @@ def refuse_unknown(given: Iterable[str], known: Iterable[str]) -> None:
     """Refuse names that mean nothing: a misspelt option must not be ignored.
 
     Raises:
-        ProblemError: there is one.
+        RequestError: there is one.
     """
     known = tuple(known)
     for name in given:
@@ -117,7 +118,7 @@ def single(name: str, values: list[str]) -> str:
     """Return the only value of a query parameter.
 
     Raises:
-        ProblemError: there are several.
+        RequestError: there are several.
     """
     if len(values) != 1:
         _refuse(f"{name}: expected one value, got {len(values)}")
@@ -128,7 +129,7 @@ def flag(name: str, values: list[str]) -> bool:
     """Read a query parameter that is true or false.
 
     Raises:
-        ProblemError: it is neither, or there are several.
+        RequestError: it is neither, or there are several.
     """
     value = single(name, values)
     if value.lower() not in _WORDS:
@@ -140,7 +141,7 @@ def number(name: str, value: str) -> int:
     """Read a query parameter that is a whole number.
 
     Raises:
-        ProblemError: it is not.
+        RequestError: it is not.
     """
     # isdecimal takes other scripts' digits as well; more than 9 fit no limit
     if not (value.isascii() and value.isdecimal() and len(value) < 10):
@@ -184,4 +185,4 @@ def _within(k: int, limits: Limits) -> int:
 
 
 def _refuse(detail: str) -> NoReturn:
-    raise ProblemError(INVALID_OPTION, detail)
+    raise InvalidOptionError(detail)

@@ -1,20 +1,32 @@
-"""Errors over HTTP: RFC 9457 problem details, one closed list of types.
+"""What went wrong, for clients: RFC 9457 problem details, one closed list of types.
 
 `docs/api.md` lists them. The added member ``error`` repeats the detail as a plain
 string, which is what clients of the Open Inference Protocol read.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 import orjson
-from starlette.responses import Response
+
+from app.errors import (
+    BodyTooLargeError,
+    DeadlineExceededError,
+    InvalidContextError,
+    InvalidOptionError,
+    MalformedBodyError,
+    NotApplicableError,
+    NotReadyError,
+    OverloadedError,
+    UnknownDocumentError,
+    UnknownIdError,
+    UnsupportedBodyError,
+)
+from training.errors import ProjectError
 
 MEDIA_TYPE: Final = "application/problem+json"
 _PREFIX: Final = "urn:nextvec:problem:"
-_ECHOED: Final = 100
-# Characters of a client's own text that an answer repeats.
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,66 +92,60 @@ PROBLEM_TYPES: Final = (
 _OF_STATUS: Final = {404: NOT_FOUND, 405: METHOD_NOT_ALLOWED, 422: INVALID_OPTION}
 
 
-@dataclass(slots=True, eq=False)
-class ProblemError(Exception):
-    """Raised anywhere behind a route; becomes the response."""
+_TYPE_OF_ERROR: Final[Mapping[type[ProjectError], ProblemType]] = {
+    MalformedBodyError: MALFORMED_BODY,
+    UnsupportedBodyError: UNSUPPORTED_MEDIA_TYPE,
+    BodyTooLargeError: BODY_TOO_LARGE,
+    InvalidContextError: INVALID_CONTEXT,
+    InvalidOptionError: INVALID_OPTION,
+    NotApplicableError: NOT_APPLICABLE,
+    UnknownIdError: UNKNOWN_ID,
+    UnknownDocumentError: UNKNOWN_DOCUMENT,
+    NotReadyError: NOT_READY,
+    OverloadedError: OVERLOADED,
+    DeadlineExceededError: DEADLINE_EXCEEDED,
+}
 
-    type: ProblemType
-    detail: str
-    """What was expected and what came, for this one request."""
 
-    headers: Mapping[str, str] = field(default_factory=dict)
+def type_of_error(error: Exception) -> ProblemType:
+    """Return the type of problem that an error is: the nearest of its classes'.
 
-    def __str__(self) -> str:
-        """Return type and detail."""
-        return f"{self.type.slug}: {self.detail}"
+    Example:
+        >>> type_of_error(OverloadedError("256 wait")).slug
+        'overloaded'
+        >>> type_of_error(KeyError("a bug")).slug
+        'internal-error'
+    """
+    classes = type(error).__mro__
+    known = (_TYPE_OF_ERROR[c] for c in classes if c in _TYPE_OF_ERROR)
+    return next(known, INTERNAL_ERROR)
 
 
-def problem_response(
+def problem_body(
     kind: ProblemType,
     detail: str,
     *,
     status: int | None = None,
-    headers: Mapping[str, str] | None = None,
     request_id: str | None = None,
-) -> Response:
-    """Return a problem as a response.
+) -> bytes:
+    """Return a problem as JSON (`MEDIA_TYPE`).
 
     Args:
         kind: one of `PROBLEM_TYPES`.
         detail: what was expected and what came.
         status: where it differs from the type's own (an HTTP error of the framework).
-        headers: headers to add.
         request_id: where the log can be searched for more.
     """
-    code = kind.status if status is None else status
     body = {
         "type": kind.uri,
         "title": kind.title,
-        "status": code,
+        "status": kind.status if status is None else status,
         "detail": detail,
         "error": f"{kind.title}: {detail}",
     }
     if request_id is not None:
         body["request_id"] = request_id
-    return Response(
-        orjson.dumps(body), code, media_type=MEDIA_TYPE, headers=dict(headers or {})
-    )
-
-
-def cut(text: str) -> str:
-    """Return the first 100 characters of what a client sent."""
-    return text[:_ECHOED]
-
-
-def quoted(text: str) -> str:
-    """Quote the first 100 characters of what a client sent.
-
-    Example:
-        >>> quoted("k")
-        "'k'"
-    """
-    return repr(cut(text))
+    return orjson.dumps(body)
 
 
 def type_of_status(status: int) -> ProblemType:

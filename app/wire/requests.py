@@ -11,13 +11,8 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from app.errors import InvalidContextError, MalformedBodyError, RequestError
 from app.wire.options import Limits, Options, name_of, options_of_fields
-from app.wire.problems import (
-    INVALID_CONTEXT,
-    MALFORMED_BODY,
-    ProblemError,
-    ProblemType,
-)
 from training.errors import VectorError
 from training.vectors import Float32, check_vectors, l2_normalize
 
@@ -43,18 +38,19 @@ def decode_json(body: bytes, limits: Limits) -> PredictRequest:
     """Decode ``{"context": [[...], ...], ...}`` or ``{"ids": [...], ...}``.
 
     Raises:
-        ProblemError: not JSON, not that form, or a context or option out of bounds.
+        RequestError: not JSON, not that form, or a context or option out of bounds.
     """
     try:
         fields: Any = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise ProblemError(MALFORMED_BODY, f"expected JSON: {error}") from error
+        msg = f"expected JSON: {error}"
+        raise MalformedBodyError(msg) from error
     if not isinstance(fields, dict):
-        _refuse(MALFORMED_BODY, f"expected a JSON object, got {name_of(fields)}")
+        _refuse(MalformedBodyError, f"expected a JSON object, got {name_of(fields)}")
     context, ids = fields.pop("context", None), fields.pop("ids", None)
     if (context is None) == (ids is None):
         found = "neither" if context is None else "both"
-        _refuse(INVALID_CONTEXT, f'expected either "context" or "ids", got {found}')
+        _refuse(InvalidContextError, f'expected either "context" or "ids", got {found}')
     return PredictRequest(
         context=None if context is None else _vectors(context, limits),
         ids=None if ids is None else _ids(ids, limits),
@@ -66,12 +62,12 @@ def decode_octets(body: bytes, options: Options, limits: Limits) -> PredictReque
     """Decode raw little-endian float32, oldest vector first, T * D * 4 bytes.
 
     Raises:
-        ProblemError: not whole vectors, or a context out of bounds.
+        RequestError: not whole vectors, or a context out of bounds.
     """
     size = 4 * limits.dim
     if len(body) % size:
         _refuse(
-            MALFORMED_BODY,
+            MalformedBodyError,
             f"expected a multiple of {size} bytes ({limits.dim} float32), "
             f"got {len(body)}",
         )
@@ -84,27 +80,27 @@ def _vectors(context: object, limits: Limits) -> Float32:
     """Turn lists of numbers into unit vectors; say which number is at fault if any."""
     if not isinstance(context, list):
         _refuse(
-            INVALID_CONTEXT,
+            InvalidContextError,
             f"context: expected a list of vectors, got {name_of(context)}",
         )
     _check_length(len(context), limits)
     for position, vector in enumerate(context):
         if not isinstance(vector, list):
             _refuse(
-                INVALID_CONTEXT,
+                InvalidContextError,
                 f"context[{position}]: expected a list of {limits.dim} numbers, "
                 f"got {name_of(vector)}",
             )
         if len(vector) != limits.dim:
             _refuse(
-                INVALID_CONTEXT,
+                InvalidContextError,
                 f"context[{position}]: expected {limits.dim} numbers, "
                 f"got {len(vector)}",
             )
         if not _NUMBERS.issuperset(map(type, vector)):
             at = next(i for i, x in enumerate(vector) if type(x) not in _NUMBERS)
             _refuse(
-                INVALID_CONTEXT,
+                InvalidContextError,
                 f"context[{position}][{at}]: expected a number, "
                 f"got {name_of(vector[at])}",
             )
@@ -113,7 +109,7 @@ def _vectors(context: object, limits: Limits) -> Float32:
     if too_large.any():
         position, at = divmod(int(np.argmax(too_large)), limits.dim)
         _refuse(
-            INVALID_CONTEXT,
+            InvalidContextError,
             f"context[{position}][{at}]: expected a number within float32 "
             f"(at most {_LARGEST:.3g}), got {wide_TD[position, at]:.3g}",
         )
@@ -124,18 +120,20 @@ def _unit(context_TD: NDArray[np.floating]) -> Float32:
     try:
         check_vectors(context_TD, source="context")
     except VectorError as error:
-        raise ProblemError(INVALID_CONTEXT, str(error)) from error
+        raise InvalidContextError(str(error)) from error
     return l2_normalize(context_TD)
 
 
 def _ids(ids: object, limits: Limits) -> list[str]:
     if not isinstance(ids, list):
-        _refuse(INVALID_CONTEXT, f"ids: expected a list of strings, got {name_of(ids)}")
+        _refuse(
+            InvalidContextError, f"ids: expected a list of strings, got {name_of(ids)}"
+        )
     _check_length(len(ids), limits)
     for position, name in enumerate(ids):
         if not isinstance(name, str):
             _refuse(
-                INVALID_CONTEXT,
+                InvalidContextError,
                 f"ids[{position}]: expected a string, got {name_of(name)}",
             )
     return ids
@@ -144,10 +142,10 @@ def _ids(ids: object, limits: Limits) -> list[str]:
 def _check_length(length: int, limits: Limits) -> None:
     if not 1 <= length <= limits.max_context:
         _refuse(
-            INVALID_CONTEXT,
+            InvalidContextError,
             f"expected 1 to {limits.max_context} vectors of context, got {length}",
         )
 
 
-def _refuse(kind: ProblemType, detail: str) -> NoReturn:
-    raise ProblemError(kind, detail)
+def _refuse(kind: type[RequestError], detail: str) -> NoReturn:
+    raise kind(detail)

@@ -90,7 +90,7 @@ def measure_wide(requests: int) -> ServiceFigures:
         train(corpus, small(resolve("default", {})), root / "run")
         bundles = root / "bundles"
         built = build_bundle(root / "run", bundles, corpus=root / "corpus")
-        Registry(bundles).promote(built)
+        Registry(bundles).make_live(built)
         return measure_service(bundles, root / "corpus", requests=requests)
 
 

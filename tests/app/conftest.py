@@ -115,8 +115,9 @@ def world(
     )
     make_run(corpus, folder / "runs" / "tiny-run", folder / "corpus")
     bundles = folder / "bundles"
-    version = build_bundle(folder / "runs" / "tiny-run", bundles)
-    Registry(bundles).promote(version)
+    built = build_bundle(folder / "runs" / "tiny-run", bundles)
+    Registry(bundles).make_live(built)
+    version = built.manifest.version
     return World(corpus, folder / "runs" / "tiny-run", bundles, version)
 
 
@@ -151,8 +152,9 @@ def make_item_world(
         corpus = save_corpus(corpus, folder / "corpus")
         make_run(corpus, folder / "runs" / "items-run", folder / "corpus")
         bundles = folder / "bundles"
-        version = build_bundle(folder / "runs" / "items-run", bundles)
-        Registry(bundles).promote(version)
+        built = build_bundle(folder / "runs" / "items-run", bundles)
+        Registry(bundles).make_live(built)
+        version = built.manifest.version
         return World(corpus, folder / "runs" / "items-run", bundles, version)
 
     return make

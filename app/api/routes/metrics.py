@@ -8,10 +8,11 @@ from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
 from app.api.middleware import log_fields
+from app.errors import InvalidOptionError
 from app.hitk.report import Hitk
 from app.service import Service
 from app.wire.options import flag, number, refuse_unknown
-from app.wire.problems import INVALID_OPTION, ProblemError, quoted
+from app.wire.quoting import quoted
 from training.evaluation.evaluation import KS
 from training.evaluation.pools import POOLS, PoolName
 
@@ -58,11 +59,11 @@ def _ks(given: QueryParams, largest: int) -> list[int]:
     ks = sorted({number("k", value) for value in _values(given, "k")}) or list(KS)
     if len(ks) > MAX_KS:
         detail = f"k: expected at most {MAX_KS} different cut-offs, got {len(ks)}"
-        raise ProblemError(INVALID_OPTION, detail)
+        raise InvalidOptionError(detail)
     for k in ks:
         if not 1 <= k <= largest:
             detail = f"k: expected 1 to {largest}, got {k}"
-            raise ProblemError(INVALID_OPTION, detail)
+            raise InvalidOptionError(detail)
     return ks
 
 
@@ -71,11 +72,11 @@ def _pools(given: QueryParams, hitk: Hitk) -> list[PoolName]:
     for name in wanted:
         if name not in POOLS:
             detail = f"pool: expected any of {', '.join(POOLS)}, got {quoted(name)}"
-            raise ProblemError(INVALID_OPTION, detail)
+            raise InvalidOptionError(detail)
         if name not in hitk.pools:
             there = ", ".join(hitk.pools)
             detail = f"pool: the live corpus is too small for {name}; it has {there}"
-            raise ProblemError(INVALID_OPTION, detail)
+            raise InvalidOptionError(detail)
     return [pool for pool in hitk.pools if pool in wanted or not wanted]
 
 

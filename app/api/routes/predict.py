@@ -2,30 +2,22 @@
 
 import asyncio
 import time
-from typing import Any, Final
+from typing import Final
 
-import numpy as np
 import orjson
 from fastapi import APIRouter, Request
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
+from app.api.media import media_type
 from app.api.middleware import log_fields
-from app.bundle.catalogue import Catalogue
+from app.errors import InvalidOptionError, UnsupportedBodyError
 from app.inference.engine import Answer, Query
 from app.service import Live, Service
-from app.wire.media import media_type
-from app.wire.options import Options, options_of_query
-from app.wire.problems import (
-    INVALID_OPTION,
-    NOT_APPLICABLE,
-    UNKNOWN_DOCUMENT,
-    UNKNOWN_ID,
-    UNSUPPORTED_MEDIA_TYPE,
-    ProblemError,
-    cut,
-    quoted,
-)
+from app.wire.answers import content_of
+from app.wire.options import options_of_query
+from app.wire.queries import to_query
+from app.wire.quoting import cut, quoted
 from app.wire.requests import PredictRequest, decode_json, decode_octets
 
 JSON: Final = "application/json"
@@ -47,7 +39,7 @@ def predict_router(service: Service) -> APIRouter:
             return _gone(service)
         began = time.perf_counter()
         asked, encoding = decode(request, body, live)
-        query = to_query(asked, live.engine.bundle.catalogue)
+        query = to_query(asked, live.engine)
         decode_s = time.perf_counter() - began
         service.metrics.decode_seconds.labels(encoding).observe(decode_s)
         log_fields(request.scope)["k"] = query.k
@@ -64,7 +56,7 @@ def predict_router(service: Service) -> APIRouter:
         for stage in ("queue", "model", "search"):
             service.metrics.stage_seconds.labels(stage).observe(stages[stage])
         timing = ", ".join(f"{n};dur={1000 * s:.3f}" for n, s in stages.items())
-        content = _content(asked, answer, live)
+        content = content_of(answer, asked.options)
         return Response(
             orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY),
             media_type=JSON,
@@ -81,7 +73,7 @@ def decode(request: Request, body: bytes, live: Live) -> tuple[PredictRequest, s
         The request, and what its encoding is called in the metrics.
 
     Raises:
-        ProblemError: the type is not understood, or the body not usable.
+        RequestError: the type is not understood, or the body not usable.
     """
     kind = media_type(request.headers)
     pairs = request.query_params.multi_items()
@@ -91,62 +83,14 @@ def decode(request: Request, body: bytes, live: Live) -> tuple[PredictRequest, s
                 f"{quoted(pairs[0][0])}: the options of a JSON request belong in its "
                 "body, not in the query"
             )
-            raise ProblemError(INVALID_OPTION, detail)
+            raise InvalidOptionError(detail)
         asked = decode_json(body, live.limits)
         return asked, "json" if asked.ids is None else "ids"
     if kind == OCTETS:
         options = options_of_query(pairs, live.limits)
         return decode_octets(body, options, live.limits), "octets"
     detail = f"expected {JSON} or {OCTETS}, got {cut(kind) or 'no content type'}"
-    raise ProblemError(UNSUPPORTED_MEDIA_TYPE, detail)
-
-
-def to_query(asked: PredictRequest, catalogue: Catalogue) -> Query:
-    """Turn names into rows and numbers.
-
-    Raises:
-        ProblemError: a name is unknown, or documents mean nothing in this corpus.
-    """
-    options = asked.options
-    return Query(
-        context=asked.context,
-        rows=None if asked.ids is None else _rows(asked.ids, catalogue),
-        k=options.k,
-        exclude_context=options.exclude_context,
-        documents=_numbers("documents", options.documents, catalogue),
-        exclude_documents=_numbers(
-            "exclude_documents", options.exclude_documents or None, catalogue
-        )
-        or (),
-        return_vector=options.return_vector,
-    )
-
-
-def _rows(ids: list[str], catalogue: Catalogue) -> np.ndarray:
-    rows = [catalogue.row_of_id.get(name) for name in ids]
-    if None in rows:
-        at = rows.index(None)
-        detail = f"ids[{at}]: no vector is called {quoted(ids[at])}"
-        raise ProblemError(UNKNOWN_ID, detail)
-    return np.array(rows, dtype=np.int64)
-
-
-def _numbers(
-    option: str, names: tuple[str, ...] | None, catalogue: Catalogue
-) -> list[int] | None:
-    if names is None:
-        return None
-    if catalogue.kind == "items":
-        detail = f"{option}: the items of sessions belong to no one document"
-        raise ProblemError(NOT_APPLICABLE, detail)
-    numbers = []
-    for name in names:
-        number = catalogue.number_of_document.get(name)
-        if number is None:
-            detail = f"{option}: no document is called {quoted(name)}"
-            raise ProblemError(UNKNOWN_DOCUMENT, detail)
-        numbers.append(number)
-    return numbers
+    raise UnsupportedBodyError(detail)
 
 
 async def _answer_or_disconnect(
@@ -174,27 +118,3 @@ def _gone(service: Service) -> Response:
 async def _disconnect(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
-
-
-def _content(asked: PredictRequest, answer: Answer, live: Live) -> dict[str, Any]:
-    manifest = live.engine.bundle.manifest
-    content: dict[str, Any] = {
-        "neighbors": _neighbors(asked.options, answer, live.engine.bundle.catalogue),
-        "num_context": answer.num_context,
-        "bundle": manifest.version,
-        "model_version": manifest.model_version,
-        "index_version": manifest.index_version,
-    }
-    if answer.vector is not None:
-        content["vector"] = answer.vector
-    return content
-
-
-def _neighbors(
-    options: Options, answer: Answer, catalogue: Catalogue
-) -> list[dict[str, Any]]:
-    pairs = zip(answer.found.rows.tolist(), answer.found.scores.tolist(), strict=True)
-    return [
-        catalogue.describe(row, score, with_text=options.return_texts)
-        for row, score in pairs
-    ]

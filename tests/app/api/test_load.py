@@ -159,14 +159,14 @@ class TestNotReady:
     def test_a_damaged_bundle_is_named_in_readyz_and_in_the_log(
         self, bundles: Path, world: World, caplog: pytest.LogCaptureFixture
     ) -> None:
-        (bundles / world.version / "index.faiss").write_bytes(b"damaged")
+        (bundles / world.version / "vectors.npy").write_bytes(b"damaged")
 
         with self.client_of(bundles) as client:
             answer = client.get("/readyz")
 
-        assert_problem(answer, "not-ready", "index.faiss: damaged")
+        assert_problem(answer, "not-ready", "vectors.npy: damaged")
         errors = [vars(r) for r in caplog.records if r.levelno == logging.ERROR]
-        assert "index.faiss: damaged" in errors[0]["reason"]
+        assert "vectors.npy: damaged" in errors[0]["reason"]
 
     def test_another_answer_to_the_golden_query_is_not_served(
         self, bundles: Path, world: World
@@ -201,10 +201,11 @@ class TestNotReady:
         with TestClient(create_app(settings)) as client:
             assert client.get("/readyz").status_code == 200
 
-    def test_a_service_that_stops_says_so(
+    def test_a_service_that_stops_says_so_and_when_to_come_back(
         self, settings: Settings, context: list[str]
     ) -> None:
-        with TestClient(create_app(settings)) as client:
+        patient = settings.model_copy(update={"retry_after_s": 7})
+        with TestClient(create_app(patient)) as client:
             assert client.portal is not None
             client.portal.call(service_of(client).batcher.stop)
             for answer in (
@@ -212,4 +213,4 @@ class TestNotReady:
                 client.get("/metrics/hitk"),
             ):
                 assert_problem(answer, "not-ready", "is not running")
-                assert answer.headers["retry-after"] == "1"
+                assert answer.headers["retry-after"] == "7"

@@ -11,7 +11,7 @@ import torch
 from fastapi.testclient import TestClient
 
 from app.api.app import create_app
-from app.inference.engine import Query
+from app.inference.engine import Query, answer
 from app.inference.neighbors import CONTEXT_COSINE
 from app.settings import Settings
 from tests.app.asking import JSON, OCTETS, ask, assert_problem
@@ -106,8 +106,8 @@ class TestPredict:
             return_vector=True,
         )["vector"]
 
-        others = [Query(rows=np.arange(100), k=1), Query(rows=rows, k=1)]
-        together = engine.run(others)[1]
+        others = [np.arange(100), rows]
+        together = answer([Query(engine=engine, rows=r, k=1) for r in others])[1]
         assert together.num_context == length
         model = engine.bundle.checkpoint.model
         with torch.inference_mode():

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -8,13 +9,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
+from typer.testing import CliRunner
 
 from app.bundle.bundle import REQUIRED, load_bundle
 from app.bundle.manifest import MANIFEST, Manifest
+from app.bundle.vectors import VECTORS
+from app.commands.main import nextvec
 from app.inference.engine import Engine
 from app.inference.golden import check_golden
-from app.release.building import build_bundle, seal
+from app.release.building import build_bundle
 from app.release.registry import POINTER, Registry
+from tests.app.sealing import reseal
 from training.checkpoint import CARD, WEIGHTS, load_checkpoint, save_weights
 from training.corpus.corpus import Corpus
 from training.corpus.store import save_corpus
@@ -22,6 +27,8 @@ from training.errors import BundleError, IndexMismatchError, ProjectError
 from training.files import read_json, write_json
 
 if TYPE_CHECKING:
+    from io import BufferedReader
+
     from tests.app.conftest import World
 
 NewRun = Callable[[Corpus, Path, Path | None], None]
@@ -39,7 +46,7 @@ def spoil_weight(folder: Path, corpus: Corpus, *, by: float = 0.5) -> None:
         if name.startswith("head."):
             state[name] = state[name] + by
     save_weights(folder / WEIGHTS, state, checkpoint.transform)
-    seal(folder, folder.name, "spoiled", corpus)
+    reseal(folder, corpus)
 
 
 def test_a_bundle_holds_what_it_was_made_of(world: World) -> None:
@@ -57,8 +64,50 @@ def test_a_bundle_holds_what_it_was_made_of(world: World) -> None:
 def test_the_same_run_makes_the_same_bundle_again(world: World) -> None:
     before = (world.bundles / world.version / MANIFEST).read_bytes()
 
-    assert build_bundle(world.run, world.bundles) == world.version
+    built = build_bundle(world.run, world.bundles)
+
+    assert built.manifest.version == world.version
     assert (world.bundles / world.version / MANIFEST).read_bytes() == before
+
+
+def test_a_bundle_is_built_and_made_live_in_one_pass(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real_digest = hashlib.file_digest
+    hashed: list[str] = []
+    loaded: list[Path] = []
+
+    def digest(file: BufferedReader, name: str) -> object:
+        if "bundles" in file.name:
+            hashed.append(Path(file.name).name)
+        return real_digest(file, name)
+
+    def load(folder: Path) -> object:
+        loaded.append(folder)
+        return load_checkpoint(folder)
+
+    monkeypatch.setattr(hashlib, "file_digest", digest)
+    monkeypatch.setattr("app.bundle.bundle.load_checkpoint", load)
+
+    where = ["--bundles", str(tmp_path / "bundles")]
+    result = CliRunner().invoke(
+        nextvec, ["bundle", "build", str(world.run), "--promote", *where]
+    )
+
+    assert result.exit_code == 0, result.output
+    manifest = Manifest.load(tmp_path / "bundles" / world.version)
+    assert sorted(hashed) == sorted(manifest.files)
+    assert len(loaded) == 1
+    assert Registry(tmp_path / "bundles").live().name == world.version
+
+
+def test_a_bundle_that_was_never_asked_does_not_go_live(
+    world: World, bundles: Path
+) -> None:
+    change(bundles / world.version / MANIFEST, golden=None)
+
+    with pytest.raises(BundleError, match="holds no golden query"):
+        Registry(bundles).promote(world.version)
 
 
 def test_another_corpus_is_refused_and_nothing_is_left(
@@ -121,9 +170,9 @@ def test_every_missing_file_is_named(world: World, bundles: Path, name: str) -> 
     ("content", "words"),
     [
         pytest.param(b"{", "not JSON", id="json"),
-        pytest.param(b"[]", "expected bundle format 2, got None", id="list"),
-        pytest.param(b'{"format": 1}', "expected bundle format 2, got 1", id="format"),
-        pytest.param(b'{"format": 2}', "files: Field required", id="fields"),
+        pytest.param(b"[]", "expected bundle format 3, got None", id="list"),
+        pytest.param(b'{"format": 1}', "expected bundle format 3, got 1", id="format"),
+        pytest.param(b'{"format": 3}', "files: Field required", id="fields"),
     ],
 )
 def test_a_damaged_manifest_is_refused(
@@ -157,14 +206,14 @@ def test_a_manifest_s_field_of_another_type_is_named(
     assert str(caught.value).startswith(f"{path}: ")
 
 
-@pytest.mark.parametrize("name", ["index.faiss", MANIFEST])
+@pytest.mark.parametrize("name", [VECTORS, MANIFEST])
 def test_a_damaged_bundle_is_made_anew(world: World, bundles: Path, name: str) -> None:
     folder = bundles / world.version
     data = (folder / name).read_bytes()
     (folder / name).write_bytes(data[: len(data) // 2])
     said: list[str] = []
 
-    version = build_bundle(world.run, bundles, say=said.append)
+    version = build_bundle(world.run, bundles, say=said.append).manifest.version
 
     assert version == world.version
     assert f"bundle {version} is damaged and is made anew: " in said[0]
@@ -203,7 +252,7 @@ def test_a_card_without_fingerprint_is_refused(world: World, bundles: Path) -> N
     change(folder / CARD, corpus={})
 
     with pytest.raises(IndexMismatchError, match="names no corpus fingerprint"):
-        seal(folder, world.version, "run", world.corpus)
+        reseal(folder, world.corpus)
 
 
 @pytest.mark.parametrize(
@@ -225,7 +274,7 @@ def test_parts_of_different_sizes_are_refused(
         np.save(path, np.load(path)[:-1])
 
     with pytest.raises(ProjectError, match=words):
-        seal(path.parent, world.version, "run", world.corpus)
+        reseal(path.parent, world.corpus)
 
 
 @pytest.mark.parametrize(
@@ -235,7 +284,7 @@ def test_sealed_rubbish_is_refused_too(world: World, bundles: Path, name: str) -
     (bundles / world.version / name).write_bytes(b"rubbish")
 
     with pytest.raises(ProjectError, match="damaged"):
-        seal(bundles / world.version, world.version, "run", world.corpus)
+        reseal(bundles / world.version, world.corpus)
 
 
 def test_baselines_of_other_windows_are_refused(world: World, bundles: Path) -> None:
@@ -243,7 +292,7 @@ def test_baselines_of_other_windows_are_refused(world: World, bundles: Path) -> 
     save_file({"index": np.ones(2, np.int64)}, folder / "baselines.safetensors")
 
     with pytest.raises(IndexMismatchError, match="baseline of index"):
-        seal(folder, world.version, "run", world.corpus)
+        reseal(folder, world.corpus)
 
 
 def test_a_changed_weight_fails_the_golden_query(world: World, bundles: Path) -> None:

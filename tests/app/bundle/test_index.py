@@ -1,4 +1,6 @@
+import hashlib
 from pathlib import Path
+from typing import Any, Self
 
 import faiss
 import numpy as np
@@ -6,10 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.bundle.index import NeighborIndex, Selection
+from app.bundle.index import FlatSearcher, NeighborIndex, Selection
+from app.bundle.vectors import VECTORS, load_vectors
 from app.inference.neighbors import CONTEXT_COSINE, find_neighbors
 from training.errors import BundleError, IndexMismatchError
 from training.vectors import Float32, Int64, l2_normalize
+
+as_any: Any = faiss
+# its stubs know no named parameters
 
 
 def make_index(rows: Float32) -> NeighborIndex:
@@ -133,26 +139,178 @@ def test_nothing_allowed_finds_nothing(rng: np.random.Generator) -> None:
 
 def test_a_saved_index_finds_the_same(rng: np.random.Generator, tmp_path: Path) -> None:
     rows = l2_normalize(rng.normal(size=(10, 4)))
-    make_index(rows).save(tmp_path / "index")
+    made = make_index(rows)
+    made.save(tmp_path)
 
-    loaded = NeighborIndex.load(tmp_path / "index", kind="flat", fingerprint="f")
+    loaded = NeighborIndex.load(tmp_path, kind="flat", fingerprint="f")
 
     assert (len(loaded), loaded.dim) == (10, 4)
     np.testing.assert_array_equal(loaded.vectors, rows)
+    for index in (made, loaded):
+        found = index.search(rows[:3], 4)
+        assert [f.rows[0] for f in found] == [0, 1, 2]
 
 
-def test_a_damaged_index_file_is_named(tmp_path: Path) -> None:
-    (tmp_path / "index").write_bytes(b"no index at all, but long enough for a header")
+def test_vectors_are_mapped_and_shared_by_all_who_read_them(tmp_path: Path) -> None:
+    make_index(np.eye(4, dtype=np.float32)).save(tmp_path)
 
-    with pytest.raises(BundleError, match="not a readable index"):
-        NeighborIndex.load(tmp_path / "index", kind="flat", fingerprint="f")
+    first = load_vectors(tmp_path)
+    second = load_vectors(tmp_path)
+    first[0, 0] = 7
+
+    assert isinstance(second.base, np.memmap)
+    assert second[0, 0] == 1
+    assert first.ctypes.data % 64 == 0
 
 
-def test_an_index_of_another_kind_is_refused(tmp_path: Path) -> None:
-    faiss.write_index(faiss.IndexFlatL2(4), str(tmp_path / "index"))
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        pytest.param(None, "No such file", id="missing"),
+        pytest.param(b"no vectors at all", "damaged", id="rubbish"),
+        pytest.param(np.eye(3), "expected rows of float32, got float64", id="dtype"),
+        pytest.param(np.zeros(3, np.float32), r"float32 \(3,\)", id="shape"),
+    ],
+)
+def test_damaged_vectors_are_named(
+    tmp_path: Path, content: bytes | np.ndarray | None, words: str
+) -> None:
+    if isinstance(content, bytes):
+        (tmp_path / VECTORS).write_bytes(content)
+    elif content is not None:
+        np.save(tmp_path / VECTORS, content)
 
-    with pytest.raises(BundleError, match="expected IndexFlatIP"):
-        NeighborIndex.load(tmp_path / "index", kind="flat", fingerprint="f")
+    with pytest.raises(BundleError, match=words) as caught:
+        NeighborIndex.load(tmp_path, kind="flat", fingerprint="f")
+
+    assert str(tmp_path / VECTORS) in str(caught.value)
+
+
+@pytest.mark.parametrize("num_queries", [1, 3, 19, 20, 33])
+@pytest.mark.parametrize("is_restricted", [False, True])
+def test_the_flat_index_answers_as_the_one_of_faiss(
+    rng: np.random.Generator, num_queries: int, *, is_restricted: bool
+) -> None:
+    rows = l2_normalize(rng.normal(size=(500, 24)))
+    rows[100:150] = rows[:50]  # ties
+    queries = l2_normalize(rng.normal(size=(num_queries, 24)))
+    selection = Selection(rng.random(500) < 0.3) if is_restricted else None
+    judge: Any = faiss.IndexFlatIP(24)
+    judge.add(rows)
+    told = None
+    if selection is not None:
+        told = as_any.SearchParameters(sel=selection.selector)
+
+    found = make_index(rows).search(queries, 40, selection)
+
+    scores, expected = judge.search(queries, 40, params=told)
+    assert [f.rows.tolist() for f in found] == expected.tolist()
+    assert np.stack([f.scores for f in found]).tobytes() == scores.tobytes()
+
+
+def test_the_digest_is_that_of_the_file_faiss_would_write(
+    rng: np.random.Generator, tmp_path: Path
+) -> None:
+    rows = l2_normalize(rng.normal(size=(10, 4)))
+    judge: Any = faiss.IndexFlatIP(4)
+    judge.add(rows)
+    faiss.write_index(judge, str(tmp_path / "index"))
+
+    found = make_index(rows).digest()
+
+    assert found == hashlib.sha256((tmp_path / "index").read_bytes()).hexdigest()
+
+
+class Cells:
+    """An inverted file: a kind that finds less than there is, with a file of its own.
+
+    It has no vectors to show, and fills what it does not find with -1.
+    """
+
+    def __init__(self, index: Any) -> None:  # noqa: ANN401 - faiss has no types
+        self._index = index
+
+    @classmethod
+    def build(cls, vectors_ND: Float32) -> Self:
+        index: Any = faiss.index_factory(
+            vectors_ND.shape[1], "IVF4,SQ8", faiss.METRIC_INNER_PRODUCT
+        )
+        index.train(vectors_ND)
+        index.add(vectors_ND)
+        return cls(index)
+
+    @classmethod
+    def load(cls, folder: Path, _vectors_ND: Float32) -> Self:
+        return cls(faiss.read_index(str(folder / "cells.faiss")))
+
+    def save(self, folder: Path) -> None:
+        faiss.write_index(self._index, str(folder / "cells.faiss"))
+
+    def digest(self) -> str:
+        octets: np.ndarray = faiss.serialize_index(self._index)
+        return hashlib.sha256(octets.tobytes()).hexdigest()
+
+    def search(
+        self, query_QD: Float32, k: int, selection: Selection | None
+    ) -> tuple[Float32, Int64]:
+        told = None
+        if selection is not None:
+            told = as_any.SearchParametersIVF(sel=selection.selector)
+        found: tuple[Float32, Int64] = self._index.search(query_QD, k, params=told)
+        return found
+
+
+@pytest.fixture
+def _cells(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "app.bundle.index.INDEX_KINDS", {"flat": FlatSearcher, "cells": Cells}
+    )
+
+
+@pytest.mark.usefixtures("_cells")
+class TestAnIndexThatFindsLess:
+    def make(self, rows: Float32) -> NeighborIndex:
+        return NeighborIndex.build(rows, kind="cells", fingerprint="f")
+
+    @pytest.mark.parametrize("k", [1, 10, 200, 500])
+    def test_a_search_comes_to_its_end(self, rng: np.random.Generator, k: int) -> None:
+        rows = l2_normalize(rng.normal(size=(200, 8)))
+        index = self.make(rows)
+
+        found = find_neighbors(index, rows[3], k, context_TD=rows[:1])
+
+        assert 1 <= len(found.rows) < 200
+        assert found.rows[0] == 3
+        # scored on the vectors themselves, whatever the index keeps of them
+        np.testing.assert_allclose(found.scores, rows[found.rows] @ rows[3], atol=1e-6)
+
+    def test_a_restricted_search_comes_to_its_end(
+        self, rng: np.random.Generator
+    ) -> None:
+        rows = l2_normalize(rng.normal(size=(200, 8)))
+        allowed = np.zeros(200, dtype=bool)
+        allowed[:40] = True
+
+        found = find_neighbors(
+            self.make(rows), rows[3], 40, selection=Selection(allowed)
+        )
+
+        assert 1 <= len(found.rows) < 40
+        assert found.rows.max() < 40
+
+    def test_it_keeps_its_own_file_beside_the_vectors(
+        self, rng: np.random.Generator, tmp_path: Path
+    ) -> None:
+        rows = l2_normalize(rng.normal(size=(200, 8)))
+        made = self.make(rows)
+        made.save(tmp_path)
+
+        loaded = NeighborIndex.load(tmp_path, kind="cells", fingerprint="f")
+
+        assert sorted(p.name for p in tmp_path.iterdir()) == ["cells.faiss", VECTORS]
+        assert loaded.digest() == made.digest()
+        one, other = (find_neighbors(i, rows[5], 9).rows for i in (made, loaded))
+        assert one.tolist() == other.tolist()
 
 
 def test_an_unknown_kind_is_refused() -> None:

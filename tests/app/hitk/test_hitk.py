@@ -14,9 +14,9 @@ from fastapi.testclient import TestClient
 from app.api.app import create_app
 from app.hitk import estimates
 from app.hitk.report import Hitk
-from app.release.building import seal
 from app.settings import Settings
 from tests.app.asking import assert_problem, service_of
+from tests.app.sealing import reseal
 from training.checkpoint import WEIGHTS, load_checkpoint, save_weights
 from training.evaluation.evaluation import PoolResult, pool_result
 
@@ -95,8 +95,8 @@ class TestHitk:
 
         corpus = save_corpus(make_corpus([130] * 5, dim=4), tmp_path / "corpus")
         new_run(corpus, tmp_path / "run", tmp_path / "corpus")
-        version = build_bundle(tmp_path / "run", tmp_path / "bundles")
-        Registry(tmp_path / "bundles").promote(version)
+        built = build_bundle(tmp_path / "run", tmp_path / "bundles")
+        Registry(tmp_path / "bundles").make_live(built)
         settings = Settings(bundles=tmp_path / "bundles", threads=1)
 
         with TestClient(create_app(settings)) as client:
@@ -189,7 +189,7 @@ class TestHitk:
                 noise = torch.randn(weight.shape, generator=generator)
                 state[name] = weight + 3 * noise
         save_weights(folder / WEIGHTS, state, checkpoint.transform)
-        seal(folder, world.version, "changed", world.corpus)
+        reseal(folder, world.corpus)
 
         with TestClient(create_app(Settings(bundles=bundles, threads=1))) as client:
             pool = client.get("/metrics/hitk?pool=documents").json()["pools"][0]

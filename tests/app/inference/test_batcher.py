@@ -4,7 +4,8 @@ from collections.abc import Awaitable, Callable, Generator, Sequence
 
 import pytest
 
-from app.inference.batcher import Batcher, BatcherStoppedError, QueueFullError
+from app.errors import NotReadyError, OverloadedError
+from app.inference.batcher import Batcher
 
 Numbers = Batcher[int, int]
 
@@ -95,7 +96,7 @@ def test_a_batch_is_never_larger_than_allowed() -> None:
 def test_a_full_queue_refuses_at_once() -> None:
     async def scenario(batcher: Numbers, gate: Gate) -> None:
         tasks = await _queued(batcher, range(3))
-        with pytest.raises(QueueFullError, match="3 requests are waiting"):
+        with pytest.raises(OverloadedError, match="3 requests are waiting"):
             await batcher.submit(4)
         assert batcher.depth == 3
         gate.open()
@@ -196,9 +197,9 @@ def test_stopping_fails_what_still_waits() -> None:
         gate.open()
         await stopping
         await held
-        with pytest.raises(BatcherStoppedError, match="shutting down"):
+        with pytest.raises(NotReadyError, match="shutting down"):
             await waiting
-        with pytest.raises(BatcherStoppedError, match="not running"):
+        with pytest.raises(NotReadyError, match="not running"):
             await batcher.submit(2)
 
     asyncio.run(main())

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
+from app.errors import RequestError
 from app.wire.options import Limits, Options, options_of_query
-from app.wire.problems import ProblemError
+from app.wire.problems import type_of_error
 from app.wire.requests import decode_json, decode_octets
 from training.vectors import l2_normalize
 
@@ -36,8 +37,8 @@ def test_numbers_and_octets_decode_to_the_same_unit_vectors(rows: np.ndarray) ->
 def test_any_octets_are_decoded_or_refused(body: bytes) -> None:
     try:
         asked = decode_octets(body, Options(k=1), LIMITS)
-    except ProblemError as error:
-        assert error.type.status in {400, 422}  # noqa: PT017 - both ways are right
+    except RequestError as error:
+        assert type_of_error(error).status in {400, 422}  # noqa: PT017 - both ways are right
     else:
         assert asked.context is not None
         np.testing.assert_allclose(np.linalg.norm(asked.context, axis=1), 1, atol=1e-5)
@@ -67,8 +68,8 @@ def test_any_json_object_is_decoded_or_refused(fields: dict[str, object]) -> Non
         return
     try:
         decode_json(body, LIMITS)
-    except ProblemError as error:
-        assert error.type.status in {400, 422}  # noqa: PT017 - both ways are right
+    except RequestError as error:
+        assert type_of_error(error).status in {400, 422}  # noqa: PT017 - both ways are right
 
 
 def test_whole_numbers_are_numbers() -> None:
@@ -334,8 +335,9 @@ def query(*pairs: tuple[str, str]) -> Callable[[], object]:
 def test_bad_input_is_refused_precisely(
     decode: Callable[[], object], slug: str, words: str
 ) -> None:
-    with pytest.raises(ProblemError, match=words) as caught:
+    with pytest.raises(RequestError, match=words) as caught:
         decode()
 
-    assert caught.value.type.slug == slug
-    assert caught.value.type.status < 500
+    kind = type_of_error(caught.value)
+    assert kind.slug == slug
+    assert kind.status < 500

@@ -4,7 +4,8 @@ from typing import Final
 
 from starlette.datastructures import Headers
 
-from app.wire.problems import UNSUPPORTED_MEDIA_TYPE, ProblemError, quoted
+from app.errors import EncodedBodyError, UnsupportedBodyError
+from app.wire.quoting import quoted
 
 _UTF_8: Final = frozenset(("utf-8", "utf8"))
 
@@ -13,21 +14,18 @@ def media_type(headers: Headers) -> str:
     """Return the media type of a body, in lower case; empty if there is none.
 
     Raises:
-        ProblemError: the body is compressed, or text in another encoding than UTF-8.
+        EncodedBodyError: the body is compressed.
+        UnsupportedBodyError: it is text in another encoding than UTF-8.
     """
     encoding = headers.get("content-encoding", "").strip().lower() or "identity"
     if encoding != "identity":
-        raise ProblemError(
-            UNSUPPORTED_MEDIA_TYPE,
-            f"Content-Encoding: expected identity, got {quoted(encoding)}",
-            # RFC 9110, 15.5.16: so a client can tell the coding from the type
-            {"Accept-Encoding": "identity"},
-        )
+        detail = f"Content-Encoding: expected identity, got {quoted(encoding)}"
+        raise EncodedBodyError(detail)
     kind, *parameters = headers.get("content-type", "").lower().split(";")
     for parameter in parameters:
         name, _, value = parameter.partition("=")
         charset = value.strip().strip('"')
         if name.strip() == "charset" and charset not in _UTF_8:
             detail = f"Content-Type: expected charset utf-8, got {quoted(charset)}"
-            raise ProblemError(UNSUPPORTED_MEDIA_TYPE, detail)
+            raise UnsupportedBodyError(detail)
     return kind.strip()

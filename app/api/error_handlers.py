@@ -1,0 +1,52 @@
+"""Errors of the domain and of the framework, answered as problems."""
+
+from fastapi import FastAPI, Request
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from app.api.middleware import request_id
+from app.api.responses import problem_response
+from app.errors import EncodedBodyError
+from app.wire.problems import INTERNAL_ERROR, type_of_error, type_of_status
+from app.wire.quoting import cut
+from training.errors import ProjectError
+
+
+def add_error_handlers(app: FastAPI, *, retry_after_s: int) -> None:
+    """Answer errors as problems.
+
+    Args:
+        app: whose errors these are.
+        retry_after_s: what every 503 tells the client to wait, in seconds.
+    """
+
+    async def domain_error(request: Request, error: Exception) -> Response:
+        kind = type_of_error(error)
+        if kind is INTERNAL_ERROR:
+            # no client did this: the edge of the app logs it and answers
+            raise error
+        headers = {}
+        if kind.status == 503:
+            headers["Retry-After"] = str(retry_after_s)
+        if isinstance(error, EncodedBodyError):
+            # RFC 9110, 15.5.16: so a client can tell the coding from the type
+            headers["Accept-Encoding"] = "identity"
+        return problem_response(
+            kind, str(error), headers=headers, request_id=request_id(request.scope)
+        )
+
+    app.add_exception_handler(ProjectError, domain_error)
+    app.add_exception_handler(HTTPException, _http_error)
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    """Give the framework's own errors the body that all others have."""
+    if not isinstance(error, HTTPException):
+        raise error
+    return problem_response(
+        type_of_status(error.status_code),
+        f"{cut(request.method)} {cut(request.url.path)}: {error.detail}",
+        status=error.status_code,
+        headers=error.headers,
+        request_id=request_id(request.scope),
+    )

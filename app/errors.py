@@ -1,0 +1,73 @@
+"""Errors of the service that a caller can act on; none of them knows HTTP.
+
+* ProjectError
+  - RequestError              what was asked cannot be answered
+    + MalformedBodyError        the body cannot be read
+    + UnsupportedBodyError      the body is of a kind that is not understood
+      . EncodedBodyError          it is compressed
+    + BodyTooLargeError         the body is larger than may be
+    + InvalidContextError       the context holds no usable vectors
+    + InvalidOptionError        an option is not usable
+    + NotApplicableError        the live corpus has nothing to apply an option to
+    + UnknownIdError            the index holds no such id
+    + UnknownDocumentError      the index holds no such document
+  - NotReadyError             nothing is live
+  - OverloadedError           as many requests wait as may
+  - DeadlineExceededError     the answer took too long
+
+`app.wire.problems` is the one table that turns them into problems.
+"""
+
+from training.errors import ProjectError
+
+
+class RequestError(ProjectError):
+    """What was asked cannot be answered; says what was expected and what came."""
+
+
+class MalformedBodyError(RequestError):
+    """The body cannot be read."""
+
+
+class UnsupportedBodyError(RequestError):
+    """The body is of a kind that is not understood."""
+
+
+class EncodedBodyError(UnsupportedBodyError):
+    """The body is compressed, or has another coding that must be undone first."""
+
+
+class BodyTooLargeError(RequestError):
+    """The body is larger than may be."""
+
+
+class InvalidContextError(RequestError):
+    """The context holds no usable vectors."""
+
+
+class InvalidOptionError(RequestError):
+    """An option is unknown, of another type, or out of bounds."""
+
+
+class NotApplicableError(RequestError):
+    """The live corpus has nothing to apply an option to."""
+
+
+class UnknownIdError(RequestError):
+    """The index holds no such id."""
+
+
+class UnknownDocumentError(RequestError):
+    """The index holds no such document."""
+
+
+class NotReadyError(ProjectError):
+    """Nothing is live: not yet, not any more, or for a reason that is told."""
+
+
+class OverloadedError(ProjectError):
+    """As many requests wait as may."""
+
+
+class DeadlineExceededError(ProjectError):
+    """The answer took longer than it may."""

@@ -1,0 +1,163 @@
+"""The service as another front would use it: no HTTP anywhere."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from app.errors import DeadlineExceededError, NotReadyError, OverloadedError
+from app.inference.engine import Engine, Query, answer
+from app.inference.golden import open_engine
+from app.release.building import build_bundle
+from app.service import Live, Service
+from app.settings import Settings
+from app.wire.answers import content_of
+from app.wire.options import Limits
+from app.wire.queries import to_query
+from app.wire.requests import PredictRequest, decode_json
+from training.corpus.store import save_corpus
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+
+    from tests.app.conftest import World
+    from training.corpus.corpus import Corpus
+
+BODY = b'{"ids": ["doc1#0", "doc1#1", "doc1#2"], "k": 3}'
+
+
+@pytest.fixture(scope="module")
+def other(
+    make_corpus: Callable[..., Corpus],
+    new_run: Callable[[Corpus, Path, Path | None], None],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Engine:
+    """A bundle in which the same ids are other rows."""
+    folder = tmp_path_factory.mktemp("other")
+    corpus = save_corpus(make_corpus([140] * 25, seed=4), folder / "corpus")
+    new_run(corpus, folder / "run", folder / "corpus")
+    version = build_bundle(folder / "run", folder / "bundles").manifest.version
+    return open_engine(folder / "bundles" / version)
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Service]:
+    service = Service(settings)
+    await service.start()
+    try:
+        yield service
+    finally:
+        service.stop()
+
+
+@asynccontextmanager
+async def busy(service: Service) -> AsyncIterator[None]:
+    """Keep the inference thread from its queue while the block runs."""
+    leave = threading.Event()
+    held = asyncio.ensure_future(service.batcher.call(lambda: leave.wait(10)))
+    try:
+        yield
+    finally:
+        leave.set()
+        await held
+
+
+def asked(live: Live) -> PredictRequest:
+    return decode_json(BODY, live.limits)
+
+
+def test_a_question_needs_no_http(settings: Settings) -> None:
+    async def ask() -> dict[str, Any]:
+        async with running(settings) as service:
+            live = service.live
+            question = asked(live)
+            found, _ = await service.predict(to_query(question, live.engine))
+            return content_of(found, question.options)
+
+    content = asyncio.run(ask())
+
+    assert content["num_context"] == 3
+    assert len(content["neighbors"]) == 3
+
+
+def test_an_answer_comes_from_the_bundle_its_ids_were_resolved_in(
+    settings: Settings, engine: Engine, other: Engine
+) -> None:
+    async def ask_while_bundles_change() -> dict[str, Any]:
+        async with running(settings) as service:
+            live = service.live
+            question = asked(live)
+            async with busy(service):
+                waiting = asyncio.ensure_future(
+                    service.predict(to_query(question, live.engine))
+                )
+                await asyncio.sleep(0)
+                # what a promotion under load will do
+                service._live = Live(  # noqa: SLF001
+                    engine=other, hitk=live.hitk, limits=live.limits
+                )
+            found, _ = await waiting
+            return content_of(found, question.options)
+
+    content = asyncio.run(ask_while_bundles_change())
+
+    limits = Limits(dim=8, max_context=100, max_k=9, default_k=9)
+    question = decode_json(BODY, limits)
+    expected = answer([to_query(question, engine)])[0]
+    assert content == content_of(expected, question.options)
+    assert content["bundle"] == engine.bundle.manifest.version
+    there = content_of(answer([to_query(question, other)])[0], question.options)
+    assert content["neighbors"] != there["neighbors"]
+
+
+def test_a_batch_may_hold_queries_of_two_bundles(
+    engine: Engine, other: Engine, world: World
+) -> None:
+    rows = world.corpus.sequence(1)[:40]
+    queries = [Query(engine=e, rows=rows, k=4) for e in (engine, other, engine)]
+
+    together = answer(queries)
+
+    for query, found in zip(queries, together, strict=True):
+        assert found.bundle is query.engine.bundle
+        alone = answer([query])[0]
+        assert found.found.rows.tolist() == alone.found.rows.tolist()
+    assert together[0].found.rows.tolist() != together[1].found.rows.tolist()
+
+
+def test_an_engine_refuses_the_rows_of_another(engine: Engine, other: Engine) -> None:
+    query = Query(engine=other, rows=other.bundle.suite.windows.context_rows[0], k=1)
+
+    with pytest.raises(ValueError, match="a query of another bundle"):
+        engine.run([query])
+
+
+def test_what_goes_wrong_is_an_error_of_the_domain(world: World) -> None:
+    settings = Settings(
+        bundles=world.bundles, threads=1, max_queue=1, request_timeout_s=0.1
+    )
+
+    async def overload() -> None:
+        service = Service(settings)
+        with pytest.raises(NotReadyError, match="the service is starting"):
+            _ = service.live
+        async with running(settings) as service:
+            query = to_query(asked(service.live), service.live.engine)
+            async with busy(service):
+                first = asyncio.ensure_future(service.predict(query))
+                await asyncio.sleep(0)
+                with pytest.raises(OverloadedError, match="1 requests are waiting"):
+                    await service.predict(query)
+                with pytest.raises(DeadlineExceededError, match=r"in 0\.1 s"):
+                    await first
+        with pytest.raises(NotReadyError, match="not running"):
+            await service.predict(query)
+        with pytest.raises(NotReadyError, match="shutting down"):
+            _ = service.live
+
+    asyncio.run(overload())
