@@ -1,1 +1,16 @@
-"""Vectors, models and truth: everything that is not about requests."""
+"""Vectors, models and truth. Rooms, each may use those below it.
+
+* commands         the command line of training: parse, call, print
+* study, rejudge   many runs in one report; one checkpoint judged again
+* run, runs        one run, whole; runs side by side
+* reporting        what people read of a run: page, diagnosis, examples
+* fit              the loop: train, measure, stop early, survive a crash
+* preparation      what a run needs before its first step, shared between runs
+* config, listener what a run can be told, and who hears of it
+* checkpoint       weights and card, never pickle
+* evaluation       pools, ranks, baselines, intervals, readiness
+* corpus, models   where sequences come from; the networks and their contract
+* transform        the space that is searched
+* files, vectors   whole or not there; what a usable vector is
+* errors
+"""
