@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from app.bundle.bundle import load_bundle
 from app.bundle.index import set_index_threads
-from app.hitk.report import Hitk
+from app.hitk.hitk import Hitk
 from app.hitk.validator import Validator
 from app.inference.batcher import Batcher, QueueFullError
 from app.inference.engine import Answer, Engine, Query

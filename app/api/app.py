@@ -3,14 +3,14 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from operator import attrgetter
 
 from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from app.api.middleware import BodyLimit, RequestLog, request_id
-from app.api.openapi import openapi_document
+from app.api.openapi import add_problem
 from app.api.routes.health import health_router
 from app.api.routes.info import info_router
 from app.api.routes.metrics import metrics_router
@@ -20,7 +20,6 @@ from app.inference.batcher import BatcherStoppedError
 from app.service import Service
 from app.settings import Settings
 from app.wire.problems import (
-    INVALID_OPTION,
     NOT_READY,
     ProblemError,
     cut,
@@ -42,6 +41,10 @@ def create_app(settings: Settings) -> FastAPI:
     app = FastAPI(
         title="nextvec",
         version=version("nextvec"),
+        description="Given up to 100 embedding vectors in order, predict the next one "
+        "and return the real things nearest to it.",
+        # the operations are called as their functions are
+        generate_unique_id_function=attrgetter("name"),
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
@@ -55,13 +58,14 @@ def create_app(settings: Settings) -> FastAPI:
         metrics_router(service),
         health_router(service),
         info_router(service),
-        pages_router(openapi_document(settings)),
+        pages_router(),
     ):
         app.include_router(router)
+    # FastAPI keeps the document that it makes here
+    add_problem(app.openapi())
     app.add_exception_handler(ProblemError, _problem)
     app.add_exception_handler(BatcherStoppedError, _stopped)
     app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(RequestValidationError, _validation_error)
     # the last one added is the outermost
     app.add_middleware(BodyLimit, max_body_bytes=settings.max_body_bytes)
     app.add_middleware(RequestLog, metrics=service.metrics)
@@ -98,13 +102,4 @@ async def _http_error(request: Request, error: Exception) -> Response:
         status=error.status_code,
         headers=error.headers,
         request_id=request_id(request.scope),
-    )
-
-
-async def _validation_error(request: Request, error: Exception) -> Response:
-    if not isinstance(error, RequestValidationError):
-        raise error
-    places = [".".join(map(str, e["loc"])) + ": " + e["msg"] for e in error.errors()]
-    return problem_response(
-        INVALID_OPTION, "; ".join(places), request_id=request_id(request.scope)
     )

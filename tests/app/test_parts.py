@@ -1,4 +1,4 @@
-"""Small parts: logs, threads, settings, the framework's own validation errors."""
+"""Small parts: logs, threads, settings, steps."""
 
 import json
 import logging
@@ -101,21 +101,6 @@ def test_the_default_k_never_exceeds_the_limit(settings: Settings) -> None:
         answer = client.post("/predict", json={"ids": ["doc1#0"]})
 
     assert len(answer.json()["neighbors"]) == 3
-
-
-def test_the_framework_s_validation_errors_are_problems(settings: Settings) -> None:
-    app = create_app(settings)
-
-    async def typed(number: int) -> int:
-        return number
-
-    app.add_api_route("/typed", typed)
-    with TestClient(app) as client:
-        answer = client.get("/typed?number=x")
-
-    assert answer.status_code == 422
-    assert answer.json()["type"] == "urn:nextvec:problem:invalid-option"
-    assert "query.number" in answer.json()["detail"]
 
 
 def test_steps_cover_everything_once_and_grow_while_they_are_short() -> None:
