@@ -6,6 +6,7 @@ from pydantic import Field, NonNegativeInt, TypeAdapter, with_config
 from typing_extensions import TypedDict
 
 from app.api.openapi import header, parameter, problems
+from app.bundle.neighbor import Neighbor
 from app.settings import Settings
 from app.wire.options import OPTION_NAMES
 from app.wire.problems import (
@@ -56,23 +57,6 @@ class PredictBody(TypedDict, total=False):
     """Also return texts, where there are any."""
 
 
-class Neighbor(TypedDict):
-    """A row of the index."""
-
-    id: str
-    document: str | None
-    """null for items."""
-
-    position: int | None
-    """null for items."""
-
-    score: float
-    """Cosine in the searched space, higher is closer."""
-
-    text: NotRequired[str]
-
-
-# of the class within, too
 @with_config(use_attribute_docstrings=True)
 class Prediction(TypedDict):
     """What comes next."""

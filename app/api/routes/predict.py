@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import orjson
@@ -11,8 +11,9 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from app.api.middleware import log_fields
-from app.api.prediction import predict_operation
+from app.api.prediction import Prediction, predict_operation
 from app.bundle.catalogue import Catalogue
+from app.bundle.neighbor import Neighbor
 from app.inference.engine import Answer, Query
 from app.service import Live, Service
 from app.wire.media import media_type
@@ -177,9 +178,9 @@ async def _disconnect(request: Request) -> None:
         pass
 
 
-def _content(asked: PredictRequest, answer: Answer, live: Live) -> dict[str, Any]:
+def _content(asked: PredictRequest, answer: Answer, live: Live) -> Prediction:
     manifest = live.engine.bundle.manifest
-    content: dict[str, Any] = {
+    content: Prediction = {
         "neighbors": _neighbors(asked.options, answer, live.engine.bundle.catalogue),
         "num_context": answer.num_context,
         "bundle": manifest.version,
@@ -187,13 +188,14 @@ def _content(asked: PredictRequest, answer: Answer, live: Live) -> dict[str, Any
         "index_version": manifest.index_version,
     }
     if answer.vector is not None:
-        content["vector"] = answer.vector
+        # an array, which orjson writes as the list it stands for
+        content["vector"] = answer.vector  # type: ignore[typeddict-item]
     return content
 
 
 def _neighbors(
     options: Options, answer: Answer, catalogue: Catalogue
-) -> list[dict[str, Any]]:
+) -> list[Neighbor]:
     pairs = zip(answer.found.rows.tolist(), answer.found.scores.tolist(), strict=True)
     return [
         catalogue.describe(row, score, with_text=options.return_texts)
