@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from app.bundle.index import set_index_threads
 from app.errors import DeadlineExceededError, NotReadyError, OverloadedError
-from app.hitk.report import Hitk
+from app.hitk.hitk import Hitk
 from app.hitk.validator import Validator
 from app.inference.batcher import Batcher
 from app.inference.engine import Answer, Engine, Query, answer

@@ -3,12 +3,13 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from operator import attrgetter
 
 from fastapi import FastAPI
 
 from app.api.error_handlers import add_error_handlers
 from app.api.middleware import BodyLimit, RequestLog
-from app.api.openapi import openapi_document
+from app.api.openapi import add_problem
 from app.api.routes.health import health_router
 from app.api.routes.info import info_router
 from app.api.routes.metrics import metrics_router
@@ -31,6 +32,10 @@ def create_app(settings: Settings) -> FastAPI:
     app = FastAPI(
         title="nextvec",
         version=version("nextvec"),
+        description="Given up to 100 embedding vectors in order, predict the next one "
+        "and return the real things nearest to it.",
+        # the operations are called as their functions are
+        generate_unique_id_function=attrgetter("name"),
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
@@ -44,9 +49,11 @@ def create_app(settings: Settings) -> FastAPI:
         metrics_router(service),
         health_router(service),
         info_router(service),
-        pages_router(openapi_document(settings)),
+        pages_router(),
     ):
         app.include_router(router)
+    # FastAPI keeps the document that it makes here
+    add_problem(app.openapi())
     add_error_handlers(app, retry_after_s=settings.retry_after_s)
     # the last one added is the outermost
     app.add_middleware(BodyLimit, max_body_bytes=settings.max_body_bytes)

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
 from app.bundle.index import Selection
+from app.bundle.neighbor import Neighbor
 from training.corpus.corpus import Corpus, Kind
 from training.errors import BundleError
 from training.files import read_json, write_json
@@ -130,10 +131,10 @@ class Catalogue:
         allowed[np.array(exclude_documents, dtype=np.int64)] = False
         return Selection(allowed[self.documents])
 
-    def describe(self, row: int, score: float, *, with_text: bool) -> dict[str, Any]:
+    def describe(self, row: int, score: float, *, with_text: bool) -> Neighbor:
         """Return a row as a neighbor in an answer; items belong to no one document."""
         in_document = self.kind == "documents" and self.documents[row] >= 0
-        neighbor: dict[str, Any] = {
+        neighbor: Neighbor = {
             "id": self.ids[row],
             "document": (
                 self.document_ids[self.documents[row]] if in_document else None

@@ -1,21 +1,33 @@
 """What is answered: rows by their names, and the bundle they are from."""
 
-from typing import Any
+from typing import NotRequired
 
+from pydantic import NonNegativeInt, with_config
+from typing_extensions import TypedDict
+
+from app.bundle.neighbor import Neighbor
 from app.inference.engine import Answer
 from app.wire.options import Options
 
 
-def content_of(answer: Answer, options: Options) -> dict[str, Any]:
-    """Return the content of an answer, in the names of the bundle that gave it.
+@with_config(use_attribute_docstrings=True)
+class Prediction(TypedDict):
+    """What comes next."""
 
-    Returns:
-        Plain JSON types, and a float32 array as ``vector`` if that was wanted;
-        `docs/api.md` lists the fields.
-    """
+    neighbors: list[Neighbor]
+    num_context: NonNegativeInt
+    bundle: str
+    model_version: str
+    index_version: str
+    vector: NotRequired[list[float]]
+    """The prediction in the caller's space, unit length."""
+
+
+def content_of(answer: Answer, options: Options) -> Prediction:
+    """Return the content of an answer, in the names of the bundle that gave it."""
     manifest, catalogue = answer.bundle.manifest, answer.bundle.catalogue
     found = zip(answer.found.rows.tolist(), answer.found.scores.tolist(), strict=True)
-    content: dict[str, Any] = {
+    content: Prediction = {
         "neighbors": [
             catalogue.describe(row, score, with_text=options.return_texts)
             for row, score in found
@@ -26,5 +38,6 @@ def content_of(answer: Answer, options: Options) -> dict[str, Any]:
         "index_version": manifest.index_version,
     }
     if answer.vector is not None:
-        content["vector"] = answer.vector
+        # an array, which orjson writes as the list it stands for
+        content["vector"] = answer.vector  # type: ignore[typeddict-item]
     return content

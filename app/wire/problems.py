@@ -6,9 +6,11 @@ string, which is what clients of the Open Inference Protocol read.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Annotated, Final, NotRequired
 
 import orjson
+from pydantic import Field
+from typing_extensions import TypedDict
 
 from app.errors import (
     BodyTooLargeError,
@@ -121,6 +123,19 @@ def type_of_error(error: Exception) -> ProblemType:
     return next(known, INTERNAL_ERROR)
 
 
+class Problem(TypedDict):
+    """RFC 9457 problem details."""
+
+    type: Annotated[
+        str, Field(json_schema_extra={"enum": [kind.uri for kind in PROBLEM_TYPES]})
+    ]
+    title: str
+    status: int
+    detail: str
+    error: str
+    request_id: NotRequired[str]
+
+
 def problem_body(
     kind: ProblemType,
     detail: str,
@@ -136,7 +151,7 @@ def problem_body(
         status: where it differs from the type's own (an HTTP error of the framework).
         request_id: where the log can be searched for more.
     """
-    body = {
+    body: Problem = {
         "type": kind.uri,
         "title": kind.title,
         "status": kind.status if status is None else status,

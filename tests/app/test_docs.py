@@ -1,21 +1,14 @@
 """What can be set, asked or answered is documented."""
 
 import dataclasses
-import inspect
 from pathlib import Path
 
 import pytest
-from fastapi.routing import APIRoute
 
-from app.api.openapi import openapi_document
-from app.api.routes.health import health_router
-from app.api.routes.info import info_router
-from app.api.routes.metrics import metrics_router
-from app.api.routes.pages import pages_router
-from app.api.routes.predict import predict_router
+from app.api.app import create_app
 from app.bundle.manifest import Golden, Manifest
+from app.hitk.report import HitkReport
 from app.metrics import Metrics
-from app.service import Service
 from app.settings import Settings
 from app.wire.options import OPTION_NAMES
 from app.wire.problems import PROBLEM_TYPES, ProblemType
@@ -36,7 +29,7 @@ def test_every_setting_is_documented_with_its_default(name: str) -> None:
     assert f"| `NEXTVEC_{name.upper()}` | {default} |" in page("configuration.md")
 
 
-@pytest.mark.parametrize("path", list(openapi_document(Settings())["paths"]))
+@pytest.mark.parametrize("path", list(create_app(Settings()).openapi()["paths"]))
 def test_every_endpoint_is_documented(path: str) -> None:
     assert f"`{path}`" in page("api.md") or f" {path}`" in page("api.md")
 
@@ -61,12 +54,7 @@ def test_every_option_of_predict_is_documented(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name",
-    list(
-        openapi_document(Settings())["components"]["schemas"]["HitkReport"][
-            "properties"
-        ]
-    ),
+    "name", [field.name for field in dataclasses.fields(HitkReport)]
 )
 def test_every_field_of_the_hitk_report_is_documented(name: str) -> None:
     assert f"`{name}`" in page("api.md")
@@ -93,18 +81,3 @@ def test_every_metric_is_documented() -> None:
     assert len(names) > 10
     for name in names:
         assert f"`{name}" in page("operations.md")
-
-
-def test_no_route_is_computed_in_a_thread_of_the_framework() -> None:
-    service = Service(Settings())
-    routers = (
-        predict_router(service),
-        metrics_router(service),
-        health_router(service),
-        info_router(service),
-        pages_router({}),
-    )
-
-    for route in (route for router in routers for route in router.routes):
-        assert isinstance(route, APIRoute)
-        assert inspect.iscoroutinefunction(route.endpoint)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,7 +15,7 @@ from app.inference.golden import open_engine
 from app.release.building import build_bundle
 from app.service import Live, Service
 from app.settings import Settings
-from app.wire.answers import content_of
+from app.wire.answers import Prediction, content_of
 from app.wire.options import Limits
 from app.wire.queries import to_query
 from app.wire.requests import PredictRequest, decode_json
@@ -72,7 +72,7 @@ def asked(live: Live) -> PredictRequest:
 
 
 def test_a_question_needs_no_http(settings: Settings) -> None:
-    async def ask() -> dict[str, Any]:
+    async def ask() -> Prediction:
         async with running(settings) as service:
             live = service.live
             question = asked(live)
@@ -88,7 +88,7 @@ def test_a_question_needs_no_http(settings: Settings) -> None:
 def test_an_answer_comes_from_the_bundle_its_ids_were_resolved_in(
     settings: Settings, engine: Engine, other: Engine
 ) -> None:
-    async def ask_while_bundles_change() -> dict[str, Any]:
+    async def ask_while_bundles_change() -> Prediction:
         async with running(settings) as service:
             live = service.live
             question = asked(live)

@@ -1,40 +1,61 @@
 """`GET /info`: what is live, what it was measured at, and what may be asked."""
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any
 
 import orjson
 from fastapi import APIRouter
+from pydantic import NonNegativeInt
 from starlette.responses import Response
 
+from app.api.openapi import problems
 from app.service import Service
+from app.wire.problems import NOT_READY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Info:
+    """What is live, and what may be asked."""
+
+    name: str
+    version: str
+    bundle: dict[str, Any]
+    card: dict[str, Any]
+    has_texts: bool
+    limits: dict[str, Any]
+    threads: NonNegativeInt
 
 
 def info_router(service: Service) -> APIRouter:
     """Return the route, bound to a service."""
     router = APIRouter()
 
-    @router.get("/info")
+    @router.get(
+        "/info",
+        summary="The live bundle, its card, the limits",
+        response_model=Info,
+        responses=problems(NOT_READY),
+    )
     async def info() -> Response:
         return Response(orjson.dumps(_info(service)), media_type="application/json")
 
     return router
 
 
-def _info(service: Service) -> dict[str, Any]:
+def _info(service: Service) -> Info:
     settings, live = service.settings, service.live
     bundle = live.engine.bundle
     about = asdict(bundle.manifest)
     # the golden query is a check, hundreds of numbers long, and not for people
     del about["golden"]
-    return {
-        "name": "nextvec",
-        "version": version("nextvec"),
-        "bundle": about,
-        "card": bundle.card,
-        "has_texts": bundle.catalogue.texts is not None,
-        "limits": {
+    return Info(
+        name="nextvec",
+        version=version("nextvec"),
+        bundle=about,
+        card=bundle.card,
+        has_texts=bundle.catalogue.texts is not None,
+        limits={
             **asdict(live.limits),
             "max_body_bytes": settings.max_body_bytes,
             "max_batch": settings.max_batch,
@@ -42,5 +63,5 @@ def _info(service: Service) -> dict[str, Any]:
             "max_hitk_k": settings.max_hitk_k,
             "request_timeout_s": settings.request_timeout_s,
         },
-        "threads": service.threads,
-    }
+        threads=service.threads,
+    )

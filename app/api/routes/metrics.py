@@ -5,21 +5,24 @@ from typing import Final
 from fastapi import APIRouter, Request
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.datastructures import QueryParams
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 
 from app.api.middleware import log_fields
+from app.api.openapi import Json, header, parameter, problems
 from app.errors import InvalidOptionError
-from app.hitk.report import Hitk
+from app.hitk.hitk import Hitk
+from app.hitk.report import HitkReport
 from app.service import Service
 from app.wire.options import flag, number, refuse_unknown
+from app.wire.problems import INTERNAL_ERROR, INVALID_OPTION, NOT_READY
 from app.wire.quoting import quoted
 from training.evaluation.evaluation import KS
 from training.evaluation.pools import POOLS, PoolName
 
-_PARAMETERS: Final = ("pool", "k", "refresh")
-
 MAX_KS: Final = 10
 """Most different cut-offs of one request: each is a bootstrap in every pool."""
+
+_PARAMETERS: Final = ("pool", "k", "refresh")
 
 
 def metrics_router(service: Service) -> APIRouter:
@@ -28,11 +31,23 @@ def metrics_router(service: Service) -> APIRouter:
 
     # a route each: a mounted app would answer /metrics with a redirect and swallow
     # /metrics/hitk (https://github.com/prometheus/client_python/issues/1016)
-    @router.get("/metrics")
+    @router.get(
+        "/metrics", summary="Metrics for Prometheus", response_class=PlainTextResponse
+    )
     async def metrics() -> Response:
         return Response(service.metrics.exposition(), media_type=CONTENT_TYPE_LATEST)
 
-    @router.get("/metrics/hitk")
+    @router.get(
+        "/metrics/hitk",
+        summary="Validate the live bundle again",
+        response_model=HitkReport,
+        responses={
+            200: {"headers": header("ETag", "Of this report, to ask again with.")},
+            304: {"description": "Nothing has changed since that ETag."},
+            **problems(INVALID_OPTION, INTERNAL_ERROR, NOT_READY),
+        },
+        openapi_extra={"parameters": _parameters(service.settings.max_hitk_k)},
+    )
     async def hitk(request: Request) -> Response:
         live, given = service.live, request.query_params
         refuse_unknown(given, _PARAMETERS)
@@ -48,6 +63,33 @@ def metrics_router(service: Service) -> APIRouter:
         return Response(body, media_type="application/json", headers=headers)
 
     return router
+
+
+def _parameters(largest: int) -> list[Json]:
+    k = {"type": "integer", "minimum": 1, "maximum": largest}
+    return [
+        parameter(
+            "pool",
+            "Pools, repeated or with commas; all if none.",
+            {"type": "array", "items": {"enum": list(POOLS)}},
+        ),
+        parameter(
+            "k",
+            f"At most {MAX_KS} cut-offs, repeated or with commas; 1, 5, 10 if none.",
+            {"type": "array", "items": k, "maxItems": MAX_KS},
+        ),
+        parameter(
+            "refresh",
+            "Measure again what was measured already.",
+            {"type": "boolean", "default": False},
+        ),
+        parameter(
+            "If-None-Match",
+            "An ETag; answered with 304 if nothing has changed.",
+            {"type": "string"},
+            of="header",
+        ),
+    ]
 
 
 def _values(given: QueryParams, name: str) -> list[str]:

@@ -2,10 +2,10 @@
 
 from collections.abc import Awaitable, Callable
 from importlib.resources import files
-from typing import Any, Final
+from typing import Final
 
 import orjson
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.responses import HTMLResponse, Response
 
@@ -16,20 +16,21 @@ _ASSETS: Final = {
 }
 
 
-def pages_router(document: dict[str, Any]) -> APIRouter:
-    """Return the routes; ``document`` describes the API (OpenAPI)."""
-    router, described = APIRouter(), orjson.dumps(document)
+def pages_router() -> APIRouter:
+    """Return the routes."""
+    router = APIRouter()
 
-    @router.get("/openapi.json")
-    async def openapi() -> Response:
-        return Response(described, media_type="application/json")
+    @router.get("/openapi.json", include_in_schema=False)
+    async def openapi(request: Request) -> Response:
+        document = orjson.dumps(request.app.openapi())
+        return Response(document, media_type="application/json")
 
-    @router.get("/")
+    @router.get("/", summary="A page for people", response_class=HTMLResponse)
     async def home() -> Response:
         page = files("app.api").joinpath("templates/home.html").read_bytes()
         return Response(page, media_type="text/html")
 
-    @router.get("/docs")
+    @router.get("/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:
         return get_swagger_ui_html(
             openapi_url="openapi.json",
@@ -40,7 +41,8 @@ def pages_router(document: dict[str, Any]) -> APIRouter:
         )
 
     for name, media_type in _ASSETS.items():
-        router.add_api_route(f"/docs/{name}", _asset(name, media_type))
+        asset = _asset(name, media_type)
+        router.add_api_route(f"/docs/{name}", asset, include_in_schema=False)
     return router
 
 

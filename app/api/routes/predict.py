@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from app.api.media import media_type
 from app.api.middleware import log_fields
+from app.api.prediction import predict_operation
 from app.errors import InvalidOptionError, UnsupportedBodyError
 from app.inference.engine import Answer, Query
 from app.service import Live, Service
@@ -30,7 +31,7 @@ def predict_router(service: Service) -> APIRouter:
     """Return the route, bound to a service."""
     router = APIRouter()
 
-    @router.post("/predict")
+    @router.post("/predict", **predict_operation(service.settings))
     async def predict(request: Request) -> Response:
         live = service.live
         try:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import schemathesis
-from fastapi.routing import APIRoute
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, given
+from hypothesis import settings as examples
 from schemathesis.checks import load_all_checks, not_a_server_error
 from schemathesis.python.asgi import get_client
 from schemathesis.specs.openapi.checks import (
@@ -18,18 +18,12 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from app.api.app import create_app
-from app.api.openapi import openapi_document
-from app.api.routes.health import health_router
-from app.api.routes.info import info_router
-from app.api.routes.metrics import metrics_router
-from app.api.routes.pages import pages_router
-from app.api.routes.predict import predict_router
-from app.service import Service
 from app.settings import Settings
+from app.wire.options import OPTION_NAMES
 from app.wire.problems import PROBLEM_TYPES
 
 if TYPE_CHECKING:
-    from tests.app.conftest import World
+    from fastapi.testclient import TestClient
 
 _CHECKS = [
     not_a_server_error,
@@ -40,67 +34,78 @@ _CHECKS = [
 ]
 
 
-@pytest.fixture
-def app_settings(world: World) -> Settings:
-    return Settings(bundles=world.bundles, threads=1)
+def _document(settings: Settings) -> dict[str, Any]:
+    return create_app(settings).openapi()
 
 
-def test_every_route_is_described_and_every_description_is_a_route() -> None:
-    described = {
-        (path, method)
-        for path, methods in openapi_document(Settings())["paths"].items()
-        for method in methods
-    }
-    service = Service(Settings())
-    routes = {
-        (route.path, method.lower())
-        for router in (
-            predict_router(service),
-            metrics_router(service),
-            health_router(service),
-            info_router(service),
-            pages_router({}),
-        )
-        for route in router.routes
-        if isinstance(route, APIRoute)
-        for method in route.methods or ()
-        # HEAD is GET without its body, and goes without saying
-        if method != "HEAD"
-        if route.path != "/openapi.json" and not route.path.startswith("/docs")
+def test_the_document_is_served_with_the_schema_of_problems(
+    client: TestClient, settings: Settings
+) -> None:
+    served = client.get("/openapi.json").json()
+
+    assert served == _document(settings)
+    assert "error" in served["components"]["schemas"]["Problem"]["required"]
+
+
+def test_what_is_described_keeps_its_name() -> None:
+    operations = {
+        f"{method} {path}": operation["operationId"]
+        for path, methods in _document(Settings())["paths"].items()
+        for method, operation in methods.items()
     }
 
-    assert described == routes
+    # HEAD is GET without its body and goes without saying; pages need no client
+    assert operations == {
+        "post /predict": "predict",
+        "get /metrics": "metrics",
+        "get /metrics/hitk": "hitk",
+        "get /info": "info",
+        "get /livez": "livez",
+        "get /healthz": "healthz",
+        "get /readyz": "readyz",
+        "get /": "home",
+    }
+
+
+def test_every_option_is_described_for_both_encodings() -> None:
+    operation = _document(Settings())["paths"]["/predict"]["post"]
+    body = operation["requestBody"]["content"]["application/json"]["schema"]
+
+    assert [field["name"] for field in operation["parameters"]] == list(OPTION_NAMES)
+    assert list(body["properties"]) == ["context", "ids", *OPTION_NAMES]
 
 
 def test_every_problem_type_has_an_example_or_can_happen_anywhere() -> None:
-    text = str(openapi_document(Settings()))
+    text = str(_document(Settings()))
 
     for kind in PROBLEM_TYPES:
         assert kind.uri in text
 
 
 def test_the_limits_are_those_of_the_settings() -> None:
-    document = openapi_document(Settings(max_k=77, max_context=9))
+    document = _document(Settings(max_k=77, max_context=9, max_hitk_k=20))
 
     operation = document["paths"]["/predict"]["post"]
     body = operation["requestBody"]["content"]["application/json"]["schema"]
     assert body["properties"]["k"]["maximum"] == 77
     assert body["properties"]["context"]["maxItems"] == 9
+    _, cut_offs, *_ = document["paths"]["/metrics/hitk"]["get"]["parameters"]
+    assert cut_offs["schema"]["items"]["maximum"] == 20
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", list(openapi_document(Settings())["paths"]))
-def test_the_service_does_what_it_says(app_settings: Settings, path: str) -> None:
+@pytest.mark.parametrize("path", list(_document(Settings())["paths"]))
+def test_the_service_does_what_it_says(settings: Settings, path: str) -> None:
     load_all_checks()
-    app = create_app(app_settings)
-    schema = schemathesis.openapi.from_dict(openapi_document(app_settings))
+    app = create_app(settings)
+    schema = schemathesis.openapi.from_dict(app.openapi())
     schema.app = app
     operation = schema[path]["POST" if path == "/predict" else "GET"]
     client: Any = get_client(app)  # type: ignore[arg-type]  # FastAPI is an ASGI app
     with client as session:
 
         @given(case=operation.as_strategy())
-        @settings(
+        @examples(
             max_examples=100 if path == "/predict" else 15,
             deadline=None,
             phases=[Phase.explicit, Phase.generate],

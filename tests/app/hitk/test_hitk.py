@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 
 from app.api.app import create_app
 from app.hitk import estimates
-from app.hitk.report import Hitk
+from app.hitk.hitk import Hitk
 from app.settings import Settings
 from tests.app.asking import assert_problem, service_of
 from tests.app.sealing import reseal

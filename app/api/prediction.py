@@ -1,0 +1,102 @@
+"""What `POST /predict` takes and answers, for the OpenAPI document."""
+
+from typing import Annotated, Any, Final
+
+from pydantic import Field, TypeAdapter, with_config
+from typing_extensions import TypedDict
+
+from app.api.openapi import header, parameter, problems
+from app.settings import Settings
+from app.wire.answers import Prediction
+from app.wire.options import OPTION_NAMES
+from app.wire.problems import (
+    BAD_REQUEST,
+    METHOD_NOT_ALLOWED,
+    NOT_FOUND,
+    PROBLEM_TYPES,
+)
+
+_Names = Annotated[list[str], Field(min_length=1)]
+_Vector = Annotated[list[float], Field(min_length=1)]
+
+_ELSEWHERE: Final = (BAD_REQUEST, NOT_FOUND, METHOD_NOT_ALLOWED)
+# Refused before any route is asked; all other problems are those of this one.
+
+
+@with_config(
+    use_attribute_docstrings=True,
+    extra="forbid",
+    json_schema_extra={"oneOf": [{"required": ["context"]}, {"required": ["ids"]}]},
+)
+class PredictBody(TypedDict, total=False):
+    """A context, as vectors or as ids, and options."""
+
+    context: Annotated[list[_Vector], Field(min_length=1)]
+    """Vectors in order, oldest first, any length but 0."""
+
+    ids: _Names
+    """Instead: names of vectors that the index holds."""
+
+    k: Annotated[int, Field(ge=1)]
+    """Neighbors wanted."""
+
+    exclude_context: bool
+    """Leave out what is in the context. By default as in the bundle's validation:
+    true, but false for items that return in sequences."""
+
+    documents: _Names
+    """The only documents to search."""
+
+    exclude_documents: _Names
+    """Documents not to search."""
+
+    return_vector: Annotated[bool, Field(default=False)]
+    """Also return the predicted vector."""
+
+    return_texts: Annotated[bool, Field(default=True)]
+    """Also return texts, where there are any."""
+
+
+def predict_operation(settings: Settings) -> dict[str, Any]:
+    """Describe the route for its decorator, with the limits of these settings."""
+    body = TypeAdapter(PredictBody).json_schema()
+    fields = body["properties"]
+    for name in ("context", "ids"):
+        fields[name]["maxItems"] = settings.max_context
+    fields["k"]["maximum"] = settings.max_k
+    fields["k"]["default"] = min(settings.default_k, settings.max_k)
+    timing = header("Server-Timing", "Milliseconds in parse, queue, model, search.")
+    return {
+        "summary": "Predict the next vector, and find what is nearest to it",
+        "response_model": Prediction,
+        "response_description": "The neighbors, best first.",
+        "responses": {
+            200: {"headers": timing},
+            **problems(*(k for k in PROBLEM_TYPES if k not in _ELSEWHERE)),
+        },
+        "openapi_extra": {
+            "parameters": [
+                parameter(name, f"With octets only. {field['description']}", field)
+                for name, field in fields.items()
+                if name in OPTION_NAMES
+            ],
+            "requestBody": {
+                "required": True,
+                "content": {
+                    "application/json": {
+                        "schema": body,
+                        "examples": {
+                            "vectors": {"value": {"context": [[0.1, 0.2], [0.3, 0.1]]}},
+                            "ids": {"value": {"ids": ["intro:0", "intro:1"], "k": 5}},
+                        },
+                    },
+                    "application/octet-stream": {
+                        "schema": {"type": "string", "format": "binary"},
+                        "examples": {
+                            "one vector of two numbers": {"value": "\0\0\0?\0\0\0?"}
+                        },
+                    },
+                },
+            },
+        },
+    }
