@@ -78,6 +78,14 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """Least severe level that is logged."""
 
+    @property
+    def url(self) -> str:
+        """Where this machine reaches the service."""
+        # who listens on every address is found on the machine's own
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 - compared, not listened on
+        shown = f"[{host}]" if ":" in host else host
+        return f"http://{shown}:{self.port}"
+
 
 class SettingsError(ProjectError):
     """A setting is of another type or out of bounds."""

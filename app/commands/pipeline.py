@@ -38,6 +38,7 @@ class Live:
 
 def make_live(
     root: Path,
+    bundles: Path,
     *,
     corpus: Path | None = None,
     sample_name: str = "docs",
@@ -47,7 +48,8 @@ def make_live(
     """Make a corpus, train, bundle the best run, and promote it.
 
     Args:
-        root: folder of everything that is made: corpora, runs, bundles, downloads.
+        root: folder of what is made on the way: corpora, runs, downloads.
+        bundles: folder of the bundles.
         corpus: folder of a corpus of your own; None takes a sample.
         sample_name: which sample.
         recipe: name of a recipe, or path of a TOML file; None takes that of the
@@ -83,7 +85,7 @@ def make_live(
         soft_wrap=True,
     )
     console.rule("4 of 4: bundle")
-    version = _bundle(run, folder, Registry(root / "bundles"))
+    version = _bundle(run, folder, Registry(bundles))
     return Live(version=version, card=card, example=_example(folder))
 
 

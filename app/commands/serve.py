@@ -1,12 +1,9 @@
 """``serve``: the app under uvicorn."""
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
 import uvicorn
 
 from app.api.app import create_app
+from app.commands.options import BundlesFolder, BundleVersion, Host, Port
 from app.logs import configure_logs
 from app.settings import Settings, read_settings
 from training.commands.console import handle_errors
@@ -15,20 +12,10 @@ from training.commands.console import handle_errors
 @handle_errors()
 def serve(
     *,
-    host: Annotated[
-        str | None, typer.Option(help="Address to listen on (default 127.0.0.1).")
-    ] = None,
-    port: Annotated[
-        int | None, typer.Option(help="TCP port to listen on (default 8000).")
-    ] = None,
-    bundles: Annotated[
-        Path | None,
-        typer.Option(help="Folder of the bundles (default artifacts/bundles)."),
-    ] = None,
-    bundle: Annotated[
-        str | None,
-        typer.Option(help="Version to serve (default: the one that is live)."),
-    ] = None,
+    host: Host = None,
+    port: Port = None,
+    bundles: BundlesFolder = None,
+    bundle: BundleVersion = None,
 ) -> None:
     """Serve the live bundle over HTTP.
 

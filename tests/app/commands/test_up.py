@@ -51,6 +51,44 @@ def test_up_makes_what_is_missing_then_serves_what_it_says(
     assert len(answer.json()["neighbors"]) == 3
 
 
+@pytest.fixture
+def made_in(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path, Path]]:
+    """Where the pipeline is told to make things, which it does not."""
+    asked: list[tuple[Path, Path]] = []
+
+    def make_live(root: Path, bundles: Path, **_: object) -> None:
+        asked.append((root, bundles))
+
+    monkeypatch.setattr(app.commands.up, "make_live", make_live)
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("options", "environment", "expected"),
+    [
+        pytest.param((), {}, ("artifacts", "artifacts/bundles"), id="nothing"),
+        pytest.param(("--root", "r"), {}, ("r", "r/bundles"), id="option"),
+        pytest.param((), {"NEXTVEC_BUNDLES": "b"}, ("artifacts", "b"), id="setting"),
+        pytest.param(
+            ("--root", "r"), {"NEXTVEC_BUNDLES": "b"}, ("r", "r/bundles"), id="both"
+        ),
+    ],
+)
+def test_bundles_go_where_option_or_setting_says(
+    made_in: list[tuple[Path, Path]],
+    monkeypatch: pytest.MonkeyPatch,
+    options: tuple[str, ...],
+    environment: dict[str, str],
+    expected: tuple[str, str],
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+    run("up", "--no-serve", *options)
+
+    assert made_in == [(Path(expected[0]), Path(expected[1]))]
+
+
 def test_an_unknown_sample_is_named(tmp_path: Path) -> None:
     result = CliRunner().invoke(
         nextvec, ["up", "--sample", "novels", "--root", str(tmp_path)]
