@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from app.checked import faults
+from training.checked import faults
 from training.errors import ProjectError
 from training.vectors import CONTEXT_LENGTH
 

@@ -11,11 +11,10 @@ from app.release.building import build_bundle
 from app.release.registry import Registry
 from training.commands.console import console
 from training.commands.corpus import sample
-from training.commands.options import resolve
 from training.commands.runs import train_in
-from training.config import DEFAULT_RECIPES
 from training.corpus.store import load_corpus
 from training.corpus.windows import cut_windows
+from training.recipe import resolve
 from training.runs import best_run, finished_runs, ground
 
 _SHOWN_CONTEXT = 5
@@ -62,7 +61,7 @@ def make_live(
     wanted: list[dict[str, Any]] = [{"architecture": name} for name in architectures]
     for told in wanted:
         # refused now, and not after a corpus was made
-        resolve(recipe or DEFAULT_RECIPES["documents"], told)
+        resolve(recipe, told)
     folder = corpus or root / "corpora" / sample_name
     console.rule("1 of 4: corpus")
     if corpus is None:

@@ -6,9 +6,9 @@ from typing import Final
 
 from app.bundle.bundle import Bundle, load_bundle
 from app.bundle.manifest import MANIFEST
-from app.checked import from_json
 from app.inference.engine import Engine
 from app.inference.golden import check_golden
+from training.checked import from_json
 from training.errors import BundleError
 from training.files import write_json
 

@@ -4,7 +4,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 
+from training.checked import faults
 from training.commands.console import console, progress_bars
 from training.commands.corpus_folder import (
     CORPORA,
@@ -182,5 +184,5 @@ def _refuse_contradictions(
 def _split(seed: int, validation: float, test: float) -> SplitConfig:
     try:
         return SplitConfig(seed=seed, validation=validation, test=test)
-    except ValueError as error:
-        raise CorpusError(str(error)) from error
+    except ValidationError as error:
+        raise CorpusError(faults(error)) from error

@@ -8,17 +8,17 @@ from rich.text import Text
 
 from training.commands.console import console, handle_errors
 from training.commands.listener import ConsoleListener
-from training.commands.options import resolve, with_training_options
+from training.commands.options import with_training_options
 from training.commands.tables import (
     comparison_table,
     evaluation_table,
     readiness_table,
     result_table,
 )
-from training.config import DEFAULT_RECIPES, read_recipe, recipe_names
 from training.corpus.store import load_corpus
 from training.evaluation.statistics import Estimate, points
 from training.preparation.preparation import SHARED
+from training.recipe import read_recipe, recipe_names, resolve
 from training.rejudge import judge_checkpoint
 from training.reporting.diagnosis import RULES, findings
 from training.run import is_finished, run_name
@@ -71,9 +71,9 @@ def train_in(
 ) -> dict[str, Any]:
     """Train, or find the run finished, show its tables, and return its card."""
     # what was told is refused before a corpus is read
-    resolve(recipe or DEFAULT_RECIPES["documents"], told)
+    resolve(recipe, told)
     corpus = load_corpus(corpus_folder)
-    config = resolve(recipe or DEFAULT_RECIPES[corpus.kind], told)
+    config = resolve(recipe, told, kind=corpus.kind)
     folder = runs / (name or run_name(corpus, config))
     if is_finished(folder):
         console.print(f"· run {folder.name} is finished already", soft_wrap=True)

@@ -10,11 +10,12 @@ from typer.testing import CliRunner, Result
 from training.checkpoint import CARD, read_checkpoint_card
 from training.commands.console import console, error_console
 from training.commands.runs import compare, evaluate, recipes, show, train
-from training.config import option_defaults, option_help, recipe_names
+from training.config import option_defaults, option_help
 from training.corpus.corpus import Corpus
 from training.corpus.store import save_corpus
 from training.files import write_json
 from training.preparation.preparation import SHARED
+from training.recipe import recipe_names
 from training.reporting.diagnosis import RULES
 
 Invoke = Callable[..., Result]
@@ -121,8 +122,16 @@ def test_a_finished_run_of_other_options_is_not_touched(
     [
         pytest.param(["nowhere"], "nowhere: no corpus here", id="corpus"),
         pytest.param(["nowhere", "--recipe", "mine"], "no recipe 'mine'", id="recipe"),
-        pytest.param(["nowhere", "--lr", "0"], "lr must be above 0", id="range"),
-        pytest.param(["nowhere", "--lr", "nan"], "lr must be a finite", id="NaN"),
+        pytest.param(
+            ["nowhere", "--lr", "0"],
+            "lr: Input should be greater than 0, got 0.0",
+            id="range",
+        ),
+        pytest.param(
+            ["nowhere", "--lr", "nan"],
+            "lr: Input should be a finite number, got nan",
+            id="NaN",
+        ),
     ],
 )
 def test_train_says_what_is_wrong_and_exits_with_1(
