@@ -2,16 +2,16 @@
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import typer.main
 
 from app.commands.main import nextvec
-from tests.conftest import documents_corpus
 from training.config import TrainingConfig, option_defaults, option_help
+from training.corpus.corpus import Corpus
 from training.files import read_json
 from training.recipe import recipe_names
 from training.run import run_name
@@ -63,9 +63,11 @@ def test_the_makefile_has_what_the_readme_calls() -> None:
 
 
 @pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.stem)
-def test_a_shipped_result_is_found_by_its_options_again(path: Path) -> None:
+def test_a_shipped_result_is_found_by_its_options_again(
+    path: Path, make_corpus: Callable[..., Corpus]
+) -> None:
     result = read_json(path)
-    corpus = documents_corpus(np.ones((1, 2)), [1])
+    corpus = make_corpus([1])
     card = replace(corpus.card, name=result["corpus"]["name"])
     corpus = replace(corpus, card=card)
     corpus.__dict__["fingerprint"] = result["corpus"]["fingerprint"]

@@ -42,5 +42,7 @@ def _fault(fault: ErrorDetails) -> str:
         # a check of several fields, in its own words
         return str(fault["ctx"]["error"])
     place = "".join(f"{part}: " for part in fault["loc"])
-    came = "" if fault["type"] == "missing" else f", got {fault['input']!r}"[:_SHOWN]
-    return f"{place}{fault['msg']}{came}"
+    if not place or fault["type"] == "missing":
+        # what came is the whole, and says nothing
+        return place + fault["msg"]
+    return f"{place}{fault['msg']}" + f", got {fault['input']!r}"[:_SHOWN]

@@ -8,10 +8,10 @@ import orjson
 import typer
 
 from app.commands.pipeline import Live, make_live
-from app.commands.serve import run_service
+from app.commands.server import run_service
 from app.settings import Settings, read_settings
 from training.commands.console import console, handle_errors
-from training.commands.runs import Recipe
+from training.commands.options import Recipe
 
 ROOT = Path("artifacts")
 """Folder of everything that is made, unless an option says another."""

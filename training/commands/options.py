@@ -1,13 +1,26 @@
-"""Options of `train`, made from the fields of `TrainingConfig`: one place decides."""
+"""Options of several commands, and those of `train`: the fields of `TrainingConfig`."""
 
 import inspect
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
 import typer
 
 from training.config import TrainingConfig, option_defaults, option_help
+
+RUNS = Path("artifacts/runs")
+"""Folder of the runs, unless an option says another."""
+
+Recipe = Annotated[
+    str | None,
+    typer.Option(
+        help="Name of a shipped recipe, or path of a TOML file (default: default, and "
+        "items for item sequences)."
+    ),
+]
+RunsFolder = Annotated[Path, typer.Option(help="Folder that holds the runs.")]
 
 
 def with_training_options(command: Callable[..., None]) -> Callable[..., None]:

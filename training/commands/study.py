@@ -10,7 +10,7 @@ from filelock import FileLock
 
 from training.commands.console import console, handle_errors
 from training.commands.listener import ConsoleListener
-from training.commands.runs import RUNS, Recipe, RunsFolder
+from training.commands.options import RUNS, Recipe, RunsFolder
 from training.corpus.store import load_corpus
 from training.models.config import Architecture
 from training.recipe import resolve

@@ -15,7 +15,7 @@ import uvicorn
 from typer.testing import CliRunner
 
 from app.api.app import create_app
-from app.commands import serve
+from app.commands import pipeline, serve, server
 from app.commands.client import Client, ServiceError
 from app.commands.main import main, nextvec
 from app.release.registry import Registry
@@ -157,6 +157,21 @@ def test_an_option_wins_over_the_setting(tmp_path: Path, world: World) -> None:
     listed = run("bundle", "list", "--bundles", tmp_path / "none")
 
     assert world.version not in listed
+
+
+def test_up_leaves_live_what_was_made_live_by_hand(
+    bundles: Path, world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add_second(bundles, world.version)
+    registry = Registry(bundles)
+    registry.promote("second")
+    corpus = world.run.parents[1] / "corpus"
+
+    live = pipeline._bundle(world.run, corpus, registry)  # noqa: SLF001
+
+    assert live == "second"
+    words = f"nextvec bundle promote {world.version} --bundles {bundles}"
+    assert words in capsys.readouterr().out
 
 
 def test_an_empty_folder_lists_no_bundle(tmp_path: Path) -> None:
@@ -324,9 +339,9 @@ def test_serving_runs_the_app_with_our_logs(
     asked: dict[str, object] = {}
     monkeypatch.setattr(uvicorn, "run", lambda _, **options: asked.update(options))
     monkeypatch.setattr(
-        serve, "configure_logs", lambda level: asked.update(level=level)
+        server, "configure_logs", lambda level: asked.update(level=level)
     )
 
-    serve.run_service(Settings(bundles=tmp_path, port=8124))
+    server.run_service(Settings(bundles=tmp_path, port=8124))
 
     assert (asked["port"], asked["level"], asked["access_log"]) == (8124, "INFO", False)

@@ -9,7 +9,8 @@ from typer.testing import CliRunner, Result
 
 from training.checkpoint import CARD, read_checkpoint_card
 from training.commands.console import console, error_console
-from training.commands.runs import compare, evaluate, recipes, show, train
+from training.commands.run_summary import print_run
+from training.commands.runs import compare, evaluate, recipes, train
 from training.config import option_defaults, option_help
 from training.corpus.corpus import Corpus
 from training.corpus.store import save_corpus
@@ -297,7 +298,7 @@ def test_a_card_read_back_is_shown_as_the_fresh_one(
     for pool in card["evaluation"]["pools"]:
         pool["lift"] |= {"low": None, "high": None}
 
-    show(card)
+    print_run(card)
 
     assert "interval)" in capsys.readouterr().out
 
@@ -309,7 +310,7 @@ def test_the_diagnosis_is_printed_with_threshold_and_advice(
     card = read_checkpoint_card(finished_run)
 
     with console.capture() as shown:
-        show(card)
+        print_run(card)
 
     output = shown.get()
     for finding in card["diagnosis"]:
@@ -323,7 +324,7 @@ def test_a_run_that_no_rule_objects_to_is_said_to_be_so(finished_run: Path) -> N
     card = read_checkpoint_card(finished_run)
 
     with console.capture() as shown:
-        show(card | {"diagnosis": []})
+        print_run(card | {"diagnosis": []})
 
     assert f"none of {len(RULES)} rules found anything" in shown.get()
 
@@ -338,7 +339,7 @@ def test_an_older_card_is_held_to_the_rules_and_compared(
     write_json(folder / "old" / CARD, card)
 
     with console.capture() as shown:
-        show(card)
+        print_run(card)
     done = invoke("compare", "--runs", folder)
 
     assert f"{told[0]['severity']}: {told[0]['name']}." in shown.get()
