@@ -253,6 +253,8 @@ def test_predict_says_why_it_was_refused(url: str) -> None:
     ("address", "words"),
     [
         ("http://127.0.0.1:9", "no service answers there"),
+        ("http://[::1", "no service answers there"),
+        ("127.0.0.1:8000", "expected a URL with http:// or https://"),
         ("file:///etc/passwd", "expected a URL with http:// or https://"),
     ],
 )
