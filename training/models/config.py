@@ -51,7 +51,7 @@ class NetworkOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CHECKED)
 class ModelConfig(NetworkOptions):
-    """Shape of a network: what a person chose, and what the data say."""
+    """Shape of a network: what a person chose and what data say; all in the card."""
 
     dim: PositiveInt
     """Length D of every input and output vector."""

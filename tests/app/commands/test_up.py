@@ -7,9 +7,11 @@ import pytest
 from fastapi.testclient import TestClient
 from typer.testing import CliRunner
 
+import app.commands.pipeline
 import app.commands.up
 from app.api.app import create_app
 from app.commands.main import nextvec
+from app.release.registry import Registry
 from app.settings import Settings
 from training.corpus.corpus import Corpus
 from training.corpus.store import save_corpus
@@ -49,6 +51,26 @@ def test_up_makes_what_is_missing_then_serves_what_it_says(
     with TestClient(create_app(served[0])) as client:
         answer = client.post("/predict", json=json.loads(words[words.index("-d") + 1]))
     assert len(answer.json()["neighbors"]) == 3
+
+
+@pytest.mark.slow
+def test_a_sample_is_made_once(
+    make_corpus: Callable[..., Corpus], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fetched(name: str, folder: Path, *, downloads: Path, **_: object) -> Corpus:
+        assert (name, downloads) == ("docs", tmp_path / "downloads")
+        return save_corpus(make_corpus([130] * 12), folder)
+
+    monkeypatch.setattr(app.commands.pipeline, "make_sample_corpus", fetched)
+    told = ("up", "--root", tmp_path, "--recipe", "smoke", "--no-serve")
+
+    first = run(*told, "--architecture", "baseline")
+    again = run(*told, "--architecture", "baseline")
+
+    assert "corpus tiny" in first
+    assert "is already there (corpus tiny)" not in first
+    assert "is already there (corpus tiny)" in again
+    assert Registry(tmp_path / "bundles").pointer() is not None
 
 
 @pytest.fixture
