@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from app.checked import faults
+from training.checked import faults
 from training.errors import ProjectError
 from training.vectors import CONTEXT_LENGTH
 
@@ -77,6 +77,14 @@ class Settings(BaseSettings):
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """Least severe level that is logged."""
+
+    @property
+    def url(self) -> str:
+        """Where this machine reaches the service."""
+        # who listens on every address is found on the machine's own
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 - compared, not listened on
+        shown = f"[{host}]" if ":" in host else host
+        return f"http://{shown}:{self.port}"
 
 
 class SettingsError(ProjectError):

@@ -1,15 +1,23 @@
 """Documentation that cannot lag."""
 
+import json
 import re
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import typer.main
 
 from app.commands.main import nextvec
-from training.config import option_defaults, option_help, recipe_names
+from training.config import TrainingConfig, option_defaults, option_help
+from training.corpus.corpus import Corpus
+from training.files import read_json
+from training.recipe import recipe_names
+from training.run import run_name
 
 ROOT = Path(__file__).parent.parent
+RESULTS = sorted(ROOT.glob("docs/studies/[!a]*/results/*.json"))
 COMMANDS = typer.main.get_command(nextvec).commands  # type: ignore[attr-defined]
 
 
@@ -52,3 +60,19 @@ def test_the_makefile_has_what_the_readme_calls() -> None:
     )
 
     assert {"run", "test"} <= called <= targets
+
+
+@pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.stem)
+def test_a_shipped_result_is_found_by_its_options_again(
+    path: Path, make_corpus: Callable[..., Corpus]
+) -> None:
+    result = read_json(path)
+    corpus = make_corpus([1])
+    card = replace(corpus.card, name=result["corpus"]["name"])
+    corpus = replace(corpus, card=card)
+    corpus.__dict__["fingerprint"] = result["corpus"]["fingerprint"]
+
+    config = TrainingConfig.from_dict(result["options"], source=path.name)
+
+    assert run_name(corpus, config) == path.stem
+    assert json.dumps(config.to_dict()) == json.dumps(result["options"])

@@ -7,12 +7,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import orjson
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
+from training.checked import from_json
 from training.errors import CheckpointError
 from training.files import read_versioned, write_bytes
 from training.models.config import ModelConfig
@@ -66,11 +68,10 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     """
     card = read_checkpoint_card(folder)
     try:
-        settings = dict(card["model"])
-        for name in ("base_rates", "base_weights"):
-            settings[name] = tuple(settings[name])
-        model = NextVectorModel(ModelConfig(**settings))
-    except (KeyError, TypeError, ValueError) as error:
+        # as JSON once more: what is a list there may be a tuple here
+        config = from_json(ModelConfig, orjson.dumps(card["model"]))
+        model = NextVectorModel(config)
+    except (KeyError, ValueError) as error:
         msg = f"{folder / CARD}: cannot build a network from it: {error}"
         raise CheckpointError(msg) from error
     transform = load_weights(folder / WEIGHTS, model)
@@ -133,4 +134,5 @@ def read_checkpoint_card(folder: Path) -> dict[str, Any]:
 
 def model_settings(config: ModelConfig) -> dict[str, Any]:
     """Return the part of a card that rebuilds the network."""
-    return asdict(config)
+    # the length first, as cards have always had it
+    return {"dim": config.dim} | asdict(config)

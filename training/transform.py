@@ -5,43 +5,37 @@ index alike. Whitening of frozen text vectors: WhitenRec, https://arxiv.org/abs/
 """
 
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 import numpy as np
+from pydantic import Field, NonNegativeFloat
+from pydantic.dataclasses import dataclass as checked_dataclass
 
+from training.checked import CHECKED
 from training.vectors import Float32, l2_normalize
 
 TransformKind = Literal["identity", "center", "whiten"]
 
+Strength = Annotated[float, Field(gt=0, le=1)]
+"""How far whitening goes; without any there is nothing to invert."""
+
 _BLOCK = 1 << 15
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@checked_dataclass(frozen=True, slots=True, kw_only=True, config=CHECKED)
 class TransformConfig:
     """Which space to search in."""
 
     kind: TransformKind = "whiten"
     """identity: as given; center: less the mean; whiten: decorrelated as well."""
 
-    strength: float = 0.5
+    strength: Strength = 0.5
     """How far whitening goes, in (0, 1]: 1 makes all variances equal, 0.5 only their
     square roots. Ignored by the other kinds."""
 
-    shrinkage: float = 0.01
+    shrinkage: NonNegativeFloat = 0.01
     """Share of the mean variance added to each variance, so that directions without
     any stay small; at least 0."""
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be fitted."""
-        if self.kind not in {"identity", "center", "whiten"}:
-            msg = f"transform must be identity, center or whiten, got {self.kind!r}"
-            raise ValueError(msg)
-        if not 0 < self.strength <= 1:
-            msg = f"strength must lie in (0, 1], got {self.strength}"
-            raise ValueError(msg)
-        if self.shrinkage < 0:
-            msg = f"shrinkage must be at least 0, got {self.shrinkage}"
-            raise ValueError(msg)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

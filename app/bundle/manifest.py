@@ -7,7 +7,7 @@ from typing import Final, Self
 
 import orjson
 
-from app.checked import from_json
+from training.checked import from_json
 from training.corpus.corpus import Kind
 from training.errors import BundleError
 from training.files import read_versioned, write_json

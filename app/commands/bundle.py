@@ -9,18 +9,15 @@ from rich.table import Table
 from app.bundle.bundle import Bundle
 from app.bundle.index import INDEX_KINDS
 from app.bundle.manifest import Manifest
+from app.commands.options import BundlesFolder
 from app.release.building import build_bundle
 from app.release.registry import Registry
+from app.settings import read_settings
 from training.commands.console import console, handle_errors
-
-BUNDLES = Path("artifacts/bundles")
-"""Folder of the bundles, unless an option says another."""
 
 bundle_app = typer.Typer(
     no_args_is_help=True, help="Make bundles, and choose which one is live."
 )
-
-BundlesFolder = Annotated[Path, typer.Option(help="Folder that holds the bundles.")]
 
 
 @bundle_app.command()
@@ -35,31 +32,32 @@ def build(
     index: Annotated[
         str, typer.Option(help=f"Kind of the index: {', '.join(INDEX_KINDS)}.")
     ] = "flat",
-    bundles: BundlesFolder = BUNDLES,
+    bundles: BundlesFolder = None,
     promote: Annotated[
         bool, typer.Option("--promote", help="Also make it live.")
     ] = False,
 ) -> None:
     """Put a run's model, its index and its validation together as one version."""
+    registry = _registry(bundles)
     built = build_bundle(
         run,
-        bundles,
+        registry.folder,
         corpus=corpus,
         index_kind=index,
         say=lambda stage: console.print(f"· {stage}", soft_wrap=True),
     )
     if promote:
-        Registry(bundles).make_live(built)
+        registry.make_live(built)
         _say_live(built)
 
 
 @bundle_app.command("list")
 @handle_errors()
-def list_bundles(*, bundles: BundlesFolder = BUNDLES) -> None:
+def list_bundles(*, bundles: BundlesFolder = None) -> None:
     """List the bundles; the live one is marked."""
-    registry = Registry(bundles)
+    registry = _registry(bundles)
     pointer = registry.pointer()
-    table = Table(title=f"Bundles in {bundles}")
+    table = Table(title=f"Bundles in {registry.folder}")
     for column in ("", "version", "created", "run", "corpus", "vectors", "index"):
         table.add_column(column, overflow="fold")
     for version in registry.versions():
@@ -89,18 +87,23 @@ def promote(
         bool,
         typer.Option("--require-go", help="Refuse a bundle whose readiness is NO-GO."),
     ] = False,
-    bundles: BundlesFolder = BUNDLES,
+    bundles: BundlesFolder = None,
 ) -> None:
     """Make a bundle live, once it has answered its golden query."""
-    _say_live(Registry(bundles).promote(version, require_go=require_go))
+    _say_live(_registry(bundles).promote(version, require_go=require_go))
 
 
 @bundle_app.command()
 @handle_errors()
-def rollback(*, bundles: BundlesFolder = BUNDLES) -> None:
+def rollback(*, bundles: BundlesFolder = None) -> None:
     """Make the bundle live that was live before."""
-    version = Registry(bundles).rollback()
+    version = _registry(bundles).rollback()
     console.print(f"{version} is live again; restart the service to serve it.")
+
+
+def _registry(bundles: Path | None) -> Registry:
+    """Return the bundles that were told, or else those of the settings."""
+    return Registry(read_settings(bundles=bundles).bundles)
 
 
 def _say_live(bundle: Bundle) -> None:

@@ -1,13 +1,9 @@
-"""Asking a running service, with the standard library only."""
+"""Asking a running service."""
 
-import json
 from dataclasses import dataclass
-from http.client import HTTPException
 from typing import Any
-from urllib.error import HTTPError, URLError
-from urllib.parse import urlencode
-from urllib.request import Request, urlopen
 
+import httpx2
 import numpy as np
 
 from training.errors import ProjectError
@@ -34,8 +30,7 @@ class Client:
         Raises:
             ServiceError: not reachable, or refused.
         """
-        body = json.dumps({"ids": ids, **options}).encode()
-        return self._post("/predict", body, "application/json")
+        return self._predict(json={"ids": ids, **options})
 
     def predict_vectors(self, context: Float32, **options: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON values
         """Ask with vectors, shape ``(T, D)``, sent as octets.
@@ -43,37 +38,33 @@ class Client:
         Raises:
             ServiceError: not reachable, or refused.
         """
-        plain = {
-            name: str(value).lower() if isinstance(value, bool) else value
-            for name, value in options.items()
-        }
-        body = np.ascontiguousarray(context, dtype="<f4").tobytes()
-        path = f"/predict?{urlencode(plain, doseq=True)}"
-        return self._post(path, body, "application/octet-stream")
-
-    def _post(self, path: str, body: bytes, media_type: str) -> dict[str, Any]:
-        if not self.url.startswith(("http://", "https://")):
-            msg = f"expected a URL with http:// or https://, got {self.url!r}"
-            raise ServiceError(msg)
-        request = Request(  # noqa: S310 - the scheme was checked
-            self.url.rstrip("/") + path, body, {"Content-Type": media_type}
+        return self._predict(
+            params=options,
+            content=np.ascontiguousarray(context, dtype="<f4").tobytes(),
+            headers={"Content-Type": "application/octet-stream"},
         )
+
+    def _predict(self, **request: Any) -> dict[str, Any]:  # noqa: ANN401 - as httpx2 takes it
+        url = f"{self.url.rstrip('/')}/predict"
         try:
-            with urlopen(request, timeout=self.timeout_s) as answer:  # noqa: S310 - as above
-                found: dict[str, Any] = json.load(answer)
-        except HTTPError as error:
-            msg = f"{self.url}: {_reason(error)}"
+            answer = httpx2.post(url, timeout=self.timeout_s, **request)
+            answer.raise_for_status()
+            found: dict[str, Any] = answer.json()
+        except httpx2.UnsupportedProtocol as error:
+            msg = f"expected a URL with http:// or https://, got {self.url!r}"
             raise ServiceError(msg) from error
-        except (URLError, HTTPException, OSError, ValueError) as error:
+        except httpx2.HTTPStatusError as error:
+            msg = f"{self.url}: {_reason(error.response)}"
+            raise ServiceError(msg) from error
+        except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
             msg = f"{self.url}: no service answers there: {error}"
             raise ServiceError(msg) from error
         return found
 
 
-def _reason(error: HTTPError) -> str:
+def _reason(answer: httpx2.Response) -> str:
     """Return what a problem says, or the bare status where the body is none."""
-    with error:
-        try:
-            return str(json.load(error)["error"])
-        except (ValueError, KeyError, TypeError):
-            return f"answered {error.code} {error.reason}"
+    try:
+        return str(answer.json()["error"])
+    except (ValueError, KeyError, TypeError):
+        return f"answered {answer.status_code} {answer.reason_phrase}"

@@ -9,13 +9,15 @@ import numpy as np
 
 from app.release.building import build_bundle
 from app.release.registry import Registry
-from training.commands.console import console
-from training.commands.corpus import sample
-from training.commands.options import resolve
-from training.commands.runs import train_in
-from training.config import DEFAULT_RECIPES
+from training.commands.console import console, progress_bars
+from training.commands.corpus_folder import is_made, print_summary
+from training.commands.listener import ConsoleListener
+from training.commands.run_summary import print_run
+from training.corpus.samples.making import make_sample_corpus
 from training.corpus.store import load_corpus
 from training.corpus.windows import cut_windows
+from training.recipe import resolve
+from training.recipe_run import train_by_recipe
 from training.runs import best_run, finished_runs, ground
 
 _SHOWN_CONTEXT = 5
@@ -38,6 +40,7 @@ class Live:
 
 def make_live(
     root: Path,
+    bundles: Path,
     *,
     corpus: Path | None = None,
     sample_name: str = "docs",
@@ -47,7 +50,8 @@ def make_live(
     """Make a corpus, train, bundle the best run, and promote it.
 
     Args:
-        root: folder of everything that is made: corpora, runs, bundles, downloads.
+        root: folder of what is made on the way: corpora, runs, downloads.
+        bundles: folder of the bundles.
         corpus: folder of a corpus of your own; None takes a sample.
         sample_name: which sample.
         recipe: name of a recipe, or path of a TOML file; None takes that of the
@@ -60,15 +64,15 @@ def make_live(
     wanted: list[dict[str, Any]] = [{"architecture": name} for name in architectures]
     for told in wanted:
         # refused now, and not after a corpus was made
-        resolve(recipe or DEFAULT_RECIPES["documents"], told)
+        resolve(recipe, told)
     folder = corpus or root / "corpora" / sample_name
     console.rule("1 of 4: corpus")
     if corpus is None:
-        sample(sample_name, out=folder, downloads=root / "downloads")
+        _make_sample(sample_name, folder, root / "downloads")
     else:
         console.print(f"· {folder}", soft_wrap=True)
     console.rule("2 of 4: training")
-    cards = [train_in(folder, recipe, told, runs=root / "runs") for told in wanted]
+    cards = [_train(folder, recipe, told, root / "runs") for told in wanted]
     console.rule("3 of 4: the best run")
     same = [
         (path, card)
@@ -83,8 +87,27 @@ def make_live(
         soft_wrap=True,
     )
     console.rule("4 of 4: bundle")
-    version = _bundle(run, folder, Registry(root / "bundles"))
+    version = _bundle(run, folder, Registry(bundles))
     return Live(version=version, card=card, example=_example(folder))
+
+
+def _make_sample(name: str, folder: Path, downloads: Path) -> None:
+    if is_made(folder, force=False):
+        return
+    with progress_bars() as progress:
+        corpus = make_sample_corpus(
+            name, folder, downloads=downloads, progress=progress
+        )
+    print_summary(corpus, folder)
+
+
+def _train(
+    corpus: Path, recipe: str | None, told: dict[str, Any], runs: Path
+) -> dict[str, Any]:
+    with ConsoleListener() as listener:
+        card = train_by_recipe(corpus, recipe, told, runs=runs, listener=listener)
+    print_run(card)
+    return card
 
 
 def _bundle(run: Path, corpus: Path, registry: Registry) -> str:
@@ -106,7 +129,7 @@ def _bundle(run: Path, corpus: Path, registry: Registry) -> str:
     elif pointer.version != version:
         console.print(
             f"· {pointer.version} was made live and stays so; for the best run: "
-            f"nextvec bundle promote {version}",
+            f"nextvec bundle promote {version} --bundles {registry.folder}",
             style="yellow",
             soft_wrap=True,
         )

@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from app.commands.client import Client
+from app.settings import read_settings
 from training.commands.console import console, handle_errors
 from training.errors import VectorError
 
@@ -25,8 +26,12 @@ def predict(
         typer.Option(help="Instead: ids of the index in order, with commas between."),
     ] = None,
     url: Annotated[
-        str, typer.Option(help="Where the service is.")
-    ] = "http://127.0.0.1:8000",
+        str | None,
+        typer.Option(
+            help="Where the service is (default: where NEXTVEC_HOST and NEXTVEC_PORT, "
+            "or their defaults, let it listen)."
+        ),
+    ] = None,
     k: Annotated[int, typer.Option(min=1, help="Neighbors to show.")] = 10,
     include_context: Annotated[
         bool | None,
@@ -44,7 +49,7 @@ def predict(
     if (vectors is None) == (ids is None):
         msg = "give either a .npy file or --ids"
         raise typer.BadParameter(msg)
-    client = Client(url, timeout_s)
+    client = Client(url or read_settings().url, timeout_s)
     options: dict[str, Any] = {"k": k}
     if include_context is not None:
         options["exclude_context"] = not include_context

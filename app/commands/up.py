@@ -8,10 +8,13 @@ import orjson
 import typer
 
 from app.commands.pipeline import Live, make_live
-from app.commands.serve import run_service
+from app.commands.server import run_service
 from app.settings import Settings, read_settings
 from training.commands.console import console, handle_errors
-from training.commands.runs import Recipe
+from training.commands.options import Recipe
+
+ROOT = Path("artifacts")
+"""Folder of everything that is made, unless an option says another."""
 
 
 @handle_errors()
@@ -37,17 +40,22 @@ def up(
         ),
     ] = None,
     root: Annotated[
-        Path, typer.Option(help="Folder of everything that is made.")
-    ] = Path("artifacts"),
+        Path | None,
+        typer.Option(
+            help=f"Folder of everything that is made, the bundles in its bundles/ "
+            f"(default: {ROOT}, but the bundles go where NEXTVEC_BUNDLES says)."
+        ),
+    ] = None,
     serve: Annotated[
         bool, typer.Option(help="Serve in the end, or stop when all is made.")
     ] = True,
 ) -> None:
     """Make corpus, checkpoint and bundle, whatever of it is missing, and serve."""
     # a wrong setting must not show only after the training
-    settings = read_settings(bundles=root / "bundles")
+    settings = read_settings(bundles=None if root is None else root / "bundles")
     live = make_live(
-        root,
+        root or ROOT,
+        settings.bundles,
         corpus=corpus,
         sample_name=sample,
         recipe=recipe,
@@ -55,7 +63,7 @@ def up(
     )
     if not serve:
         return
-    console.print(f"\nServing on http://{settings.host}:{settings.port}")
+    console.print(f"\nServing on {settings.url}")
     console.print("Ask it, from another terminal:\n")
     console.print(curl_line(live, settings), soft_wrap=True, highlight=False)
     console.print()
@@ -66,6 +74,6 @@ def curl_line(live: Live, settings: Settings) -> str:
     """Return a request that works when it is pasted into a shell."""
     body = orjson.dumps({"ids": live.example, "k": 3, "return_texts": True}).decode()
     return (
-        f"curl -s http://{settings.host}:{settings.port}/predict "
+        f"curl -s {settings.url}/predict "
         f"-H 'Content-Type: application/json' -d {shlex.quote(body)}"
     )

@@ -6,8 +6,8 @@ from typing import Final
 
 from app.bundle.bundle import Bundle
 from app.bundle.manifest import MANIFEST
-from app.checked import from_json
 from app.inference.golden import open_engine
+from training.checked import from_json
 from training.errors import BundleError
 from training.files import write_json
 

@@ -24,10 +24,10 @@ from benchmarks.speed.ranking import (
 from benchmarks.speed.service import ServiceFigures, measure_service
 from benchmarks.speed.training import TrainingFigures, measure_training, small
 from training.checkpoint import read_checkpoint_card
-from training.commands.options import resolve
 from training.corpus.corpus import Corpus, CorpusCard
 from training.corpus.store import load_corpus, save_corpus
 from training.files import write_bytes
+from training.recipe import resolve
 from training.run import train
 from training.vectors import l2_normalize
 

@@ -5,7 +5,6 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from training.commands.options import resolve
 from training.config import TrainingConfig
 from training.corpus.corpus import Corpus
 from training.fit.loop import fit
@@ -13,6 +12,7 @@ from training.listener import Epoch, Silence
 from training.models.config import Architecture
 from training.models.model import NextVectorModel
 from training.preparation.preparation import Preparation
+from training.recipe import resolve
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -80,6 +80,19 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8000"),
+        ("0.0.0.0", "http://127.0.0.1:8000"),  # noqa: S104 - every address
+        ("::", "http://[::1]:8000"),
+        ("box.example", "http://box.example:8000"),
+    ],
+)
+def test_a_service_is_reached_where_it_listens(host: str, url: str) -> None:
+    assert Settings(host=host).url == url
+
+
+@pytest.mark.parametrize(
     ("name", "value"),
     [
         ("max_k", 0),

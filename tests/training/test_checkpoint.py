@@ -221,7 +221,9 @@ def test_a_card_of_another_architecture_is_refused(
             lambda c: c | {"model": c["model"] | {"units": 3}}, "units", id="unknown"
         ),
         pytest.param(
-            lambda c: c | {"model": c["model"] | {"dim": 0}}, "dim must", id="range"
+            lambda c: c | {"model": c["model"] | {"dim": 0}},
+            "dim: Input should be greater than 0, got 0",
+            id="range",
         ),
         pytest.param(
             lambda c: c | {"model": c["model"] | {"dim": 5.5}},

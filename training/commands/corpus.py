@@ -14,26 +14,14 @@ from training.commands.corpus_folder import (
     is_made,
     print_summary,
 )
-from training.commands.item_corpus import items, make_item_sample
-from training.corpus.building import (
-    build_corpus,
-    parts_from_documents,
-    scratch_folder,
-)
-from training.corpus.corpus import CorpusCard
-from training.corpus.samples.movielens import ItemSample
-from training.corpus.samples.samples import (
-    SAMPLES,
-    get_sample,
-    read_sample,
-    sample_card,
-)
+from training.commands.item_corpus import items
+from training.corpus.samples.making import make_sample_corpus
+from training.corpus.samples.samples import SAMPLES
 from training.corpus.store import load_corpus
 from training.corpus.text.chunking import PASSAGE_WORDS
-from training.corpus.text.encoders import DEFAULT_ENCODER, Encoder, get_encoder
-from training.corpus.text.text import Document, read_documents
-from training.corpus.vectors.importing import read_vectors
-from training.errors import CorpusError
+from training.corpus.text.encoders import DEFAULT_ENCODER
+from training.corpus.text.making import make_text_corpus
+from training.corpus.vectors.making import make_vector_corpus
 
 DOWNLOADS = Path("artifacts/downloads")
 """Folder of fetched archives, unless --downloads says another."""
@@ -77,27 +65,20 @@ def sample(
     force: Force = False,
 ) -> None:
     """Make a sample corpus: documentation of well-known packages, or films rated."""
-    found = get_sample(name)
     out = out or CORPORA / name
-    if isinstance(found, ItemSample):
-        told = (encoder, words, min_coherence)
-        if told != (DEFAULT_ENCODER, PASSAGE_WORDS, None):
-            msg = (
-                f"{name} holds no text to encode: expected none of --encoder, --words "
-                "and --min-coherence"
-            )
-            raise CorpusError(msg)
     if is_made(out, force=force):
         return
-    if isinstance(found, ItemSample):
-        make_item_sample(name, found, out, downloads)
-        return
-    card = sample_card(name, found, encoder)
-    # an encoder that is not there must not show only after the download
-    loaded = get_encoder(encoder)
     with progress_bars() as progress:
-        documents = read_sample(found, downloads, progress=progress)
-    _from_text(documents, loaded, card, out, words=words, min_coherence=min_coherence)
+        corpus = make_sample_corpus(
+            name,
+            out,
+            downloads=downloads,
+            encoder=encoder,
+            words=words,
+            min_coherence=min_coherence,
+            progress=progress,
+        )
+    print_summary(corpus, out)
 
 
 @corpus_app.command()
@@ -120,11 +101,17 @@ def text(
     out = out or CORPORA / name
     if is_made(out, force=force):
         return
-    source = ", ".join(map(str, paths))
-    card = CorpusCard(name=name, encoder=encoder, source=source)
-    loaded = get_encoder(encoder)
-    documents = read_documents(paths)
-    _from_text(documents, loaded, card, out, words=words, min_coherence=min_coherence)
+    with progress_bars() as progress:
+        corpus = make_text_corpus(
+            paths,
+            out,
+            name=name,
+            encoder=encoder,
+            words=words,
+            min_coherence=min_coherence,
+            progress=progress,
+        )
+    print_summary(corpus, out)
 
 
 @corpus_app.command()
@@ -162,22 +149,16 @@ def vectors(
     out = out or CORPORA / name
     if is_made(out, force=force):
         return
-    with scratch_folder(out, "arrays") as scratch, progress_bars() as progress:
-        imported = read_vectors(
+    with progress_bars() as progress:
+        corpus = make_vector_corpus(
             files,
-            scratch,
-            lengths=lengths,
-            windows_independent=windows_independent,
-            progress=progress,
-        )
-        card = CorpusCard(
+            out,
             name=name,
             encoder=encoder,
-            source=imported.parts.name,
-            windows_declared_independent=imported.windows_declared_independent,
-        )
-        corpus = build_corpus(
-            imported.parts, card, out, min_coherence=min_coherence, progress=progress
+            lengths=lengths,
+            windows_independent=windows_independent,
+            min_coherence=min_coherence,
+            progress=progress,
         )
     print_summary(corpus, out)
 
@@ -189,26 +170,3 @@ def show(
 ) -> None:
     """Show what a corpus holds and where it came from."""
     print_summary(load_corpus(folder), folder)
-
-
-def _from_text(
-    documents: list[Document],
-    encoder: Encoder,
-    card: CorpusCard,
-    out: Path,
-    *,
-    words: int,
-    min_coherence: float | None,
-) -> None:
-    with progress_bars() as progress:
-        parts = parts_from_documents(
-            documents,
-            encoder,
-            source=card.name,
-            words=words,
-            progress=progress,
-        )
-        corpus = build_corpus(
-            parts, card, out, min_coherence=min_coherence, progress=progress
-        )
-    print_summary(corpus, out)

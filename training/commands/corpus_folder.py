@@ -13,8 +13,7 @@ from training.commands.console import console
 from training.corpus.building import LONG_DOCUMENT
 from training.corpus.corpus import Corpus
 from training.corpus.items.sequences import LONG_SEQUENCE
-from training.corpus.store import read_card
-from training.errors import CorpusError
+from training.corpus.store import corpus_name
 
 CORPORA = Path("artifacts/corpora")
 """Folder of the corpora, unless --out says another."""
@@ -34,13 +33,8 @@ Force = Annotated[
 
 def is_made(out: Path, *, force: bool) -> bool:
     """Say so if the corpus is there; refuse to replace what is no corpus."""
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
-        return False
-    if out.is_dir() and not (out / "card.json").exists():
-        msg = f"{out}: expected a corpus or no such folder, found other files in it"
-        raise CorpusError(msg)
-    name = read_card(out)["name"]
-    if force:
+    name = corpus_name(out)
+    if name is None or force:
         return False
     console.print(
         f"{out} is already there (corpus {name}); --force makes it again.",

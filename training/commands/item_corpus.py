@@ -4,8 +4,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 
-from training.commands.console import console, progress_bars
+from training.checked import faults
+from training.commands.console import console
 from training.commands.corpus_folder import (
     CORPORA,
     Force,
@@ -14,25 +16,9 @@ from training.commands.corpus_folder import (
     is_made,
     print_summary,
 )
-from training.corpus.building import scratch_folder
-from training.corpus.corpus import CorpusCard
-from training.corpus.items.building import (
-    build_item_corpus,
-    read_item_texts,
-    unique_sequences,
-)
 from training.corpus.items.cooccurrence import CooccurrenceConfig
-from training.corpus.items.events import EventColumns, read_events
-from training.corpus.items.sequences import ItemSequences
-from training.corpus.items.vectors import (
-    COOCCURRENCE,
-    ItemVectors,
-    make_item_vectors,
-    read_item_vectors,
-    require_every_item,
-)
-from training.corpus.samples.movielens import ItemSample, read_item_sample
-from training.corpus.samples.samples import item_sample_card
+from training.corpus.items.events import EventColumns
+from training.corpus.items.making import make_item_corpus
 from training.corpus.split import SplitConfig
 from training.errors import CorpusError
 
@@ -107,64 +93,21 @@ def items(
     out = out or CORPORA / name
     if is_made(out, force=force):
         return
-    sequences = read_events(files, columns)
-    card = CorpusCard(
-        name=name,
-        encoder=(encoder or "unknown") if vectors else COOCCURRENCE,
-        source=sequences.source,
-    )
-    brought = None
-    if vectors is not None:
-        with scratch_folder(out, "arrays") as scratch:
-            brought = read_item_vectors(vectors, scratch)
-        require_every_item(brought, sequences, str(vectors))
-    _make(
-        sequences,
-        brought,
-        card,
-        out,
-        cooccurrence=CooccurrenceConfig(
-            window=window or _COOCCURRENCE.window, dim=dim or _COOCCURRENCE.dim
-        ),
-        split=split,
-        texts=None if texts is None else read_item_texts(texts),
-    )
-
-
-def make_item_sample(name: str, sample: ItemSample, out: Path, downloads: Path) -> None:
-    """Make the corpus of a sample of item sequences, with the default options."""
-    with progress_bars() as progress:
-        sequences, titles = read_item_sample(sample, downloads, progress=progress)
-    _make(
-        sequences,
-        None,
-        item_sample_card(name, sample),
-        out,
-        cooccurrence=_COOCCURRENCE,
-        split=_SPLIT,
-        texts=titles,
-    )
-
-
-def _make(
-    found: ItemSequences,
-    brought: ItemVectors | None,
-    card: CorpusCard,
-    out: Path,
-    *,
-    cooccurrence: CooccurrenceConfig,
-    split: SplitConfig,
-    texts: dict[str, str] | None,
-) -> None:
-    sequences, notes = unique_sequences(found)
-    vectors = brought
-    if vectors is None:
-        # seconds for thousands of items, minutes for a million
-        with console.status("making vectors"):
-            vectors = make_item_vectors(sequences, cooccurrence, split)
-    corpus = build_item_corpus(
-        sequences, vectors, card, out, split=split, texts=texts, notes=notes
-    )
+    # seconds for thousands of items, minutes for a million
+    with console.status("making vectors"):
+        corpus = make_item_corpus(
+            files,
+            out,
+            name=name,
+            columns=columns,
+            split=split,
+            cooccurrence=CooccurrenceConfig(
+                window=window or _COOCCURRENCE.window, dim=dim or _COOCCURRENCE.dim
+            ),
+            vectors=vectors,
+            encoder=encoder or "unknown",
+            texts=texts,
+        )
     print_summary(corpus, out)
 
 
@@ -182,5 +125,5 @@ def _refuse_contradictions(
 def _split(seed: int, validation: float, test: float) -> SplitConfig:
     try:
         return SplitConfig(seed=seed, validation=validation, test=test)
-    except ValueError as error:
-        raise CorpusError(str(error)) from error
+    except ValidationError as error:
+        raise CorpusError(faults(error)) from error

@@ -36,7 +36,7 @@ class ConsoleListener:
     def stage(self, what: str) -> None:
         """Say that a stage begins."""
         self._stage = what
-        console.print(f"· {what}")
+        console.print(f"· {what}", soft_wrap=True)
         self._bars.reset(self._task, description=what, total=None)
 
     def progress(self, done: int, total: int) -> None:

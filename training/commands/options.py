@@ -1,15 +1,26 @@
-"""Options of `train`, made from the fields of `TrainingConfig`: one place decides."""
+"""Options of several commands, and those of `train`: the fields of `TrainingConfig`."""
 
 import inspect
 from collections.abc import Callable
 from functools import wraps
-from typing import Annotated, Any, get_args, get_type_hints
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from training.config import TrainingConfig, option_defaults, option_help, read_recipe
-from training.errors import TrainingError
-from training.models.config import Architecture
+from training.config import TrainingConfig, option_defaults, option_help
+
+RUNS = Path("artifacts/runs")
+"""Folder of the runs, unless an option says another."""
+
+Recipe = Annotated[
+    str | None,
+    typer.Option(
+        help="Name of a shipped recipe, or path of a TOML file (default: default, and "
+        "items for item sequences)."
+    ),
+]
+RunsFolder = Annotated[Path, typer.Option(help="Folder that holds the runs.")]
 
 
 def with_training_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -47,22 +58,3 @@ def with_training_options(command: Callable[..., None]) -> Callable[..., None]:
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {p.name: p.annotation for p in parameters}
     return run
-
-
-def resolve(recipe: str, told: dict[str, Any]) -> TrainingConfig:
-    """Return the configuration of a recipe, changed by what was given by hand.
-
-    Raises:
-        TrainingError: an unknown recipe, option or value.
-    """
-    settings = read_recipe(recipe)
-    by_architecture = settings.pop("architectures", {})
-    architecture = told.get("architecture", settings.get("architecture", "memory"))
-    names = get_args(Architecture)
-    if not isinstance(by_architecture, dict) or not all(
-        name in names and isinstance(own, dict) for name, own in by_architecture.items()
-    ):
-        msg = f"recipe {recipe}: architectures takes tables named {', '.join(names)}"
-        raise TrainingError(msg)
-    own = by_architecture.get(str(architecture), {})
-    return TrainingConfig.from_dict(settings | own | told, source=f"recipe {recipe}")

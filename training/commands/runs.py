@@ -4,40 +4,16 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.text import Text
 
 from training.commands.console import console, handle_errors
 from training.commands.listener import ConsoleListener
-from training.commands.options import resolve, with_training_options
-from training.commands.tables import (
-    comparison_table,
-    evaluation_table,
-    readiness_table,
-    result_table,
-)
-from training.config import DEFAULT_RECIPES, read_recipe, recipe_names
-from training.corpus.store import load_corpus
-from training.evaluation.statistics import Estimate, points
-from training.preparation.preparation import SHARED
+from training.commands.options import RUNS, Recipe, RunsFolder, with_training_options
+from training.commands.run_summary import print_run
+from training.commands.tables import comparison_table, evaluation_table
+from training.recipe import read_recipe, recipe_names
+from training.recipe_run import train_by_recipe
 from training.rejudge import judge_checkpoint
-from training.reporting.diagnosis import RULES, findings
-from training.run import is_finished, run_name
-from training.run import train as train_run
 from training.runs import best_run, finished_runs, ground
-
-RUNS = Path("artifacts/runs")
-"""Folder of the runs, unless an option says another."""
-
-_SEVERITY_STYLES = {"problem": "red", "warning": "yellow", "notice": "cyan"}
-
-Recipe = Annotated[
-    str | None,
-    typer.Option(
-        help="Name of a shipped recipe, or path of a TOML file (default: default, and "
-        "items for item sequences)."
-    ),
-]
-RunsFolder = Annotated[Path, typer.Option(help="Folder that holds the runs.")]
 
 
 @with_training_options
@@ -57,72 +33,12 @@ def train(
 
     A run that was interrupted goes on; one that is finished is shown again.
     """
-    card = train_in(corpus, recipe, told, runs=runs, name=name)
-    console.print(f"Report: {runs / card['name'] / 'report.html'}", soft_wrap=True)
-
-
-def train_in(
-    corpus_folder: Path,
-    recipe: str | None,
-    told: dict[str, Any],
-    *,
-    runs: Path = RUNS,
-    name: str | None = None,
-) -> dict[str, Any]:
-    """Train, or find the run finished, show its tables, and return its card."""
-    # what was told is refused before a corpus is read
-    resolve(recipe or DEFAULT_RECIPES["documents"], told)
-    corpus = load_corpus(corpus_folder)
-    config = resolve(recipe or DEFAULT_RECIPES[corpus.kind], told)
-    folder = runs / (name or run_name(corpus, config))
-    if is_finished(folder):
-        console.print(f"· run {folder.name} is finished already", soft_wrap=True)
     with ConsoleListener() as listener:
-        card = train_run(
-            corpus,
-            config,
-            folder,
-            corpus_folder=corpus_folder,
-            shared=runs / SHARED,
-            listener=listener,
+        card = train_by_recipe(
+            corpus, recipe, told, runs=runs, name=name, listener=listener
         )
-    show(card)
-    return card
-
-
-def show(card: dict[str, Any]) -> None:
-    """Print what came out of a run."""
-    console.print(result_table(card))
-    gain = card["diagnostics"]["memory_gain"]
-    if gain is not None:
-        shown = points(Estimate.from_plain(gain)).replace("[", r"\[")
-        console.print(f"What the memory's reads bring, against their mean: {shown}")
-    console.print(readiness_table(card))
-    _show_diagnosis(card)
-
-
-def _show_diagnosis(card: dict[str, Any]) -> None:
-    """Print what the rules found; a card from before they were written is held to them.
-
-    The card of such a run stays as it is.
-    """
-    told = card.get("diagnosis")
-    if told is None:
-        told = [finding.to_dict() for finding in findings(card)]
-    if not told:
-        console.print(f"diagnosis: none of {len(RULES)} rules found anything")
-        return
-    console.print("diagnosis:")
-    for finding in told:
-        style = _SEVERITY_STYLES.get(finding["severity"], "")
-        console.print(
-            Text.assemble(
-                ("· ", style),
-                (f"{finding['severity']}: {finding['name']}. ", style),
-                f"{finding['sentence']} Threshold: {finding['threshold']}. "
-                f"Try: {finding['advice']}",
-            )
-        )
+    print_run(card)
+    console.print(f"Report: {runs / card['name'] / 'report.html'}", soft_wrap=True)
 
 
 @handle_errors()

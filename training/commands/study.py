@@ -10,11 +10,10 @@ from filelock import FileLock
 
 from training.commands.console import console, handle_errors
 from training.commands.listener import ConsoleListener
-from training.commands.options import resolve
-from training.commands.runs import RUNS, Recipe, RunsFolder
-from training.config import DEFAULT_RECIPES
+from training.commands.options import RUNS, Recipe, RunsFolder
 from training.corpus.store import load_corpus
 from training.models.config import Architecture
+from training.recipe import resolve
 from training.study.foreign import foreign_rows, read_foreign
 from training.study.grid import run_grid
 from training.study.report import write_study
@@ -57,10 +56,7 @@ def study(
     seeds = sorted(set(seed or [0]))
     folder = out or STUDIES / loaded.card.name
     configs = [
-        resolve(
-            recipe or DEFAULT_RECIPES[loaded.kind],
-            {"architecture": name, "seed": number},
-        )
+        resolve(recipe, {"architecture": name, "seed": number}, kind=loaded.kind)
         for number in seeds
         for name in dict.fromkeys(architectures)
     ]

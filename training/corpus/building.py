@@ -1,13 +1,12 @@
 """The last step of every source: documents that occur once, saved as a corpus."""
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from training.corpus.coherence import (
     coherent_documents,
@@ -16,17 +15,13 @@ from training.corpus.coherence import (
 from training.corpus.corpus import Corpus, CorpusCard
 from training.corpus.parts import Parts, Progress, ignore_progress
 from training.corpus.store import save_streamed
-from training.corpus.text.chunking import PASSAGE_WORDS, split_passages
-from training.corpus.text.encoders import Encoder
-from training.corpus.text.text import Document
-from training.corpus.unique import text_keys, unique_documents
+from training.corpus.unique import unique_documents
 from training.errors import CorpusError
 from training.files import only_writer
 from training.vectors import (
     CONTEXT_LENGTH,
     Float32,
     Int64,
-    check_vectors,
     l2_normalize,
 )
 
@@ -34,7 +29,7 @@ LONG_DOCUMENT = CONTEXT_LENGTH + 1
 """Entries of the shortest document that holds a full context and its target."""
 
 _BLOCK = 4096
-# Rows encoded or normalized at a time: 12 MiB at D = 768.
+# Rows made or normalized at a time: 12 MiB at D = 768.
 
 
 def require_long_document(lengths: Int64, source: str) -> None:
@@ -55,55 +50,6 @@ def require_long_document(lengths: Int64, source: str) -> None:
             f"the longest of {len(lengths)} has {longest}"
         )
         raise CorpusError(msg)
-
-
-def parts_from_documents(
-    documents: Sequence[Document],
-    encoder: Encoder,
-    *,
-    source: str,
-    words: int = PASSAGE_WORDS,
-    progress: Progress = ignore_progress,
-) -> Parts:
-    """Cut documents into passages, to be encoded when they are read.
-
-    Args:
-        documents: names and prose; those without a word are left out.
-        encoder: what makes the vectors.
-        source: name of the file or folder, for messages.
-        words: number of words that a passage aims at.
-        progress: told after each document.
-
-    Raises:
-        CorpusError: no document has a word.
-    """
-    names, lengths, texts = [], [], []
-    for number, document in enumerate(documents):
-        passages = split_passages(document.text, words=words)
-        if passages:
-            names.append(document.id)
-            lengths.append(len(passages))
-            texts += passages
-        progress("cutting passages", number + 1, len(documents))
-    if not names:
-        msg = f"{source}: expected documents with text, found none with a word in it"
-        raise CorpusError(msg)
-
-    def encode(start: int, stop: int) -> NDArray[np.floating]:
-        vectors = encoder.encode(texts[start:stop])
-        where = f"{source}: passages encoded by {encoder.name}"
-        return check_vectors(vectors, source=where, dim=encoder.dim, first_row=start)
-
-    return Parts(
-        name=source,
-        document_ids=names,
-        lengths=np.array(lengths),
-        keys=text_keys(texts),
-        dim=encoder.dim,
-        read=encode,
-        texts=texts,
-        notes={"documents_without_text_left_out": len(documents) - len(names)},
-    )
 
 
 def build_corpus(

@@ -2,9 +2,13 @@
 
 import hashlib
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field, NonNegativeInt
+from pydantic.dataclasses import dataclass as checked_dataclass
 
+from training.checked import CHECKED
 from training.corpus.corpus import Corpus
 from training.corpus.windows import min_context
 from training.errors import CorpusError
@@ -12,32 +16,37 @@ from training.vectors import Int64
 
 PARTS = ("train", "validation", "test")
 
+Share = Annotated[float, Field(gt=0, lt=1)]
+"""Share of the documents, which leaves some for other parts."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@checked_dataclass(frozen=True, slots=True, kw_only=True, config=CHECKED)
 class SplitConfig:
     """How documents are dealt out."""
 
-    seed: int = 0
+    seed: NonNegativeInt = 0
     """Seed of the shuffle."""
 
-    validation: float = 0.15
+    validation: Share = 0.15
     """Share of the documents for validation, in (0, 1)."""
 
-    test: float = 0.25
+    test: Share = 0.25
     """Share of the documents for test, in (0, 1)."""
 
     def __post_init__(self) -> None:
-        """Refuse shares that leave a part empty."""
-        if self.seed < 0:
-            msg = f"seed must be at least 0, got {self.seed}"
-            raise ValueError(msg)
-        # not "<= 0": NaN must not pass
-        if not (self.validation > 0 and self.test > 0):
-            msg = f"shares must be above 0, got {self.validation} and {self.test}"
-            raise ValueError(msg)
-        if self.validation + self.test >= 1:
-            msg = f"shares leave no training: {self.validation} + {self.test}"
-            raise ValueError(msg)
+        """Refuse shares that leave training empty."""
+        refuse_no_training(self.validation, self.test)
+
+
+def refuse_no_training(validation: float, test: float) -> None:
+    """Refuse shares that leave nothing to train on.
+
+    Raises:
+        ValueError: they make 1 or more.
+    """
+    if validation + test >= 1:
+        msg = f"shares leave no training: {validation} + {test}"
+        raise ValueError(msg)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -126,6 +126,20 @@ def load_corpus(folder: Path) -> Corpus:
     return corpus
 
 
+def corpus_name(folder: Path) -> str | None:
+    """Return the name of the corpus in a folder, None if nothing is there.
+
+    Raises:
+        CorpusError: something else is there, or a corpus that cannot be read.
+    """
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return None
+    if folder.is_dir() and not (folder / "card.json").exists():
+        msg = f"{folder}: expected a corpus or no such folder, found other files in it"
+        raise CorpusError(msg)
+    return str(read_card(folder)["name"])
+
+
 def read_card(folder: Path) -> dict[str, Any]:
     """Read only the card of a corpus.
 

@@ -15,9 +15,10 @@ import uvicorn
 from typer.testing import CliRunner
 
 from app.api.app import create_app
-from app.commands import serve
+from app.commands import pipeline, serve, server
 from app.commands.client import Client, ServiceError
 from app.commands.main import main, nextvec
+from app.release.registry import Registry
 from app.settings import Settings
 
 if TYPE_CHECKING:
@@ -33,6 +34,13 @@ def run(*arguments: object, code: int = 0) -> str:
     result = CliRunner().invoke(nextvec, [str(a) for a in arguments], env=WIDE)
     assert result.exit_code == code, result.output
     return result.output
+
+
+def add_second(bundles: Path, version: str) -> None:
+    """Add a copy of a bundle under another version."""
+    second = shutil.copytree(bundles / version, bundles / "second")
+    manifest = json.loads((second / "bundle.json").read_bytes()) | {"version": "second"}
+    (second / "bundle.json").write_text(json.dumps(manifest))
 
 
 @pytest.fixture(scope="module")
@@ -93,9 +101,7 @@ def test_bundles_are_built_listed_promoted_and_rolled_back(
         *where,
     )
     assert "is there already" in again
-    second = shutil.copytree(bundles / world.version, bundles / "second")
-    manifest = json.loads((second / "bundle.json").read_bytes()) | {"version": "second"}
-    (second / "bundle.json").write_text(json.dumps(manifest))
+    add_second(bundles, world.version)
     assert "second is live (readiness NO-GO)" in run(
         "bundle", "promote", "second", *where
     )
@@ -103,6 +109,69 @@ def test_bundles_are_built_listed_promoted_and_rolled_back(
     assert "previous" in listed
     assert "live" in listed
     assert world.version in run("bundle", "rollback", *where)
+
+
+@pytest.fixture
+def set_bundles(bundles: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A folder of bundles that only the environment names, as in the image."""
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    monkeypatch.setenv("NEXTVEC_BUNDLES", str(bundles))
+    return bundles
+
+
+@pytest.mark.usefixtures("set_bundles")
+def test_list_looks_where_the_setting_says(world: World) -> None:
+    listed = run("bundle", "list")
+
+    assert world.version in listed
+
+
+def test_promote_looks_where_the_setting_says(set_bundles: Path, world: World) -> None:
+    (set_bundles / "LIVE").unlink()
+
+    run("bundle", "promote", world.version)
+
+    pointer = Registry(set_bundles).pointer()
+    assert pointer is not None
+    assert pointer.version == world.version
+
+
+def test_rollback_looks_where_the_setting_says(set_bundles: Path, world: World) -> None:
+    add_second(set_bundles, world.version)
+    Registry(set_bundles).promote("second")
+
+    assert f"{world.version} is live again" in run("bundle", "rollback")
+
+
+def test_build_writes_where_the_setting_says(set_bundles: Path, world: World) -> None:
+    shutil.rmtree(set_bundles)
+
+    run("bundle", "build", world.run)
+
+    assert Registry(set_bundles).versions() == [world.version]
+
+
+@pytest.mark.usefixtures("set_bundles")
+def test_an_option_wins_over_the_setting(tmp_path: Path, world: World) -> None:
+    listed = run("bundle", "list", "--bundles", tmp_path / "none")
+
+    assert world.version not in listed
+
+
+def test_up_leaves_live_what_was_made_live_by_hand(
+    bundles: Path, world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add_second(bundles, world.version)
+    registry = Registry(bundles)
+    registry.promote("second")
+    corpus = world.run.parents[1] / "corpus"
+
+    live = pipeline._bundle(world.run, corpus, registry)  # noqa: SLF001
+
+    assert live == "second"
+    words = f"nextvec bundle promote {world.version} --bundles {bundles}"
+    assert words in capsys.readouterr().out
 
 
 def test_an_empty_folder_lists_no_bundle(tmp_path: Path) -> None:
@@ -184,6 +253,8 @@ def test_predict_says_why_it_was_refused(url: str) -> None:
     ("address", "words"),
     [
         ("http://127.0.0.1:9", "no service answers there"),
+        ("http://[::1", "no service answers there"),
+        ("127.0.0.1:8000", "expected a URL with http:// or https://"),
         ("file:///etc/passwd", "expected a URL with http:// or https://"),
     ],
 )
@@ -205,6 +276,27 @@ def test_another_server_s_error_is_shown_as_it_is() -> None:
         with pytest.raises(ServiceError, match="answered 418 short and stout"):
             Client(f"http://127.0.0.1:{server.server_port}").predict_ids(["a"])
         thread.join()
+
+
+def test_predict_asks_where_the_settings_let_the_service_listen(
+    url: str, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NEXTVEC_HOST", "0.0.0.0")  # noqa: S104 - as in the image
+    monkeypatch.setenv("NEXTVEC_PORT", url.rpartition(":")[2])
+
+    assert "After 1 vectors" in run("predict", "--ids", world.corpus.ids[0])
+
+
+@pytest.mark.parametrize("name", ["host", "port", "bundles", "bundle"])
+def test_serve_explains_its_options_as_the_settings_do(name: str) -> None:
+    field = Settings.model_fields[name]
+
+    shown = " ".join(run("serve", "--help").replace("│", " ").split())
+
+    assert field.description
+    assert field.description in shown
+    default = "" if field.default is None else f", or {field.default}"
+    assert f"(default: NEXTVEC_{name.upper()}{default})" in shown
 
 
 def test_serve_takes_its_settings_from_options_and_environment(
@@ -249,9 +341,9 @@ def test_serving_runs_the_app_with_our_logs(
     asked: dict[str, object] = {}
     monkeypatch.setattr(uvicorn, "run", lambda _, **options: asked.update(options))
     monkeypatch.setattr(
-        serve, "configure_logs", lambda level: asked.update(level=level)
+        server, "configure_logs", lambda level: asked.update(level=level)
     )
 
-    serve.run_service(Settings(bundles=tmp_path, port=8124))
+    server.run_service(Settings(bundles=tmp_path, port=8124))
 
     assert (asked["port"], asked["level"], asked["access_log"]) == (8124, "INFO", False)

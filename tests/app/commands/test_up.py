@@ -7,9 +7,11 @@ import pytest
 from fastapi.testclient import TestClient
 from typer.testing import CliRunner
 
+import app.commands.pipeline
 import app.commands.up
 from app.api.app import create_app
 from app.commands.main import nextvec
+from app.release.registry import Registry
 from app.settings import Settings
 from training.corpus.corpus import Corpus
 from training.corpus.store import save_corpus
@@ -49,6 +51,64 @@ def test_up_makes_what_is_missing_then_serves_what_it_says(
     with TestClient(create_app(served[0])) as client:
         answer = client.post("/predict", json=json.loads(words[words.index("-d") + 1]))
     assert len(answer.json()["neighbors"]) == 3
+
+
+@pytest.mark.slow
+def test_a_sample_is_made_once(
+    make_corpus: Callable[..., Corpus], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fetched(name: str, folder: Path, *, downloads: Path, **_: object) -> Corpus:
+        assert (name, downloads) == ("docs", tmp_path / "downloads")
+        return save_corpus(make_corpus([130] * 12), folder)
+
+    monkeypatch.setattr(app.commands.pipeline, "make_sample_corpus", fetched)
+    told = ("up", "--root", tmp_path, "--recipe", "smoke", "--no-serve")
+
+    first = run(*told, "--architecture", "baseline")
+    again = run(*told, "--architecture", "baseline")
+
+    assert "corpus tiny" in first
+    assert "is already there (corpus tiny)" not in first
+    assert "is already there (corpus tiny)" in again
+    assert Registry(tmp_path / "bundles").pointer() is not None
+
+
+@pytest.fixture
+def made_in(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path, Path]]:
+    """Where the pipeline is told to make things, which it does not."""
+    asked: list[tuple[Path, Path]] = []
+
+    def make_live(root: Path, bundles: Path, **_: object) -> None:
+        asked.append((root, bundles))
+
+    monkeypatch.setattr(app.commands.up, "make_live", make_live)
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("options", "environment", "expected"),
+    [
+        pytest.param((), {}, ("artifacts", "artifacts/bundles"), id="nothing"),
+        pytest.param(("--root", "r"), {}, ("r", "r/bundles"), id="option"),
+        pytest.param((), {"NEXTVEC_BUNDLES": "b"}, ("artifacts", "b"), id="setting"),
+        pytest.param(
+            ("--root", "r"), {"NEXTVEC_BUNDLES": "b"}, ("r", "r/bundles"), id="both"
+        ),
+    ],
+)
+def test_bundles_go_where_option_or_setting_says(
+    made_in: list[tuple[Path, Path]],
+    monkeypatch: pytest.MonkeyPatch,
+    options: tuple[str, ...],
+    environment: dict[str, str],
+    expected: tuple[str, str],
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+    run("up", "--no-serve", *options)
+
+    assert made_in == [(Path(expected[0]), Path(expected[1]))]
 
 
 def test_an_unknown_sample_is_named(tmp_path: Path) -> None:

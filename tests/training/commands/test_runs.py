@@ -9,12 +9,14 @@ from typer.testing import CliRunner, Result
 
 from training.checkpoint import CARD, read_checkpoint_card
 from training.commands.console import console, error_console
-from training.commands.runs import compare, evaluate, recipes, show, train
-from training.config import option_defaults, option_help, recipe_names
+from training.commands.run_summary import print_run
+from training.commands.runs import compare, evaluate, recipes, train
+from training.config import option_defaults, option_help
 from training.corpus.corpus import Corpus
 from training.corpus.store import save_corpus
 from training.files import write_json
 from training.preparation.preparation import SHARED
+from training.recipe import recipe_names
 from training.reporting.diagnosis import RULES
 
 Invoke = Callable[..., Result]
@@ -121,8 +123,16 @@ def test_a_finished_run_of_other_options_is_not_touched(
     [
         pytest.param(["nowhere"], "nowhere: no corpus here", id="corpus"),
         pytest.param(["nowhere", "--recipe", "mine"], "no recipe 'mine'", id="recipe"),
-        pytest.param(["nowhere", "--lr", "0"], "lr must be above 0", id="range"),
-        pytest.param(["nowhere", "--lr", "nan"], "lr must be a finite", id="NaN"),
+        pytest.param(
+            ["nowhere", "--lr", "0"],
+            "lr: Input should be greater than 0, got 0.0",
+            id="range",
+        ),
+        pytest.param(
+            ["nowhere", "--lr", "nan"],
+            "lr: Input should be a finite number, got nan",
+            id="NaN",
+        ),
     ],
 )
 def test_train_says_what_is_wrong_and_exits_with_1(
@@ -288,7 +298,7 @@ def test_a_card_read_back_is_shown_as_the_fresh_one(
     for pool in card["evaluation"]["pools"]:
         pool["lift"] |= {"low": None, "high": None}
 
-    show(card)
+    print_run(card)
 
     assert "interval)" in capsys.readouterr().out
 
@@ -300,7 +310,7 @@ def test_the_diagnosis_is_printed_with_threshold_and_advice(
     card = read_checkpoint_card(finished_run)
 
     with console.capture() as shown:
-        show(card)
+        print_run(card)
 
     output = shown.get()
     for finding in card["diagnosis"]:
@@ -314,7 +324,7 @@ def test_a_run_that_no_rule_objects_to_is_said_to_be_so(finished_run: Path) -> N
     card = read_checkpoint_card(finished_run)
 
     with console.capture() as shown:
-        show(card | {"diagnosis": []})
+        print_run(card | {"diagnosis": []})
 
     assert f"none of {len(RULES)} rules found anything" in shown.get()
 
@@ -329,7 +339,7 @@ def test_an_older_card_is_held_to_the_rules_and_compared(
     write_json(folder / "old" / CARD, card)
 
     with console.capture() as shown:
-        show(card)
+        print_run(card)
     done = invoke("compare", "--runs", folder)
 
     assert f"{told[0]['severity']}: {told[0]['name']}." in shown.get()

@@ -7,13 +7,13 @@ import pytest
 
 from training.corpus.building import (
     build_corpus,
-    parts_from_documents,
     require_long_document,
     scratch_folder,
 )
 from training.corpus.corpus import Corpus, CorpusCard
 from training.corpus.parts import Parts
 from training.corpus.store import load_corpus
+from training.corpus.text.passages import parts_from_documents
 from training.corpus.text.text import Document
 from training.corpus.unique import row_keys
 from training.corpus.vectors.importing import read_vectors

@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 
 from training.corpus.corpus import Corpus, CorpusCard
-from training.corpus.store import load_corpus, read_card, save_corpus, save_streamed
+from training.corpus.store import (
+    corpus_name,
+    load_corpus,
+    read_card,
+    save_corpus,
+    save_streamed,
+)
 from training.errors import CorpusError
 
 MakeCorpus = Callable[..., Corpus]
@@ -45,6 +51,19 @@ def test_documents_come_back_bit_for_bit(
     assert_same(returned, corpus)
     assert_same(load_corpus(tmp_path / "corpus"), corpus)
     assert not (tmp_path / "corpus" / "rows.npy").exists()
+
+
+def test_a_folder_is_asked_for_its_corpus(
+    make_corpus: MakeCorpus, tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    save_corpus(make_corpus([3]), tmp_path / "corpus")
+
+    assert corpus_name(tmp_path / "corpus") == "tiny"
+    assert corpus_name(tmp_path / "empty") is None
+    assert corpus_name(tmp_path / "none") is None
+    with pytest.raises(CorpusError, match="expected a corpus or no such folder"):
+        corpus_name(tmp_path)
 
 
 def test_sessions_come_back_bit_for_bit(make_items: MakeCorpus, tmp_path: Path) -> None:

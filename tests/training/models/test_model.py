@@ -174,13 +174,23 @@ def test_without_the_free_part_predictions_stay_in_the_span_of_the_context() -> 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        pytest.param({"architecture": "lstm"}, "architecture must be", id="name"),
-        pytest.param({"dim": 0}, "dim must be at least 1", id="dim"),
-        pytest.param({"dropout": 1.0}, "dropout must lie in", id="dropout"),
-        pytest.param({"num_lags": 101}, "num_lags must lie in", id="lags"),
-        pytest.param({"free_scale": -1.0}, "free_scale must be", id="free scale"),
+        pytest.param({"architecture": "lstm"}, "Input should be 'baseline'", id="name"),
+        pytest.param({"dim": 0}, r"dim\s+Input should be greater than 0", id="dim"),
+        pytest.param(
+            {"dropout": 1.0}, r"dropout\s+Input should be less than 1", id="dropout"
+        ),
+        pytest.param(
+            {"num_lags": 101}, r"num_lags\s+Input should be less than", id="lags"
+        ),
+        pytest.param(
+            {"free_scale": -1.0}, r"free_scale\s+Input should be", id="free scale"
+        ),
         pytest.param({"base_rates": ()}, "0 rates but 1 weights", id="rates"),
-        pytest.param({"base_rates": (0.0,)}, "base_rates must lie", id="rate of 0"),
+        pytest.param(
+            {"base_rates": (0.0,)},
+            r"base_rates.0\s+Input should be greater than 0",
+            id="rate of 0",
+        ),
         pytest.param({"base_weights": (0.5,)}, "must sum to 1", id="weights"),
     ],
 )

@@ -7,12 +7,14 @@ better than U times S.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
+from pydantic import PositiveInt
+from pydantic.dataclasses import dataclass
 from scipy.sparse import coo_array, csr_array
 from scipy.sparse.linalg import svds
 
+from training.checked import CHECKED
 from training.errors import CorpusError
 from training.vectors import Float32, Int64, l2_normalize
 
@@ -21,22 +23,15 @@ _MIN_LENGTH = 1e-6
 # direction is rounding.
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, config=CHECKED)
 class CooccurrenceConfig:
     """How item vectors are made."""
 
-    window: int = 10
+    window: PositiveInt = 10
     """Entries before and after an item that count as near, at least 1."""
 
-    dim: int = 128
+    dim: PositiveInt = 128
     """Length D of a vector, at least 1."""
-
-    def __post_init__(self) -> None:
-        """Refuse what means nothing."""
-        for name, value in (("window", self.window), ("dim", self.dim)):
-            if value < 1:
-                msg = f"{name} must be at least 1, got {value}"
-                raise ValueError(msg)
 
 
 def cooccurrence_vectors(
@@ -78,7 +73,9 @@ def cooccurrence_vectors(
     return items[has_direction_N], l2_normalize(factors_ND[has_direction_N])
 
 
-def count_pairs(sequences: Sequence[Int64], num_items: int, window: int) -> csr_array:
+def count_pairs(
+    sequences: Sequence[Int64], num_items: int, window: PositiveInt
+) -> csr_array:
     """Count how often two items are at most ``window`` entries apart.
 
     Args:

@@ -7,10 +7,11 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from training.corpus.building import build_corpus, parts_from_documents
+from training.corpus.building import build_corpus
 from training.corpus.corpus import CorpusCard
 from training.corpus.store import load_corpus
 from training.corpus.text.encoders import get_encoder
+from training.corpus.text.passages import parts_from_documents
 from training.corpus.text.text import Document
 from training.errors import CorpusError, VectorError
 from training.vectors import Float32

@@ -1,0 +1,21 @@
+"""The app under uvicorn."""
+
+import uvicorn
+
+from app.api.app import create_app
+from app.logs import configure_logs
+from app.settings import Settings
+
+
+def run_service(settings: Settings) -> None:
+    """Serve until a signal comes, with logs as JSON on standard error."""
+    configure_logs(settings.log_level)
+    uvicorn.run(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        # ours are JSON, one line for each request
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=settings.shutdown_timeout_s,
+    )

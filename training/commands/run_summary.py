@@ -1,0 +1,47 @@
+"""What a person sees of a run that came to its end."""
+
+from typing import Any
+
+from rich.text import Text
+
+from training.commands.console import console
+from training.commands.tables import readiness_table, result_table
+from training.evaluation.statistics import Estimate, points
+from training.reporting.diagnosis import RULES, findings
+
+_SEVERITY_STYLES = {"problem": "red", "warning": "yellow", "notice": "cyan"}
+
+
+def print_run(card: dict[str, Any]) -> None:
+    """Print what came out of a run."""
+    console.print(result_table(card))
+    gain = card["diagnostics"]["memory_gain"]
+    if gain is not None:
+        shown = points(Estimate.from_plain(gain)).replace("[", r"\[")
+        console.print(f"What the memory's reads bring, against their mean: {shown}")
+    console.print(readiness_table(card))
+    _print_diagnosis(card)
+
+
+def _print_diagnosis(card: dict[str, Any]) -> None:
+    """Print what the rules found; a card from before they were written is held to them.
+
+    The card of such a run stays as it is.
+    """
+    told = card.get("diagnosis")
+    if told is None:
+        told = [finding.to_dict() for finding in findings(card)]
+    if not told:
+        console.print(f"diagnosis: none of {len(RULES)} rules found anything")
+        return
+    console.print("diagnosis:")
+    for finding in told:
+        style = _SEVERITY_STYLES.get(finding["severity"], "")
+        console.print(
+            Text.assemble(
+                ("· ", style),
+                (f"{finding['severity']}: {finding['name']}. ", style),
+                f"{finding['sentence']} Threshold: {finding['threshold']}. "
+                f"Try: {finding['advice']}",
+            )
+        )

@@ -1,0 +1,114 @@
+"""A corpus from item sequences: events read, vectors made or brought, saved."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from training.corpus.building import scratch_folder
+from training.corpus.corpus import Corpus, CorpusCard
+from training.corpus.items.building import (
+    build_item_corpus,
+    read_item_texts,
+    unique_sequences,
+)
+from training.corpus.items.cooccurrence import CooccurrenceConfig
+from training.corpus.items.events import EventColumns, read_events
+from training.corpus.items.sequences import ItemSequences
+from training.corpus.items.vectors import (
+    COOCCURRENCE,
+    ItemVectors,
+    make_item_vectors,
+    read_item_vectors,
+    require_every_item,
+)
+from training.corpus.split import SplitConfig
+
+
+def make_item_corpus(
+    files: Sequence[Path],
+    folder: Path,
+    *,
+    name: str,
+    columns: EventColumns,
+    split: SplitConfig,
+    cooccurrence: CooccurrenceConfig,
+    vectors: Path | None = None,
+    encoder: str = "unknown",
+    texts: Path | None = None,
+) -> Corpus:
+    """Make a corpus from tables of events.
+
+    Args:
+        files: tables, one event a row, as `read_events` takes them.
+        folder: where the corpus goes; an older one is replaced.
+        name: what people call it.
+        columns: what the columns of the tables are called.
+        split: the one to train with; vectors are made from its training sequences.
+        cooccurrence: how they are made.
+        vectors: file of the vectors of all items, as `read_item_vectors` takes it;
+            None makes them.
+        encoder: name of what made ``vectors``, for the card.
+        texts: table of the items' texts, as `read_item_texts` takes it.
+
+    Returns:
+        The corpus as loaded from ``folder``.
+
+    Raises:
+        CorpusError: unreadable, an item without a vector in ``vectors``, too few
+            items, or too few long sequences for the split; nothing is written.
+        VectorError: vectors that are unusable; names the row.
+    """
+    sequences = read_events(files, columns)
+    brought = None
+    if vectors is not None:
+        with scratch_folder(folder, "arrays") as scratch:
+            brought = read_item_vectors(vectors, scratch)
+        require_every_item(brought, sequences, str(vectors))
+    card = CorpusCard(
+        name=name,
+        encoder=COOCCURRENCE if brought is None else encoder,
+        source=sequences.source,
+    )
+    return make_sequence_corpus(
+        sequences,
+        card,
+        folder,
+        split=split,
+        cooccurrence=cooccurrence,
+        vectors=brought,
+        texts=None if texts is None else read_item_texts(texts),
+    )
+
+
+def make_sequence_corpus(
+    found: ItemSequences,
+    card: CorpusCard,
+    folder: Path,
+    *,
+    split: SplitConfig,
+    cooccurrence: CooccurrenceConfig,
+    vectors: ItemVectors | None = None,
+    texts: Mapping[str, str] | None = None,
+) -> Corpus:
+    """Make a corpus from sequences that were read already.
+
+    Args:
+        found: duplicates included, which are left out.
+        card: where they come from.
+        folder: where the corpus goes; an older one is replaced.
+        split: as in `make_item_corpus`.
+        cooccurrence: how vectors are made.
+        vectors: those that were brought; None makes them.
+        texts: text of each item by id, where there are any.
+
+    Returns:
+        The corpus as loaded from ``folder``.
+
+    Raises:
+        CorpusError: too few items, or too few long sequences for the split; nothing
+            is written.
+    """
+    sequences, notes = unique_sequences(found)
+    catalogue = vectors or make_item_vectors(sequences, cooccurrence, split)
+    return build_item_corpus(
+        sequences, catalogue, card, folder, split=split, texts=texts, notes=notes
+    )

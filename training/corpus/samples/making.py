@@ -1,0 +1,88 @@
+"""A corpus from a sample: fetched, read, encoded, saved."""
+
+from pathlib import Path
+
+from training.corpus.corpus import Corpus
+from training.corpus.items.cooccurrence import CooccurrenceConfig
+from training.corpus.items.making import make_sequence_corpus
+from training.corpus.parts import Progress, ignore_progress
+from training.corpus.samples.movielens import ItemSample, read_item_sample
+from training.corpus.samples.samples import (
+    get_sample,
+    item_sample_card,
+    read_sample,
+    sample_card,
+)
+from training.corpus.split import SplitConfig
+from training.corpus.text.chunking import PASSAGE_WORDS
+from training.corpus.text.encoders import DEFAULT_ENCODER, get_encoder
+from training.corpus.text.making import make_document_corpus
+from training.errors import CorpusError
+
+
+def make_sample_corpus(
+    name: str,
+    folder: Path,
+    *,
+    downloads: Path,
+    encoder: str = DEFAULT_ENCODER,
+    words: int = PASSAGE_WORDS,
+    min_coherence: float | None = None,
+    progress: Progress = ignore_progress,
+) -> Corpus:
+    """Make the corpus of a sample, fetching what is not there yet.
+
+    Args:
+        name: which sample.
+        folder: where the corpus goes; an older one is replaced.
+        downloads: folder of the archives; made if missing.
+        encoder: as in `make_text_corpus`, as are the next two; samples of items have
+            no text and take none of the three.
+        words: number of words that a passage aims at.
+        min_coherence: as in `build_corpus`.
+        progress: told after each step.
+
+    Returns:
+        The corpus as loaded from ``folder``.
+
+    Raises:
+        CorpusError: no such sample or encoder, an option that does not go with the
+            sample, or an archive that cannot be had or read; nothing is written.
+    """
+    sample = get_sample(name)
+    if isinstance(sample, ItemSample):
+        if (encoder, words, min_coherence) != (DEFAULT_ENCODER, PASSAGE_WORDS, None):
+            msg = (
+                f"{name} holds no text to encode: expected none of encoder, words and "
+                "min_coherence"
+            )
+            raise CorpusError(msg)
+        return _make_items(name, sample, folder, downloads, progress)
+    # an encoder that is not there must not show only after the download
+    loaded = get_encoder(encoder)
+    return make_document_corpus(
+        read_sample(sample, downloads, progress=progress),
+        loaded,
+        sample_card(name, sample, encoder),
+        folder,
+        words=words,
+        min_coherence=min_coherence,
+        progress=progress,
+    )
+
+
+def _make_items(
+    name: str, sample: ItemSample, folder: Path, downloads: Path, progress: Progress
+) -> Corpus:
+    sequences, titles = read_item_sample(sample, downloads, progress=progress)
+    progress("making vectors", 0, 1)
+    corpus = make_sequence_corpus(
+        sequences,
+        item_sample_card(name, sample),
+        folder,
+        split=SplitConfig(),
+        cooccurrence=CooccurrenceConfig(),
+        texts=titles,
+    )
+    progress("making vectors", 1, 1)
+    return corpus
