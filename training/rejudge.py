@@ -13,7 +13,7 @@ from training.corpus.store import load_corpus
 from training.corpus.unique import UInt64
 from training.errors import CheckpointError, VectorError
 from training.evaluation.evaluation import Evaluation
-from training.listener import Listener, Silence
+from training.listener import Listener, NullListener
 from training.models.model import predict
 from training.preparation.preparation import TRAINED, Preparation
 
@@ -73,7 +73,7 @@ def judge_checkpoint(
             corpus,
             config,
             Path(scratch),
-            listener or Silence(),
+            listener or NullListener(),
             transform=checkpoint.transform,
             trained_keys=keys,
         )

@@ -23,7 +23,7 @@ from training.evaluation.suite import PROTOCOL, Suite, build_suite
 from training.files import read_json, write_json
 from training.fit.loop import Trained, fit
 from training.fit.state import STATE
-from training.listener import Listener, Silence
+from training.listener import Listener, NullListener
 from training.models.model import NextVectorModel, predict
 from training.preparation.best_baselines import BestBaselines
 from training.preparation.preparation import Preparation
@@ -79,7 +79,7 @@ def train(
             options, or training failed.
         CorpusError: the corpus is too small to be split.
     """
-    listener = listener or Silence()
+    listener = listener or NullListener()
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / ".lock", timeout=0):

@@ -22,7 +22,7 @@ from training.errors import CorpusError, TrainingError
 from training.evaluation.ranking import Ranker
 from training.evaluation.statistics import Estimate, estimate, points
 from training.evaluation.suite import build_suite
-from training.listener import Silence
+from training.listener import NullListener
 from training.models.model import predict
 from training.preparation.best_baselines import read_ranks
 from training.preparation.preparation import GROUPS, TEST_BASELINES, Preparation
@@ -66,7 +66,11 @@ def lifts_without(run: Path, corpus: Corpus, known: set[str]) -> Lifts:
         # it takes long, and nothing is written into the run
         shutil.copy(run / GROUPS, scratch)
         prepared = Preparation(
-            corpus, config, Path(scratch), Silence(), transform=checkpoint.transform
+            corpus,
+            config,
+            Path(scratch),
+            NullListener(),
+            transform=checkpoint.transform,
         )
     suite = build_suite(
         corpus, prepared.split, prepared.group_N, "test", stride=config.stride

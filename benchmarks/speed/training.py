@@ -9,7 +9,7 @@ from training.commands.options import resolve
 from training.config import TrainingConfig
 from training.corpus.corpus import Corpus
 from training.fit.loop import fit
-from training.listener import Epoch, Silence
+from training.listener import Epoch, NullListener
 from training.models.config import Architecture
 from training.models.model import NextVectorModel
 from training.preparation.preparation import Preparation
@@ -37,7 +37,7 @@ class TrainingFigures:
         return self.targets / self.training_s
 
 
-class _Clock(Silence):
+class _Clock(NullListener):
     """Notes when the steps of an epoch end, and when its measurements do."""
 
     def __init__(self) -> None:
@@ -66,7 +66,7 @@ def measure_training(
     config = resolve("default", told)
     clock = _Clock()
     with tempfile.TemporaryDirectory() as folder:
-        prepared = Preparation(corpus, config, Path(folder), Silence())
+        prepared = Preparation(corpus, config, Path(folder), NullListener())
         model = NextVectorModel(config.model(dim=corpus.dim))
         fit(model, prepared, config, Path(folder), clock)
     train = prepared.split.train

@@ -11,7 +11,7 @@ from training.config import TrainingConfig
 from training.corpus.corpus import Corpus, CorpusCard
 from training.corpus.store import load_corpus, save_corpus
 from training.errors import CorpusError
-from training.listener import Silence
+from training.listener import NullListener
 from training.preparation.preparation import Preparation
 from training.rejudge import judge_checkpoint
 from training.run import train
@@ -174,7 +174,7 @@ def test_vectors_made_from_another_split_are_refused(
     corpus = load_corpus(tmp_path / "corpus")
 
     if fits:
-        Preparation(corpus, item_config, tmp_path, Silence())
+        Preparation(corpus, item_config, tmp_path, NullListener())
         return
     with pytest.raises(CorpusError, match="made from the training sequences of split"):
-        Preparation(corpus, item_config, tmp_path, Silence())
+        Preparation(corpus, item_config, tmp_path, NullListener())

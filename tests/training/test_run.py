@@ -17,7 +17,7 @@ from training.errors import CorpusError, TrainingError
 from training.files import read_json, write_json
 from training.fit.monitor import selection_score
 from training.fit.state import STATE
-from training.listener import Epoch, Silence
+from training.listener import Epoch, NullListener
 from training.preparation.preparation import Preparation
 from training.run import OPTIONS, is_finished, run_name, train
 
@@ -26,7 +26,7 @@ class Interrupted(Exception):  # noqa: N818 - not an error of the code under tes
     pass
 
 
-class StopsAfter(Silence):
+class StopsAfter(NullListener):
     """Cuts a run off after an epoch, or at the first step after it."""
 
     def __init__(self, epoch: int, error: type[BaseException], *, midway: bool) -> None:
@@ -44,7 +44,7 @@ class StopsAfter(Silence):
             raise self.error
 
 
-class Hearing(Silence):
+class Hearing(NullListener):
     def __init__(self) -> None:
         self.stages: list[str] = []
         self.epochs: list[int] = []
@@ -85,7 +85,7 @@ def test_the_restored_weights_reproduce_the_recorded_score_bit_for_bit(
         tiny_corpus,
         tiny_config,
         tmp_path,
-        Silence(),
+        NullListener(),
         transform=checkpoint.transform,
     )
 
@@ -144,7 +144,7 @@ def test_a_run_interrupted_at_a_stage_goes_on_from_there(
     tmp_path: Path,
     stage: str,
 ) -> None:
-    class Stops(Silence):
+    class Stops(NullListener):
         def stage(self, what: str) -> None:
             if what.startswith(stage):
                 raise Interrupted
@@ -163,12 +163,12 @@ from pathlib import Path
 import torch
 from training.config import TrainingConfig
 from training.corpus.store import load_corpus
-from training.listener import Silence
+from training.listener import NullListener
 from training.run import train
 
 torch.set_num_threads(1)
 
-class Dies(Silence):
+class Dies(NullListener):
     is_due = False
     def epoch(self, epoch):
         self.is_due = epoch.number == 1

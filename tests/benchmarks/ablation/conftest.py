@@ -13,7 +13,7 @@ from benchmarks.ablation.variants import StudyConfig
 from tests.conftest import MakeCorpus
 from training.config import TrainingConfig
 from training.corpus.corpus import Corpus
-from training.listener import Silence
+from training.listener import NullListener
 from training.preparation.preparation import Preparation
 
 TINY = StudyConfig(
@@ -35,7 +35,7 @@ def tiny_study_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_study(small_corpus: Corpus, tiny_study_folder: Path) -> Study:
     """Every variant at toy size; read it, do not change it."""
-    return run_study(small_corpus, TINY, tiny_study_folder, Silence())
+    return run_study(small_corpus, TINY, tiny_study_folder, NullListener())
 
 
 @pytest.fixture(scope="session")
@@ -54,7 +54,7 @@ def tiny_ground(
 ) -> Ground:
     folder = tmp_path_factory.mktemp("ground")
     config = TrainingConfig(transform="identity", selection_pool="documents")
-    return Ground(Preparation(small_corpus, config, folder, Silence()), TINY)
+    return Ground(Preparation(small_corpus, config, folder, NullListener()), TINY)
 
 
 def spread(study: Study, documents: int) -> Study:

@@ -15,14 +15,14 @@ from tests.conftest import MakeCorpus
 from training.corpus.corpus import Corpus
 from training.errors import CorpusError
 from training.files import read_json, write_json
-from training.listener import Silence
+from training.listener import NullListener
 
 pytestmark = pytest.mark.slow
 
 ONE = (next(v for v in VARIANTS if v.name == "change-loss"),)
 
 
-class Ear(Silence):
+class Ear(NullListener):
     """Remembers how many epochs were trained."""
 
     def __init__(self) -> None:
@@ -81,7 +81,7 @@ def test_what_needs_no_training_is_measured(tiny_study: Study) -> None:
 def test_the_same_seed_gives_the_same_figures(
     tiny_study: Study, small_corpus: Corpus, tmp_path: Path
 ) -> None:
-    again = run_study(small_corpus, TINY, tmp_path, Silence(), variants=ONE)
+    again = run_study(small_corpus, TINY, tmp_path, NullListener(), variants=ONE)
 
     first = tiny_study.results["change-loss"]
     assert replace(again.results["change-loss"], seconds=first.seconds) == first
@@ -90,7 +90,7 @@ def test_the_same_seed_gives_the_same_figures(
 def test_a_finished_run_is_found_again_and_a_damaged_one_made_anew(
     small_corpus: Corpus, tmp_path: Path
 ) -> None:
-    first = run_study(small_corpus, TINY, tmp_path, Silence(), variants=ONE)
+    first = run_study(small_corpus, TINY, tmp_path, NullListener(), variants=ONE)
     digest = first.results["change-loss"].digest
     path = result_path(tmp_path, ONE[0], digest)
 
@@ -142,14 +142,14 @@ def test_a_digest_names_corpus_variant_and_options(
 
 def test_items_are_refused(make_items: Callable[..., Corpus], tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match=r"takes a corpus of documents, got items"):
-        run_study(make_items([150] * 12), TINY, tmp_path, Silence())
+        run_study(make_items([150] * 12), TINY, tmp_path, NullListener())
 
 
 def test_a_corpus_too_small_for_the_pool_is_refused(
     make_corpus: MakeCorpus, tmp_path: Path
 ) -> None:
     with pytest.raises(CorpusError, match="pool 'targets' needs more passages"):
-        run_study(make_corpus([110] * 6), TINY, tmp_path, Silence())
+        run_study(make_corpus([110] * 6), TINY, tmp_path, NullListener())
 
 
 def test_the_written_memory_of_a_trained_network_has_collapsed(

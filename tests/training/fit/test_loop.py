@@ -15,7 +15,7 @@ from training.errors import TrainingError
 from training.fit.loop import Trained, accelerator, fit
 from training.fit.monitor import selection_score
 from training.fit.state import STATE
-from training.listener import Epoch, Silence
+from training.listener import Epoch, NullListener
 from training.models.model import NextVectorModel
 from training.preparation.preparation import Preparation
 from training.vectors import Int64
@@ -30,13 +30,13 @@ def prepared(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Preparation:
     folder = tmp_path_factory.mktemp("prepared")
-    return Preparation(tiny_corpus, tiny_config, folder, Silence())
+    return Preparation(tiny_corpus, tiny_config, folder, NullListener())
 
 
 @pytest.fixture
 def start(prepared: Preparation, tiny_config: TrainingConfig, tmp_path: Path) -> Fit:
     def run(
-        listener: Silence | None = None,
+        listener: NullListener | None = None,
         spoil: Callable[[NextVectorModel], object] = id,
         **told: object,
     ) -> Trained:
@@ -44,7 +44,7 @@ def start(prepared: Preparation, tiny_config: TrainingConfig, tmp_path: Path) ->
         torch.manual_seed(config.seed)
         model = NextVectorModel(config.model(dim=prepared.corpus.dim))
         spoil(model)
-        return fit(model, prepared, config, tmp_path, listener or Silence())
+        return fit(model, prepared, config, tmp_path, listener or NullListener())
 
     return run
 
@@ -169,7 +169,7 @@ def test_every_option_of_the_loss_trains(start: Fit, told: dict[str, object]) ->
 def test_the_listener_hears_every_step_and_epoch(start: Fit) -> None:
     heard: list[object] = []
 
-    class Hearing(Silence):
+    class Hearing(NullListener):
         def progress(self, done: int, total: int) -> None:
             heard.append((done, total))
 

@@ -13,7 +13,7 @@ from training.evaluation.metrics import hit_at_k
 from training.evaluation.pools import documents_pool, index_pool
 from training.evaluation.ranking import Ranker
 from training.fit.monitor import Monitor, selection_score
-from training.listener import Silence
+from training.listener import NullListener
 from training.models.model import NextVectorModel, predict
 from training.preparation.preparation import Preparation
 
@@ -25,7 +25,7 @@ def prepared(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Preparation:
     folder = tmp_path_factory.mktemp("prepared")
-    return Preparation(tiny_corpus, tiny_config, folder, Silence())
+    return Preparation(tiny_corpus, tiny_config, folder, NullListener())
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def test_the_score_is_that_of_the_selection_pool(
     scores = {}
     for pool in ("documents", "index"):
         config = replace(prepared.config, selection_pool=pool)
-        other = Preparation(prepared.corpus, config, tmp_path, Silence())
+        other = Preparation(prepared.corpus, config, tmp_path, NullListener())
         scores[pool] = Monitor(other, config).measure(model, epoch=0).score
         assert scores[pool] == selection_score(model, other)
 

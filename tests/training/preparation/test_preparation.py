@@ -10,7 +10,7 @@ from training.corpus.corpus import Corpus
 from training.errors import CorpusError
 from training.evaluation.evaluation import Judge
 from training.evaluation.metrics import hit_at_k
-from training.listener import Silence
+from training.listener import NullListener
 from training.preparation.best_baselines import (
     BASELINE_SCORES,
     BASELINES,
@@ -24,7 +24,7 @@ class Interrupted(Exception):  # noqa: N818 - not an error of the code under tes
     pass
 
 
-class Interrupting(Silence):
+class Interrupting(NullListener):
     """Stops at a stage, or within one; remembers what it heard."""
 
     def __init__(self, stage: str = "", *, after: int = 0) -> None:
@@ -57,7 +57,7 @@ def whole(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> tuple[Preparation, BestBaselines]:
     folder = tmp_path_factory.mktemp("whole")
-    prepared = Preparation(tiny_corpus, tiny_config, folder, Silence())
+    prepared = Preparation(tiny_corpus, tiny_config, folder, NullListener())
     return prepared, prepared.best_baselines()
 
 
@@ -87,7 +87,7 @@ def test_an_interrupted_preparation_goes_on_to_the_same_end(
     with pytest.raises(Interrupted):
         Preparation(tiny_corpus, tiny_config, tmp_path, interrupting()).best_baselines()
 
-    again = Preparation(tiny_corpus, tiny_config, tmp_path, Silence())
+    again = Preparation(tiny_corpus, tiny_config, tmp_path, NullListener())
 
     prepared, baselines = whole
     assert np.array_equal(again.group_N, prepared.group_N)
@@ -105,7 +105,7 @@ def test_what_is_finished_is_not_made_again(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    Preparation(tiny_corpus, tiny_config, tmp_path, Silence()).best_baselines()
+    Preparation(tiny_corpus, tiny_config, tmp_path, NullListener()).best_baselines()
     listener = Interrupting("measuring the baselines")
 
     def refuse(*_: object, **__: object) -> None:
@@ -127,12 +127,12 @@ def test_a_file_that_was_cut_off_is_made_again(
     tmp_path: Path,
     name: str,
 ) -> None:
-    Preparation(tiny_corpus, tiny_config, tmp_path, Silence()).best_baselines()
+    Preparation(tiny_corpus, tiny_config, tmp_path, NullListener()).best_baselines()
     path = tmp_path / name
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2])
 
-    again = Preparation(tiny_corpus, tiny_config, tmp_path, Silence())
+    again = Preparation(tiny_corpus, tiny_config, tmp_path, NullListener())
 
     assert_same(again.best_baselines(), whole[1])
     assert path.read_bytes() == data or name == SUITE
@@ -218,7 +218,7 @@ def test_a_transform_that_is_given_is_not_fitted(
     given = Transform.identity(tiny_corpus.dim)
 
     prepared = Preparation(
-        tiny_corpus, tiny_config, tmp_path, Silence(), transform=given
+        tiny_corpus, tiny_config, tmp_path, NullListener(), transform=given
     )
 
     assert prepared.transform is given
@@ -231,7 +231,7 @@ def test_a_selection_pool_the_corpus_is_too_small_for_is_refused(
     small = tiny_corpus.select(range(4), name="small")
     config = replace(tiny_config, selection_pool="targets")
 
-    prepared = Preparation(small, config, tmp_path, Silence())
+    prepared = Preparation(small, config, tmp_path, NullListener())
 
     with pytest.raises(CorpusError, match="pool 'targets' needs more passages"):
         prepared.best_baselines()

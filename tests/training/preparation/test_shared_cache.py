@@ -7,7 +7,7 @@ import pytest
 
 from training.config import TrainingConfig
 from training.corpus.corpus import Corpus
-from training.listener import Silence
+from training.listener import NullListener
 from training.preparation.best_baselines import BASELINE_SCORES, BASELINES
 from training.preparation.preparation import GROUPS, SUITE, Preparation
 from training.preparation.shared_cache import Shelf
@@ -78,7 +78,7 @@ def test_a_run_that_shares_nothing_waits_for_nobody(tmp_path: Path) -> None:
         assert list(tmp_path.iterdir()) == []
 
 
-class Stages(Silence):
+class Stages(NullListener):
     def __init__(self) -> None:
         self.heard: list[str] = []
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from training.checkpoint import read_checkpoint_card
 from training.config import TrainingConfig
 from training.corpus.corpus import Corpus
-from training.listener import Silence
+from training.listener import NullListener
 from training.preparation.preparation import Preparation
 from training.reporting.examples import MAX_TEXT, choose_examples, shorten
 
@@ -21,7 +21,7 @@ Prepare = Callable[[Corpus], Preparation]
 @pytest.fixture
 def prepare(tiny_config: TrainingConfig, tmp_path: Path) -> Prepare:
     def make(corpus: Corpus) -> Preparation:
-        return Preparation(corpus, tiny_config, tmp_path, Silence())
+        return Preparation(corpus, tiny_config, tmp_path, NullListener())
 
     return make
 
