@@ -127,10 +127,7 @@ class VariantTrainer:
     @torch.no_grad()
     def _predict(self, context_QTD: Tensor) -> Answer:
         self.network.eval()
-        parts = [
-            self.network(context_QTD[start : start + _BLOCK])
-            for start in range(0, len(context_QTD), _BLOCK)
-        ]
+        parts = [self.network(block) for block in context_QTD.split(_BLOCK)]
         return Answer(
             torch.cat([part.change for part in parts]),
             torch.cat([part.prediction for part in parts]),
