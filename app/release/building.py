@@ -8,17 +8,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from app.bundle.bundle import INDEX, RUN_FILES, corpus_fingerprint, load_bundle
+from app.bundle.bundle import INDEX, corpus_fingerprint, load_bundle
 from app.bundle.catalogue import Catalogue
 from app.bundle.index import NeighborIndex, require_match
 from app.bundle.manifest import MANIFEST, Golden, Manifest, sha256_of
 from app.inference.engine import Engine
 from app.inference.golden import make_golden
-from training.checkpoint import WEIGHTS, Checkpoint, load_checkpoint
+from training.checkpoint import Checkpoint, load_checkpoint
 from training.corpus.corpus import Corpus
 from training.corpus.store import load_corpus
 from training.errors import BundleError
 from training.files import new_folder
+from training.run_folder import BUNDLED, WEIGHTS
 
 _UNASKED = Golden(context_rows=[0], prediction=[], rows=[], scores=[])
 # Stands in the manifest until the bundle, loadable by then, has been asked.
@@ -75,7 +76,7 @@ def build_bundle(
         fingerprint=loaded.fingerprint,
     )
     with new_folder(folder) as new:
-        for name in RUN_FILES:
+        for name in BUNDLED:
             shutil.copyfile(run / name, new / name)
         index.save(new / INDEX)
         Catalogue.of(loaded).save(new)
@@ -123,7 +124,7 @@ def _corpus_folder(run: Path, card: dict[str, Any]) -> Path:
 def _version(run: Path, checkpoint: Checkpoint, corpus: Corpus, index_kind: str) -> str:
     """Name a bundle after its run and everything that goes into it."""
     digest = hashlib.sha256(f"{index_kind} {corpus.fingerprint}".encode())
-    for name in RUN_FILES:
+    for name in BUNDLED:
         digest.update(sha256_of(run / name).encode())
     for text in corpus.texts or ():
         digest.update(text.encode() + b"\0")

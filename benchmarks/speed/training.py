@@ -12,7 +12,8 @@ from training.fit.loop import fit
 from training.listener import Epoch, NullListener
 from training.models.config import Architecture
 from training.models.model import NextVectorModel
-from training.preparation.preparation import Preparation
+from training.preparation.preparing import prepare
+from training.preparation.shared_cache import SharedCache
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +67,7 @@ def measure_training(
     config = resolve("default", told)
     clock = _Clock()
     with tempfile.TemporaryDirectory() as folder:
-        prepared = Preparation(corpus, config, Path(folder), NullListener())
+        prepared = prepare(corpus, config, SharedCache(), NullListener())
         model = NextVectorModel(config.model(dim=corpus.dim))
         fit(model, prepared, config, Path(folder), clock)
     train = prepared.split.train

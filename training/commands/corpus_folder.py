@@ -13,7 +13,7 @@ from training.commands.console import console
 from training.corpus.building import LONG_DOCUMENT
 from training.corpus.corpus import Corpus
 from training.corpus.items.sequences import LONG_SEQUENCE
-from training.corpus.store import read_card
+from training.corpus.store import CARD, read_card
 from training.errors import CorpusError
 
 CORPORA = Path("artifacts/corpora")
@@ -36,7 +36,7 @@ def is_made(out: Path, *, force: bool) -> bool:
     """Say so if the corpus is there; refuse to replace what is no corpus."""
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return False
-    if out.is_dir() and not (out / "card.json").exists():
+    if out.is_dir() and not (out / CARD).exists():
         msg = f"{out}: expected a corpus or no such folder, found other files in it"
         raise CorpusError(msg)
     name = read_card(out)["name"]

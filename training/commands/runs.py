@@ -18,12 +18,12 @@ from training.commands.tables import (
 from training.config import DEFAULT_RECIPES, read_recipe, recipe_names
 from training.corpus.store import load_corpus
 from training.evaluation.statistics import Estimate, points
-from training.preparation.preparation import SHARED
 from training.rejudge import judge_checkpoint
 from training.reporting.diagnosis import RULES, findings
-from training.run import is_finished, run_name
+from training.run import run_name
 from training.run import train as train_run
-from training.runs import best_run, finished_runs, ground
+from training.run_folder import REPORT, SHARED, is_finished
+from training.runs import best_run, comparison_key, finished_runs
 
 RUNS = Path("artifacts/runs")
 """Folder of the runs, unless an option says another."""
@@ -58,7 +58,7 @@ def train(
     A run that was interrupted goes on; one that is finished is shown again.
     """
     card = train_in(corpus, recipe, told, runs=runs, name=name)
-    console.print(f"Report: {runs / card['name'] / 'report.html'}", soft_wrap=True)
+    console.print(f"Report: {runs / card['name'] / REPORT}", soft_wrap=True)
 
 
 def train_in(
@@ -173,8 +173,8 @@ def compare(
     ]
     for missing in sorted(set(names or []) - {folder.name for folder, _ in found}):
         console.print(f"No finished run is called {missing}.", style="yellow")
-    for shared in sorted({ground(card) for _, card in found}):
-        same = [run for run in found if ground(run[1]) == shared]
+    for shared in sorted({comparison_key(card) for _, card in found}):
+        same = [run for run in found if comparison_key(run[1]) == shared]
         best = best_run(same)[0].name
         console.print(f"\nCorpus {same[0][1]['corpus']['name']}, {shared[0][:12]}")
         console.print(comparison_table([card for _, card in same], best))

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.ablation.ground import Ground
+from benchmarks.ablation.data import StudyData
 from benchmarks.ablation.results import digest_of
 from benchmarks.ablation.study import RESULTS, Study, result_path, run_study
 from benchmarks.ablation.trainer import VariantTrainer
@@ -70,7 +70,7 @@ def test_what_needs_no_training_is_measured(tiny_study: Study) -> None:
     skilless = tiny_study.references["minus the last vector"]
 
     assert copied.change_cosine == 0
-    last, target = tiny_study.ground.context_QTD[:, -1], tiny_study.ground.target_QD
+    last, target = tiny_study.data.context_QTD[:, -1], tiny_study.data.target_QD
     cosine_Q = (last * target).sum(-1)
     assert copied.cosine == pytest.approx(float(cosine_Q.mean()), abs=1e-6)
     expected = ((1 - cosine_Q) / 2).clamp(min=0).sqrt().mean()
@@ -153,14 +153,14 @@ def test_a_corpus_too_small_for_the_pool_is_refused(
 
 
 def test_the_written_memory_of_a_trained_network_has_collapsed(
-    tiny_ground: Ground,
+    tiny_data: StudyData,
 ) -> None:
     variant = next(v for v in VARIANTS if v.name == "batch-mean-memory")
-    broken = VariantTrainer(tiny_ground, variant)
+    broken = VariantTrainer(tiny_data, variant)
     assert broken.network.memory is not None
     for _ in range(100):
         broken.network.train()
-        broken.network(tiny_ground.context_QTD[:2])
+        broken.network(tiny_data.context_QTD[:2])
 
     result = broken.run("digest", lambda _done, _total: None)
 

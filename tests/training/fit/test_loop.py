@@ -7,17 +7,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from training.checkpoint import WEIGHTS
 from training.config import TrainingConfig
 from training.corpus.corpus import Corpus
 from training.corpus.segments import batches
 from training.errors import TrainingError
 from training.fit.loop import Trained, accelerator, fit
 from training.fit.monitor import selection_score
-from training.fit.state import STATE
 from training.listener import Epoch, NullListener
 from training.models.model import NextVectorModel
 from training.preparation.preparation import Preparation
+from training.preparation.preparing import prepare
+from training.preparation.shared_cache import SharedCache
+from training.run_folder import STATE, WEIGHTS
 from training.vectors import Int64
 
 Fit = Callable[..., Trained]
@@ -27,10 +28,8 @@ Fit = Callable[..., Trained]
 def prepared(
     tiny_corpus: Corpus,
     tiny_config: TrainingConfig,
-    tmp_path_factory: pytest.TempPathFactory,
 ) -> Preparation:
-    folder = tmp_path_factory.mktemp("prepared")
-    return Preparation(tiny_corpus, tiny_config, folder, NullListener())
+    return prepare(tiny_corpus, tiny_config, SharedCache(), NullListener())
 
 
 @pytest.fixture
