@@ -14,8 +14,8 @@ from benchmarks.ablation.figures import (
     mean_pairwise_cosine,
     memory_figures,
 )
-from benchmarks.ablation.losses import seed_loss
-from benchmarks.ablation.networks import Answer, SeedGRU
+from benchmarks.ablation.losses import original_loss
+from benchmarks.ablation.networks import Answer, OriginalGRU
 from benchmarks.ablation.results import EpochFigures, LeakFigures, Result, pack_hits
 from benchmarks.ablation.variants import Variant
 from benchmarks.ablation.windows import is_input, is_target
@@ -40,7 +40,7 @@ class VariantTrainer:
         self._data, self._variant = data, variant
         torch.manual_seed(data.config.seed)
         dim = data.target_QD.shape[1]
-        self.network = SeedGRU(dim, variant, data.config)
+        self.network = OriginalGRU(dim, variant, data.config)
         self._optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=variant.lr, weight_decay=_WEIGHT_DECAY
         )
@@ -86,7 +86,7 @@ class VariantTrainer:
             target_BD = self._data.targets(windows)
             last_BD = context_BTD[:, -1]
             answer = self.network(context_BTD)
-            loss = seed_loss(answer, last_BD, target_BD, self._variant)
+            loss = original_loss(answer, last_BD, target_BD, self._variant)
             self._optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), _LONGEST_GRADIENT)
