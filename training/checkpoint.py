@@ -19,10 +19,9 @@ from training.errors import CheckpointError
 from training.files import read_versioned, write_bytes
 from training.models.config import ModelConfig
 from training.models.model import NextVectorModel
+from training.run_folder import CARD, WEIGHTS
 from training.transform import Transform
 
-WEIGHTS: Final = "best_hit5.safetensors"
-CARD: Final = "card.json"
 FORMAT: Final = 2
 
 

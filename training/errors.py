@@ -3,7 +3,6 @@
 * ProjectError
   - VectorError         an array is not what the operation needs
   - CorpusError         a corpus or its source is missing, unreadable or unusable
-  - LeakageError        a split shares content between training and evaluation
   - TrainingError       a run cannot start, go on, or be read back
   - CheckpointError     a checkpoint is missing, unreadable or of another format
   - BundleError         a bundle is missing, damaged, or cannot be promoted
@@ -21,10 +20,6 @@ class VectorError(ProjectError):
 
 class CorpusError(ProjectError):
     """A corpus, or the source it is made from, is missing or unusable."""
-
-
-class LeakageError(ProjectError):
-    """A split shares content between training and evaluation."""
 
 
 class TrainingError(ProjectError):

@@ -1,5 +1,6 @@
 """Files that are whole or not there at all, even after a crash."""
 
+import io
 import os
 import secrets
 import shutil
@@ -8,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import orjson
 from filelock import FileLock, Timeout
 
@@ -31,6 +33,13 @@ def write_bytes(path: Path, data: bytes) -> None:
         # gone, unless something failed
         temporary.unlink(missing_ok=True)
     _sync_folder(path.parent)
+
+
+def array_bytes(array: np.ndarray) -> bytes:
+    """Return what an ``.npy`` file of the array holds."""
+    data = io.BytesIO()
+    np.save(data, array, allow_pickle=False)
+    return data.getvalue()
 
 
 def write_json(path: Path, data: Any, *, indent: bool = True) -> None:  # noqa: ANN401 - anything orjson takes

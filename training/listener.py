@@ -56,7 +56,7 @@ class Listener(Protocol):
         """Hear what an epoch brought."""
 
 
-class Silence:
+class NullListener:
     """A listener that does nothing."""
 
     def stage(self, what: str) -> None:

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from training.corpus.store import load_corpus
-from training.listener import Listener, Silence
-from training.preparation.preparation import SHARED
+from training.listener import Listener, NullListener
 from training.recipe import resolve
-from training.run import is_finished, run_name, train
+from training.run import run_name, train
+from training.run_folder import SHARED, is_finished
 
 
 def train_by_recipe(
@@ -41,7 +41,7 @@ def train_by_recipe(
     corpus = load_corpus(corpus_folder)
     config = resolve(recipe, told, kind=corpus.kind)
     folder = runs / (name or run_name(corpus, config))
-    listener = listener or Silence()
+    listener = listener or NullListener()
     if is_finished(folder):
         listener.stage(f"run {folder.name} is finished already")
     return train(

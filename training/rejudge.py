@@ -1,21 +1,20 @@
 """An existing checkpoint, judged again without training."""
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from training.checkpoint import load_checkpoint
 from training.config import TrainingConfig
 from training.corpus.store import load_corpus
-from training.corpus.unique import UInt64
 from training.errors import CheckpointError, VectorError
 from training.evaluation.evaluation import Evaluation
-from training.listener import Listener, Silence
+from training.listener import Listener, NullListener
 from training.models.model import predict
-from training.preparation.preparation import TRAINED, Preparation
+from training.preparation.kept_baselines import best_baselines
+from training.preparation.preparing import prepare
+from training.preparation.shared_cache import SharedCache
+from training.preparation.trained_keys import read_trained_keys
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,18 +65,19 @@ def judge_checkpoint(
         )
         raise VectorError(msg)
     is_own = corpus.fingerprint == card["corpus"]["fingerprint"]
-    keys = None if is_own else _trained_keys(folder)
+    keys = None if is_own else read_trained_keys(folder)
     config = TrainingConfig.from_dict(card["options"], source=str(folder))
-    with tempfile.TemporaryDirectory() as scratch:
-        prepared = Preparation(
-            corpus,
-            config,
-            Path(scratch),
-            listener or Silence(),
-            transform=checkpoint.transform,
-            trained_keys=keys,
-        )
-        baselines = prepared.best_baselines()
+    # whatever is found is for this one answer
+    cache, listener = SharedCache(), listener or NullListener()
+    prepared = prepare(
+        corpus,
+        config,
+        cache,
+        listener,
+        transform=checkpoint.transform,
+        trained_keys=keys,
+    )
+    baselines = best_baselines(prepared, cache, listener)
     context_QTD, length_Q = prepared.context(prepared.suite.windows)
     prediction_QD = predict(checkpoint.model, context_QTD, length_Q)
     return Judged(
@@ -87,11 +87,3 @@ def judge_checkpoint(
         is_own_corpus=is_own,
         knows_trained=is_own or (keys is not None and corpus.kind == "documents"),
     )
-
-
-def _trained_keys(folder: Path) -> UInt64 | None:
-    """Read the keys of what was trained on; a bundle or a bare checkpoint has none."""
-    try:
-        return np.asarray(np.load(folder / TRAINED, allow_pickle=False))
-    except (OSError, ValueError, EOFError):
-        return None

@@ -5,34 +5,34 @@ import platform
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import orjson
 import torch
 from filelock import FileLock, Timeout
-from torch import Tensor
 
-from training.checkpoint import CARD, FORMAT, model_settings
+from training.checkpoint import FORMAT, model_settings
 from training.config import TrainingConfig
 from training.corpus.corpus import Corpus
 from training.errors import TrainingError
 from training.evaluation.diagnostics import diagnose
-from training.evaluation.evaluation import Evaluation, Judge
+from training.evaluation.evaluation import Judge
 from training.evaluation.readiness import assess
-from training.evaluation.suite import PROTOCOL, Suite, build_suite
+from training.evaluation.suite import PROTOCOL, build_suite
 from training.files import read_json, write_json
-from training.fit.loop import Trained, fit
-from training.fit.state import STATE
-from training.listener import Listener, Silence
+from training.fit.loop import fit
+from training.listener import Listener, NullListener
 from training.models.model import NextVectorModel, predict
-from training.preparation.best_baselines import BestBaselines
+from training.preparation.kept_baselines import baselines_on_test, best_baselines
 from training.preparation.preparation import Preparation
+from training.preparation.preparing import prepare
+from training.preparation.shared_cache import SharedCache
+from training.preparation.trained_keys import keep_trained_keys
 from training.reporting.diagnosis import findings
 from training.reporting.examples import choose_examples
 from training.reporting.history import write_history
 from training.reporting.page import write_report
-
-OPTIONS: Final = "options.json"
+from training.run_folder import CARD, HISTORY, LOCK, OPTIONS, STATE, is_finished
 
 
 def run_name(corpus: Corpus, config: TrainingConfig) -> str:
@@ -44,11 +44,6 @@ def run_name(corpus: Corpus, config: TrainingConfig) -> str:
     told = orjson.dumps(config.to_dict(), option=orjson.OPT_SORT_KEYS)
     digest = hashlib.sha256(corpus.fingerprint.encode() + told).hexdigest()
     return f"{corpus.card.name}-{config.architecture}-{digest[:8]}"
-
-
-def is_finished(folder: Path) -> bool:
-    """Whether a run in this folder came to its end."""
-    return (folder / CARD).exists()
 
 
 def train(
@@ -68,7 +63,7 @@ def train(
         folder: where the run lives; made if missing.
         corpus_folder: where the corpus lies, for the card.
         shared: folder where runs leave for each other what depends on corpus, split
-            and space alone (`SHARED`); None shares nothing.
+            and space alone (`training.run_folder.SHARED`); None shares nothing.
         listener: hears how it gets on.
 
     Returns:
@@ -79,10 +74,10 @@ def train(
             options, or training failed.
         CorpusError: the corpus is too small to be split.
     """
-    listener = listener or Silence()
+    listener = listener or NullListener()
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(folder / ".lock", timeout=0):
+        with FileLock(folder / LOCK, timeout=0):
             _claim(folder, corpus, config)
             if is_finished(folder):
                 card: dict[str, Any] = read_json(folder / CARD)
@@ -133,13 +128,14 @@ def _train(
     shared: Path | None,
     listener: Listener,
 ) -> dict[str, Any]:
-    prepared = Preparation(corpus, config, folder, listener, shared=shared)
-    prepared.keep_trained_keys()
+    cache = SharedCache(folder, shared, listener)
+    prepared = prepare(corpus, config, cache, listener)
+    keep_trained_keys(prepared, folder)
     # made before training: a corpus without test windows must not cost a training
     test_suite = build_suite(
-        corpus, prepared.split, prepared.group_N, "test", stride=config.stride
+        corpus, prepared.split, prepared.groups, "test", stride=config.stride
     ).in_pools_of(prepared.suite)
-    baselines = prepared.best_baselines()
+    baselines = best_baselines(prepared, cache, listener)
     torch.manual_seed(config.seed)
     model_config = config.model(
         dim=corpus.dim,
@@ -149,14 +145,15 @@ def _train(
     listener.stage("training")
     trained = fit(NextVectorModel(model_config), prepared, config, folder, listener)
     listener.stage("judging the best weights on validation")
-    prediction_QD = _predict_validation(trained, prepared)
+    contexts = prepared.context(prepared.suite.windows)
+    prediction_QD = predict(trained.model, *contexts)
     evaluation = prepared.judge.evaluate(prediction_QD, baselines.paired())
     diagnostics = diagnose(
         trained.model,
         lambda context, length: predict(trained.model, context, length),
         prepared.judge,
-        prepared.vectors_ND,
-        prepared.group_N,
+        prepared.vectors,
+        prepared.groups,
         corpus.document_of_row,
     )
     readiness = assess(
@@ -169,7 +166,11 @@ def _train(
         is_test_clean=test_suite.is_clean,
     )
     listener.stage("one look at the test documents")
-    test = _test(trained, prepared, baselines, test_suite)
+    test_judge = Judge(prepared.vectors, prepared.groups, test_suite)
+    test = test_judge.evaluate(
+        predict(trained.model, *prepared.context(test_suite.windows)),
+        baselines_on_test(prepared, baselines, test_judge, cache),
+    )
     card = {
         "format": FORMAT,
         "protocol": PROTOCOL,
@@ -200,29 +201,14 @@ def _train(
     }
     card["diagnosis"] = [finding.to_dict() for finding in findings(card)]
     listener.stage("writing the report")
-    write_history(folder / "history.csv", trained.history)
-    write_report(folder / "report.html", card)
-    # the card comes last: a folder with a card holds a finished run
+    write_history(folder / HISTORY, trained.history)
+    write_report(folder, card)
+    # last: a folder with a card holds a finished run
     write_json(folder / CARD, card)
     (folder / STATE).unlink(missing_ok=True)
     # as it is found later: JSON has no infinity for an interval without end
     written: dict[str, Any] = read_json(folder / CARD)
     return written
-
-
-def _predict_validation(trained: Trained, prepared: Preparation) -> Tensor:
-    context_QTD, length_Q = prepared.context(prepared.suite.windows)
-    return predict(trained.model, context_QTD, length_Q)
-
-
-def _test(
-    trained: Trained, prepared: Preparation, baselines: BestBaselines, suite: Suite
-) -> Evaluation:
-    """Judge the model and the baselines chosen on validation, on the test documents."""
-    judge = Judge(prepared.vectors_ND, prepared.group_N, suite)
-    context_QTD, length_Q = prepared.context(suite.windows)
-    prediction_QD = predict(trained.model, context_QTD, length_Q)
-    return judge.evaluate(prediction_QD, prepared.test_baselines(baselines, judge))
 
 
 def _corpus_facts(corpus: Corpus, folder: Path | None) -> dict[str, Any]:

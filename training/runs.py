@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from training.checkpoint import CARD, read_checkpoint_card
+from training.checkpoint import read_checkpoint_card
 from training.errors import CheckpointError, TrainingError
 from training.evaluation.suite import PROTOCOL
+from training.run_folder import CARD
 
 
 def finished_runs(
@@ -55,8 +56,7 @@ def best_run(
         where = f" on corpus {corpus!r}" if corpus else ""
         msg = f"no finished run{where}: train one first"
         raise TrainingError(msg)
-    grounds = {ground(card) for _, card in runs}
-    if len(grounds) > 1:
+    if len({comparison_key(card) for _, card in runs}) > 1:
         names = sorted({card["corpus"]["name"] for _, card in runs})
         msg = (
             f"runs on different corpora, splits or pools cannot be compared "
@@ -66,7 +66,7 @@ def best_run(
     return max(runs, key=lambda run: (run[1]["best_score"], run[0].name in prefer))
 
 
-def ground(card: Mapping[str, Any]) -> tuple[str, str, str, int, int]:
+def comparison_key(card: Mapping[str, Any]) -> tuple[str, str, str, int, int]:
     """Return what two runs must share for their scores to be comparable."""
     return (
         card["corpus"]["fingerprint"],

@@ -14,19 +14,14 @@ from app.bundle.catalogue import Catalogue
 from app.bundle.index import NeighborIndex
 from app.bundle.manifest import Manifest
 from app.bundle.vectors import VECTORS
-from training.checkpoint import CARD, WEIGHTS, Checkpoint, load_checkpoint
+from training.checkpoint import Checkpoint, load_checkpoint
 from training.errors import BundleError, IndexMismatchError
 from training.evaluation.suite import Suite
 from training.evaluation.suite_store import load_suite
+from training.run_folder import BASELINES, BUNDLED, GROUPS, VALIDATION
 from training.vectors import Int64
 
-VALIDATION: Final = "validation.npz"
-GROUPS: Final = "groups.npy"
-BASELINES: Final = "baselines.safetensors"
-RUN_FILES: Final = (WEIGHTS, CARD, VALIDATION, GROUPS, BASELINES)
-"""What a bundle takes over from the run as it is."""
-
-REQUIRED: Final = frozenset((*RUN_FILES, VECTORS, *CATALOGUE_FILES))
+REQUIRED: Final = frozenset((*BUNDLED, VECTORS, *CATALOGUE_FILES))
 
 
 @dataclass(frozen=True, kw_only=True)

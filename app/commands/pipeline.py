@@ -18,7 +18,7 @@ from training.corpus.store import load_corpus
 from training.corpus.windows import cut_windows
 from training.recipe import resolve
 from training.recipe_run import train_by_recipe
-from training.runs import best_run, finished_runs, ground
+from training.runs import best_run, comparison_key, finished_runs
 
 _SHOWN_CONTEXT = 5
 # Ids in the example request: a line that still fits a terminal.
@@ -77,7 +77,7 @@ def make_live(
     same = [
         (path, card)
         for path, card in finished_runs(root / "runs", skipped=_warn)
-        if ground(card) == ground(cards[0])
+        if comparison_key(card) == comparison_key(cards[0])
     ]
     run, card = best_run(same, prefer=[card["name"] for card in cards])
     console.print(

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from app.bundle.bundle import (
-    RUN_FILES,
     Bundle,
     corpus_fingerprint,
     load_parts,
@@ -20,11 +19,12 @@ from app.bundle.index import NeighborIndex, require_match
 from app.bundle.manifest import MANIFEST, Manifest, sha256_of
 from app.inference.engine import Engine
 from app.inference.golden import make_golden, open_engine
-from training.checkpoint import WEIGHTS, Checkpoint, load_checkpoint
+from training.checkpoint import Checkpoint, load_checkpoint
 from training.corpus.corpus import Corpus
 from training.corpus.store import load_corpus
 from training.errors import BundleError, ProjectError
 from training.files import new_folder
+from training.run_folder import BUNDLED, WEIGHTS
 
 
 def build_bundle(
@@ -79,7 +79,7 @@ def build_bundle(
         fingerprint=loaded.fingerprint,
     )
     with new_folder(folder) as new:
-        for name in RUN_FILES:
+        for name in BUNDLED:
             shutil.copyfile(run / name, new / name)
         index.save(new)
         Catalogue.of(loaded).save(new)
@@ -143,7 +143,7 @@ def _corpus_folder(run: Path, card: dict[str, Any]) -> Path:
 def _version(run: Path, checkpoint: Checkpoint, corpus: Corpus, index_kind: str) -> str:
     """Name a bundle after its run and everything that goes into it."""
     digest = hashlib.sha256(f"{index_kind} {corpus.fingerprint}".encode())
-    for name in RUN_FILES:
+    for name in BUNDLED:
         digest.update(sha256_of(run / name).encode())
     for text in corpus.texts or ():
         digest.update(text.encode() + b"\0")

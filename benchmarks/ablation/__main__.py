@@ -59,7 +59,7 @@ def show(study: Study) -> None:
         title = f"\n{finding.failure.name}: "
         console.print(Text.assemble((title, "bold"), (finding.verdict, style)))
         for what, text in (
-            ("the seed saw", finding.failure.seen),
+            ("the original project saw", finding.failure.seen),
             ("here", finding.here),
             ("the fix", finding.fix),
         ):

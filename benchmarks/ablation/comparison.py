@@ -26,21 +26,21 @@ def gain(
         result = study.results[name]
         epoch = result.best_epoch(pool) if at_best else -1
         hits.append(result.hits_at(pool, epoch).astype(float))
-    return estimate(hits[0] - hits[1], study.ground.documents)
+    return estimate(hits[0] - hits[1], study.data.documents)
 
 
 def against_copy(study: Study, result: Result, pool: PoolName) -> Estimate:
     """Hit@5 of a run after its last epoch, less that of copy-last."""
     copied_Q = study.references["copy-last"].hits[pool]
     hit_Q = result.hits_at(pool, -1)
-    return estimate(hit_Q.astype(float) - copied_Q, study.ground.documents)
+    return estimate(hit_Q.astype(float) - copied_Q, study.data.documents)
 
 
 def against_best(study: Study, result: Result, pool: PoolName) -> Estimate:
     """Hit@5 of a run after its last epoch, less that of the pool's best baseline."""
-    best_Q = study.ground.best_baseline_hits(pool)
+    best_Q = study.data.best_baseline_hits(pool)
     hit_Q = result.hits_at(pool, -1)
-    return estimate(hit_Q.astype(float) - best_Q, study.ground.documents)
+    return estimate(hit_Q.astype(float) - best_Q, study.data.documents)
 
 
 def cross_fitted_gain(result: Result, pool: PoolName, document_Q: Int64) -> Estimate:

@@ -1,4 +1,4 @@
-"""What the seed saw, and which two runs show it and mend it."""
+"""What the original project saw, and which two runs show it and mend it."""
 
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -18,8 +18,8 @@ FailureName = Literal[
 REPORT: Final = "report"
 HISTORY: Final = "its training history"
 REPLAY: Final = "its code, replayed"
-# Where a figure of the seed is from: the report of 2025-10-19, the histories and the
-# code in the public repository TrentCarter/lnsp-phase-4.
+# Where a figure of the original project is from: the report of 2025-10-19, the
+# histories and the code in the public repository TrentCarter/lnsp-phase-4.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +29,7 @@ class Failure:
     name: FailureName
     title: str
     seen: str
-    """What the seed saw, quoted, with the source in brackets."""
+    """What the original project saw, quoted, with the source in brackets."""
 
     broken: str
     """Name of the variant that has it."""

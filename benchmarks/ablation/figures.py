@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity, normalize
 
-from benchmarks.ablation.networks import SeedGRU
+from benchmarks.ablation.networks import OriginalGRU
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +55,7 @@ def change_cosine(change_QD: Tensor, last_QD: Tensor, target_QD: Tensor) -> floa
 
 @torch.no_grad()
 def memory_figures(
-    network: SeedGRU, context_QTD: Tensor, other_BTD: Tensor
+    network: OriginalGRU, context_QTD: Tensor, other_BTD: Tensor
 ) -> MemoryFigures | None:
     """Measure a network's memory.
 

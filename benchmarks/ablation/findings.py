@@ -1,4 +1,4 @@
-"""What the runs say of each failure of the seed."""
+"""What the runs say of each failure of the original project."""
 
 from collections.abc import Callable, Mapping
 from typing import Final

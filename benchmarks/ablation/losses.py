@@ -1,4 +1,4 @@
-"""The loss of the seed's trainer, with the negatives of the batch."""
+"""The loss of the original project's trainer, with the negatives of the batch."""
 
 import torch
 from torch import Tensor
@@ -12,7 +12,7 @@ _COSINE = 0.25
 # The original's code halves 1 - cosine, and its weight of .5 halves it again.
 
 
-def seed_loss(
+def original_loss(
     answer: Answer, last_BD: Tensor, target_BD: Tensor, variant: Variant
 ) -> Tensor:
     """``mse + .25 (1 - cos) + contrast * InfoNCE``, on the change or on the vector.

@@ -1,4 +1,4 @@
-"""The seed's network in small, with each of its faults as an option."""
+"""The original project's network in small, with each of its faults as an option."""
 
 import math
 from dataclasses import dataclass
@@ -118,7 +118,7 @@ class Answer:
     """The next vector, unit rows, shape ``(B, D)``."""
 
 
-class SeedGRU(nn.Module):
+class OriginalGRU(nn.Module):
     """Recurrent layers over normalized inputs, a memory maybe, and a small head.
 
     After the original's Memory GRU: the memory is asked with zeros before the first

@@ -35,7 +35,7 @@ def change_loss(study: Study, failure: Failure) -> Finding:
     copied = against_copy(study, broken, "targets")
     drop = estimate(
         broken.hits_at("targets", -1).astype(float) - broken.hits_at("targets", 1),
-        study.ground.documents,
+        study.data.documents,
     )
     signs = (
         Sign(
@@ -104,7 +104,7 @@ def squared_error(study: Study, failure: Failure) -> Finding:
     """Judge the squared error alone."""
     broken = study.results[failure.broken]
     last, copy = broken.epochs[-1], study.references["copy-last"]
-    alike = mean_pairwise_cosine(study.ground.target_QD)
+    alike = mean_pairwise_cosine(study.data.target_QD)
     copied = copy.cosine or 0.0
     signs = (
         Sign(

@@ -42,30 +42,30 @@ def write_study(study: Study, folder: Path) -> list[Path]:
 
 
 def _told(study: Study) -> dict[str, Any]:
-    ground = study.ground
-    prepared = ground.prepared
+    data = study.data
+    prepared = data.prepared
     return {
         "corpus": prepared.corpus,
         "split": prepared.split,
         "suite": prepared.suite,
-        "config": ground.config,
-        "num_train": len(ground.train),
-        "num_windows": len(ground.windows),
-        "sizes": {pool: prepared.suite.pool(pool).size for pool in ground.pools},
+        "config": data.config,
+        "num_train": len(data.train),
+        "num_windows": len(data.windows),
+        "sizes": {pool: prepared.suite.pool(pool).size for pool in data.pools},
         "findings": findings(study),
         "runs": [_run(study, result) for result in study.results.values()],
         "references": [
             {
                 "name": reference.name,
                 "hits": {
-                    pool: _share(study, reference.hits[pool]) for pool in ground.pools
+                    pool: _share(study, reference.hits[pool]) for pool in data.pools
                 },
                 "cosine": _number(reference.cosine),
                 "change_cosine": _number(reference.change_cosine),
             }
             for reference in study.references.values()
         ],
-        "best_names": ground.best.names,
+        "best_names": data.best.names,
         "memories": [
             (result.variant.name, result.memory)
             for result in study.results.values()
@@ -77,7 +77,7 @@ def _told(study: Study) -> dict[str, Any]:
 def _run(study: Study, result: Result) -> dict[str, Any]:
     """Tell one line of the table of runs."""
     last, best = result.epochs[-1], result.best_epoch("targets")
-    pools = study.ground.pools
+    pools = study.data.pools
     return {
         "variant": result.variant,
         "options": _options(result),
@@ -108,7 +108,7 @@ def _options(result: Result) -> str:
 
 
 def _share(study: Study, hit_Q: Any) -> str:  # noqa: ANN401 - an array of booleans
-    found = estimate(hit_Q.astype(float), study.ground.documents)
+    found = estimate(hit_Q.astype(float), study.data.documents)
     return f"{percent(found.value)} {interval(asdict(found))}".strip()
 
 

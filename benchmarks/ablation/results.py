@@ -24,7 +24,7 @@ _FORMAT: Final = 1
 class EpochFigures:
     """What was measured after a pass over the training windows; 0 is before the first.
 
-    The figures of training are means over the steps, with dropout, as the seed's are.
+    The figures of training are means over the steps, with dropout, as the original's.
     """
 
     number: int
@@ -58,7 +58,7 @@ class LeakFigures:
     """Share of its own validation targets that are inputs of training windows."""
 
     own_size: int
-    """Candidates of the seed's own pool: the targets of these validation windows."""
+    """Candidates of the original's pool: the targets of these validation windows."""
 
     own_hit5: float
     own_copy_hit5: float

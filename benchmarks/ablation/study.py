@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from benchmarks.ablation.ground import Ground, Reference
+from benchmarks.ablation.data import Reference, StudyData
 from benchmarks.ablation.results import Result, digest_of, load_result, save_result
 from benchmarks.ablation.trainer import VariantTrainer
 from benchmarks.ablation.variants import VARIANTS, StudyConfig, Variant
@@ -14,7 +14,10 @@ from training.corpus.corpus import Corpus
 from training.errors import CorpusError
 from training.files import write_bytes
 from training.listener import Listener
-from training.preparation.preparation import Preparation, ground_name
+from training.preparation.cache_key import cache_key
+from training.preparation.kept_baselines import best_baselines
+from training.preparation.preparing import prepare
+from training.preparation.shared_cache import SharedCache
 from training.vectors import CONTEXT_LENGTH
 
 RESULTS: Final = "results"
@@ -28,7 +31,7 @@ CACHE: Final = "cache"
 class Study:
     """All that was measured."""
 
-    ground: Ground
+    data: StudyData
     results: Mapping[str, Result]
     """Of each variant, by name."""
 
@@ -63,7 +66,7 @@ def run_study(
         )
         raise CorpusError(msg)
     (folder / RESULTS).mkdir(parents=True, exist_ok=True)
-    ground = Ground(_prepare(corpus, folder, listener), config)
+    data = _measured_on(corpus, config, folder, listener)
     results = {}
     for number, variant in enumerate(variants, start=1):
         digest = digest_of(corpus, variant, config)
@@ -71,11 +74,11 @@ def run_study(
         listener.stage(f"{number} of {len(variants)}: {variant.name}, {variant.about}")
         result = load_result(path, digest)
         if result is None:
-            result = VariantTrainer(ground, variant).run(digest, listener.progress)
+            result = VariantTrainer(data, variant).run(digest, listener.progress)
             save_result(path, result)
         results[variant.name] = result
-    references = {reference.name: reference for reference in ground.references()}
-    return Study(ground=ground, results=results, references=references)
+    references = {reference.name: reference for reference in data.references()}
+    return Study(data=data, results=results, references=references)
 
 
 def result_path(folder: Path, variant: Variant, digest: str) -> Path:
@@ -83,11 +86,15 @@ def result_path(folder: Path, variant: Variant, digest: str) -> Path:
     return folder / RESULTS / f"{variant.name}-{digest[:8]}.json"
 
 
-def _prepare(corpus: Corpus, folder: Path, listener: Listener) -> Preparation:
-    # the seed searched the vectors as they were
-    config = TrainingConfig(transform="identity", selection_pool="documents")
+def _measured_on(
+    corpus: Corpus, config: StudyConfig, folder: Path, listener: Listener
+) -> StudyData:
+    # the original project searched the vectors as they were
+    options = TrainingConfig(transform="identity", selection_pool="documents")
     # what is kept there names no corpus and no version: a folder for each
-    cache = folder / CACHE / ground_name(corpus, config)
-    cache.mkdir(parents=True, exist_ok=True)
+    kept = folder / CACHE / cache_key(corpus, options)
+    kept.mkdir(parents=True, exist_ok=True)
     write_bytes(folder / CACHE / ".gitignore", b"*\n")
-    return Preparation(corpus, config, cache, listener)
+    cache = SharedCache(kept)
+    prepared = prepare(corpus, options, cache, listener)
+    return StudyData(prepared, best_baselines(prepared, cache, listener), config)

@@ -67,7 +67,7 @@ def early_stopping(study: Study, failure: Failure) -> Finding:
     last, best = result.epochs[-1], result.best_epoch("targets")
     copied = study.references["copy-last"]
     stopped = {
-        pool: cross_fitted_gain(result, pool, study.ground.documents)
+        pool: cross_fitted_gain(result, pool, study.data.documents)
         for pool in ("targets", "documents")
     }
     first_gap, last_gap = (_gap(result, number) for number in (1, -1))
@@ -115,7 +115,7 @@ def split_by_window(study: Study, failure: Failure) -> Finding:
         pool: estimate(
             broken.hits_at(pool, -1)[shared].astype(float)
             - mended.hits_at(pool, -1)[shared],
-            study.ground.documents[shared],
+            study.data.documents[shared],
         )
         for pool in ("targets", "documents")
     }
@@ -182,7 +182,7 @@ def dropout(study: Study, failure: Failure) -> Finding:
 
 
 def _advised(study: Study, failure: Failure, symptom: Sign) -> Finding:
-    """Judge what the report of the seed advises: the symptom, and what it costs."""
+    """Judge what the original report advises: the symptom, and what it costs."""
     broken, mended = (study.results[n] for n in (failure.broken, failure.mended))
     gaps = (_gap(broken, -1), _gap(mended, -1))
     here = (

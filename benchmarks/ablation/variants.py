@@ -62,7 +62,7 @@ class StudyConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variant:
-    """One run; the defaults are the recipe of the seed's report, without a memory."""
+    """One run; the defaults are the recipe of the original report, without a memory."""
 
     name: str
     """What the report calls it, and the name of its file."""
@@ -97,6 +97,7 @@ class Variant:
 VARIANTS: Final = (
     Variant(
         name="seed-recipe",
+        # the original's; the digests of the committed results hold these words
         about="the seed's Memory GRU as its report describes it",
         memory="batch mean",
     ),

@@ -1,4 +1,4 @@
-"""The training windows, and the seed's way of dealing them out."""
+"""The training windows, and the original project's way of dealing them out."""
 
 from dataclasses import dataclass
 

@@ -10,8 +10,8 @@ from training.corpus.split import Split
 from training.errors import TrainingError
 from training.evaluation.evaluation import KS
 from training.evaluation.metrics import hit_at_k
-from training.preparation.best_baselines import BASELINES, read_ranks
-from training.preparation.preparation import TEST_BASELINES
+from training.preparation.kept_baselines import read_ranks
+from training.run_folder import BASELINES, TEST_BASELINES
 from training.vectors import Int64
 
 _FILES = dict(zip(PARTS, (BASELINES, TEST_BASELINES), strict=True))

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from training.corpus.corpus import Corpus
+from training.corpus.duplicates import groups_of
 from training.corpus.split import Split
 from training.corpus.windows import Windows
 from training.errors import CorpusError
@@ -74,8 +75,7 @@ def export_corpus(corpus: Corpus, split: Split) -> Export:
     if corpus.kind != "items":
         msg = f"{corpus.card.name}: expected item sequences, got {corpus.kind}"
         raise CorpusError(msg)
-    # no item is another's duplicate
-    group_N = np.arange(len(corpus.vectors))
+    group_N = groups_of(corpus)
     suites = {part: build_suite(corpus, split, group_N, part) for part in PARTS}
     sequences = [corpus.known(document) for document in split.train.tolist()]
     lengths = [len(sequence) for sequence in sequences]

@@ -22,10 +22,12 @@ from training.errors import CorpusError, TrainingError
 from training.evaluation.ranking import Ranker
 from training.evaluation.statistics import Estimate, estimate, points
 from training.evaluation.suite import build_suite
-from training.listener import Silence
+from training.listener import NullListener
 from training.models.model import predict
-from training.preparation.best_baselines import read_ranks
-from training.preparation.preparation import GROUPS, TEST_BASELINES, Preparation
+from training.preparation.kept_baselines import read_ranks
+from training.preparation.preparing import prepare
+from training.preparation.shared_cache import SharedCache
+from training.run_folder import GROUPS, TEST_BASELINES
 from training.runs import finished_runs
 
 
@@ -65,17 +67,21 @@ def lifts_without(run: Path, corpus: Corpus, known: set[str]) -> Lifts:
     with tempfile.TemporaryDirectory() as scratch:
         # it takes long, and nothing is written into the run
         shutil.copy(run / GROUPS, scratch)
-        prepared = Preparation(
-            corpus, config, Path(scratch), Silence(), transform=checkpoint.transform
+        prepared = prepare(
+            corpus,
+            config,
+            SharedCache(Path(scratch)),
+            NullListener(),
+            transform=checkpoint.transform,
         )
     suite = build_suite(
-        corpus, prepared.split, prepared.group_N, "test", stride=config.stride
+        corpus, prepared.split, prepared.groups, "test", stride=config.stride
     )
     windows, pool = suite.windows, suite.pool(suite.primary)
     prediction_QD = predict(checkpoint.model, *prepared.context(windows)).cpu()
     rank_Q = Ranker(
-        prepared.vectors_ND,
-        prepared.group_N,
+        prepared.vectors,
+        prepared.groups,
         windows,
         pool,
         exclude_context=suite.excludes_context,

@@ -8,10 +8,11 @@ from pathlib import Path
 from training.config import TrainingConfig
 from training.corpus.corpus import Corpus
 from training.fit.loop import fit
-from training.listener import Epoch, Silence
+from training.listener import Epoch, NullListener
 from training.models.config import Architecture
 from training.models.model import NextVectorModel
-from training.preparation.preparation import Preparation
+from training.preparation.preparing import prepare
+from training.preparation.shared_cache import SharedCache
 from training.recipe import resolve
 
 
@@ -37,7 +38,7 @@ class TrainingFigures:
         return self.targets / self.training_s
 
 
-class _Clock(Silence):
+class _Clock(NullListener):
     """Notes when the steps of an epoch end, and when its measurements do."""
 
     def __init__(self) -> None:
@@ -66,7 +67,7 @@ def measure_training(
     config = resolve("default", told)
     clock = _Clock()
     with tempfile.TemporaryDirectory() as folder:
-        prepared = Preparation(corpus, config, Path(folder), Silence())
+        prepared = prepare(corpus, config, SharedCache(), NullListener())
         model = NextVectorModel(config.model(dim=corpus.dim))
         fit(model, prepared, config, Path(folder), clock)
     train = prepared.split.train

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 from fastapi.testclient import TestClient
-from safetensors.numpy import save_file
 
 from app.api.app import create_app
 from app.bundle.bundle import load_bundle
@@ -18,25 +17,20 @@ from app.inference.engine import Engine
 from app.release.building import build_bundle
 from app.release.registry import Registry
 from app.settings import Settings
-from training.checkpoint import (
-    CARD,
-    FORMAT,
-    WEIGHTS,
-    model_settings,
-    save_weights,
-)
+from training.checkpoint import FORMAT, model_settings, save_weights
+from training.config import TrainingConfig
 from training.corpus.corpus import Corpus, CorpusCard
-from training.corpus.duplicates import duplicate_groups
-from training.corpus.split import SplitConfig, split_documents
 from training.corpus.store import save_corpus
 from training.evaluation.baselines import WeightedMean
-from training.evaluation.evaluation import Judge
-from training.evaluation.suite import build_suite
-from training.evaluation.suite_store import save_suite
 from training.files import write_json
+from training.listener import NullListener
 from training.models.config import ModelConfig
 from training.models.model import NextVectorModel, predict
-from training.transform import Transform, TransformConfig
+from training.preparation.best_baselines import BestBaselines
+from training.preparation.kept_baselines import BEST_BASELINES
+from training.preparation.preparing import prepare
+from training.preparation.shared_cache import SharedCache
+from training.run_folder import CARD, WEIGHTS
 from training.vectors import l2_normalize
 
 DIM = 8
@@ -57,34 +51,18 @@ class World:
 def make_run(corpus: Corpus, folder: Path, corpus_folder: Path | None) -> None:
     """Write a run as training leaves it, with an untrained model."""
     folder.mkdir(parents=True)
-    split = split_documents(corpus, SplitConfig())
-    is_items = corpus.kind == "items"
-    n = len(corpus.vectors)
-    groups = np.arange(n) if is_items else duplicate_groups(np.asarray(corpus.vectors))
-    rows = corpus.rows_of(split.train)
-    transform = Transform.fit(np.asarray(corpus.vectors[rows]), TransformConfig())
-    vectors_ND = torch.from_numpy(transform.apply(corpus.vectors))
-    suite = build_suite(corpus, split, groups, "validation")
+    cache, listener = SharedCache(folder), NullListener()
+    prepared = prepare(corpus, TrainingConfig(), cache, listener)
+    judge, contexts = prepared.judge, prepared.context(prepared.suite.windows)
+    # one alone, which is measured at once
+    fitted, pool = [WeightedMean((1.0,))], prepared.selection_pool
+    best = BestBaselines.choose(fitted, judge, contexts, pool, listener)
+    cache.get(BEST_BASELINES, lambda: best)
     torch.manual_seed(0)
     config = ModelConfig(dim=corpus.dim, hidden_size=8, num_slots=4)
     model = NextVectorModel(config).eval()
-    context_QTD = torch.from_numpy(suite.windows.contexts(vectors_ND.numpy()))
-    length_Q = torch.from_numpy(suite.windows.lengths)
-    last = WeightedMean((1.0,))
-    judge = Judge(vectors_ND, groups, suite)
-    ranks = last.ranks(judge, context_QTD, length_Q)
-    evaluation = judge.evaluate(
-        predict(model, context_QTD, length_Q),
-        {pool: (last.name, rank_Q) for pool, rank_Q in ranks.items()},
-    )
-    save_weights(folder / WEIGHTS, model.state_dict(), transform)
-    with (folder / "validation.npz").open("wb") as file:
-        save_suite(file, suite)
-    np.save(folder / "groups.npy", groups)
-    save_file(
-        {str(pool): rank_Q for pool, rank_Q in ranks.items()},
-        folder / "baselines.safetensors",
-    )
+    evaluation = judge.evaluate(predict(model, *contexts), best.paired())
+    save_weights(folder / WEIGHTS, model.state_dict(), prepared.transform)
     card: dict[str, Any] = {
         "format": FORMAT,
         "name": folder.name,
@@ -94,7 +72,7 @@ def make_run(corpus: Corpus, folder: Path, corpus_folder: Path | None) -> None:
             "fingerprint": corpus.fingerprint,
             "folder": str(corpus_folder) if corpus_folder else None,
         },
-        "split": {"fingerprint": split.fingerprint(corpus)},
+        "split": {"fingerprint": prepared.split.fingerprint(corpus)},
         "best_epoch": 0,
         "history": [],
         "evaluation": evaluation.to_dict(),

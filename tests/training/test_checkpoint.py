@@ -12,9 +12,7 @@ from torch import Tensor
 
 import training
 from training.checkpoint import (
-    CARD,
     FORMAT,
-    WEIGHTS,
     load_checkpoint,
     model_settings,
     save_weights,
@@ -24,6 +22,7 @@ from training.errors import CheckpointError
 from training.files import write_json
 from training.models.config import Architecture, ModelConfig
 from training.models.model import NextVectorModel, predict
+from training.run_folder import CARD, WEIGHTS
 from training.transform import Transform, TransformConfig
 from training.vectors import l2_normalize
 

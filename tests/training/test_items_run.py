@@ -11,10 +11,12 @@ from training.config import TrainingConfig
 from training.corpus.corpus import Corpus, CorpusCard
 from training.corpus.store import load_corpus, save_corpus
 from training.errors import CorpusError
-from training.listener import Silence
-from training.preparation.preparation import Preparation
+from training.listener import NullListener
+from training.preparation.preparing import prepare
+from training.preparation.shared_cache import SharedCache
 from training.rejudge import judge_checkpoint
 from training.run import train
+from training.run_folder import MARKDOWN, REPORT
 from training.vectors import l2_normalize
 
 ITEMS = 48
@@ -114,7 +116,7 @@ def test_a_network_finds_the_rule_of_a_sequence(
 def test_the_report_speaks_of_sequences(item_run: tuple[dict[str, Any], Path]) -> None:
     _, run = item_run
 
-    for name in ("report.html", "report.md"):
+    for name in (REPORT, MARKDOWN):
         text = (run / name).read_text().replace("\\", "")
         assert "in 80 sequences" in text
         assert "Split by sequence" in text or "split by sequence" in text
@@ -174,7 +176,7 @@ def test_vectors_made_from_another_split_are_refused(
     corpus = load_corpus(tmp_path / "corpus")
 
     if fits:
-        Preparation(corpus, item_config, tmp_path, Silence())
+        prepare(corpus, item_config, SharedCache(), NullListener())
         return
     with pytest.raises(CorpusError, match="made from the training sequences of split"):
-        Preparation(corpus, item_config, tmp_path, Silence())
+        prepare(corpus, item_config, SharedCache(), NullListener())

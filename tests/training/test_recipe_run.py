@@ -5,13 +5,13 @@ import pytest
 from training.config import TrainingConfig
 from training.corpus.corpus import Corpus
 from training.errors import CorpusError, TrainingError
-from training.listener import Silence
-from training.preparation.preparation import SHARED
+from training.listener import NullListener
 from training.recipe_run import train_by_recipe
 from training.run import run_name
+from training.run_folder import SHARED
 
 
-class Hearing(Silence):
+class Hearing(NullListener):
     def __init__(self) -> None:
         self.stages: list[str] = []
 

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 import pytest
 
-from training.checkpoint import CARD, WEIGHTS, read_checkpoint_card
+from training.checkpoint import read_checkpoint_card
 from training.corpus.corpus import Corpus
 from training.corpus.store import load_corpus, save_corpus
 from training.errors import (
@@ -17,8 +17,8 @@ from training.errors import (
 )
 from training.evaluation.evaluation import Evaluation
 from training.files import write_json
-from training.preparation.preparation import TRAINED
 from training.rejudge import judge_checkpoint
+from training.run_folder import CARD, TRAINED, WEIGHTS
 
 
 def plain(evaluation: Evaluation) -> Any:  # noqa: ANN401 - JSON

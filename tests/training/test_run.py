@@ -10,23 +10,34 @@ from typing import Any
 import pytest
 import torch
 
-from training.checkpoint import CARD, FORMAT, WEIGHTS, load_checkpoint
+from training.checkpoint import FORMAT, load_checkpoint
 from training.config import TrainingConfig
 from training.corpus.corpus import Corpus
 from training.errors import CorpusError, TrainingError
 from training.files import read_json, write_json
 from training.fit.monitor import selection_score
-from training.fit.state import STATE
-from training.listener import Epoch, Silence
-from training.preparation.preparation import Preparation
-from training.run import OPTIONS, is_finished, run_name, train
+from training.listener import Epoch, NullListener
+from training.preparation.preparing import prepare
+from training.preparation.shared_cache import SharedCache
+from training.run import run_name, train
+from training.run_folder import (
+    BUNDLED,
+    CARD,
+    FINISHED,
+    LOCK,
+    OPTIONS,
+    REPORT,
+    STATE,
+    WEIGHTS,
+    is_finished,
+)
 
 
 class Interrupted(Exception):  # noqa: N818 - not an error of the code under test
     pass
 
 
-class StopsAfter(Silence):
+class StopsAfter(NullListener):
     """Cuts a run off after an epoch, or at the first step after it."""
 
     def __init__(self, epoch: int, error: type[BaseException], *, midway: bool) -> None:
@@ -44,7 +55,7 @@ class StopsAfter(Silence):
             raise self.error
 
 
-class Hearing(Silence):
+class Hearing(NullListener):
     def __init__(self) -> None:
         self.stages: list[str] = []
         self.epochs: list[int] = []
@@ -75,17 +86,14 @@ def assert_same_run(folder: Path, expected: Path) -> None:
 
 
 def test_the_restored_weights_reproduce_the_recorded_score_bit_for_bit(
-    finished_run: Path,
-    tiny_corpus: Corpus,
-    tiny_config: TrainingConfig,
-    tmp_path: Path,
+    finished_run: Path, tiny_corpus: Corpus, tiny_config: TrainingConfig
 ) -> None:
     checkpoint = load_checkpoint(finished_run)
-    prepared = Preparation(
+    prepared = prepare(
         tiny_corpus,
         tiny_config,
-        tmp_path,
-        Silence(),
+        SharedCache(),
+        NullListener(),
         transform=checkpoint.transform,
     )
 
@@ -144,7 +152,7 @@ def test_a_run_interrupted_at_a_stage_goes_on_from_there(
     tmp_path: Path,
     stage: str,
 ) -> None:
-    class Stops(Silence):
+    class Stops(NullListener):
         def stage(self, what: str) -> None:
             if what.startswith(stage):
                 raise Interrupted
@@ -163,12 +171,12 @@ from pathlib import Path
 import torch
 from training.config import TrainingConfig
 from training.corpus.store import load_corpus
-from training.listener import Silence
+from training.listener import NullListener
 from training.run import train
 
 torch.set_num_threads(1)
 
-class Dies(Silence):
+class Dies(NullListener):
     is_due = False
     def epoch(self, epoch):
         self.is_due = epoch.number == 1
@@ -214,7 +222,7 @@ with FileLock(sys.argv[1]):
 def test_a_second_process_in_the_folder_is_refused(
     tiny_corpus: Corpus, tiny_config: TrainingConfig, tmp_path: Path
 ) -> None:
-    command = [sys.executable, "-c", _HOLDER, str(tmp_path / ".lock")]
+    command = [sys.executable, "-c", _HOLDER, str(tmp_path / LOCK)]
     with subprocess.Popen(  # noqa: S603 - our own script
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as holder:
@@ -227,7 +235,7 @@ def test_a_second_process_in_the_folder_is_refused(
 
         holder.stdin.close()
 
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".lock"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [LOCK]
 
 
 def test_other_options_in_the_folder_are_refused_by_name(
@@ -301,7 +309,7 @@ def test_one_document_of_validation_gives_an_interval_without_end(
     documents = card["evaluation"]["pools"][0]
     assert documents["lift"]["low"] is documents["lift"]["high"] is None
     assert card["diagnostics"]["memory_gain"] is None
-    assert "for an interval" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "for an interval" in (tmp_path / REPORT).read_text(encoding="utf-8")
 
 
 @pytest.mark.slow
@@ -364,9 +372,8 @@ def test_a_card_says_everything_about_its_run(
 def test_a_folder_of_a_run_holds_what_it_promises(finished_run: Path) -> None:
     names = {path.name for path in finished_run.iterdir()}
 
-    assert names >= {WEIGHTS, CARD, OPTIONS, "history.csv", "report.html", "report.md"}
-    assert "curves.svg" in names
-    assert STATE not in names
+    assert names == {LOCK, *FINISHED}
+    assert set(BUNDLED) <= set(FINISHED)
     assert is_finished(finished_run)
 
 

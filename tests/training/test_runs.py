@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
-from training.checkpoint import CARD, read_checkpoint_card
+from training.checkpoint import read_checkpoint_card
 from training.errors import TrainingError
 from training.files import write_json
-from training.runs import best_run, finished_runs, ground
+from training.run_folder import CARD
+from training.runs import best_run, comparison_key, finished_runs
 
 Run = tuple[Path, dict[str, Any]]
 
@@ -51,7 +52,7 @@ def test_runs_on_other_ground_are_not_compared(change: dict[str, Any]) -> None:
     with pytest.raises(TrainingError, match=r"cannot be compared \(docs\)"):
         best_run(runs)
 
-    assert ground(runs[0][1]) != ground(runs[1][1])
+    assert comparison_key(runs[0][1]) != comparison_key(runs[1][1])
 
 
 @pytest.mark.parametrize("corpus", ["mine", "f2"])
@@ -75,7 +76,7 @@ def test_seeds_and_options_do_not_keep_runs_apart(
     other = copy.deepcopy(card)
     other["options"] |= {"seed": 7, "lr": 1.0, "architecture": "baseline"}
 
-    assert ground(card) == ground(other)
+    assert comparison_key(card) == comparison_key(other)
 
 
 def test_only_finished_runs_are_found(finished_run: Path, tmp_path: Path) -> None:

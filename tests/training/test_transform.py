@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from training.config import TrainingConfig
 from training.corpus.corpus import Corpus
-from training.listener import Silence
-from training.preparation.preparation import Preparation
+from training.listener import NullListener
+from training.preparation.preparing import prepare
+from training.preparation.shared_cache import SharedCache
 from training.transform import Transform, TransformConfig, TransformKind
 from training.vectors import Float32, l2_normalize
 
@@ -124,13 +125,10 @@ def test_a_row_that_is_the_mean_has_no_direction() -> None:
 
 
 def test_it_is_fitted_on_training_rows_only(
-    tiny_corpus: Corpus,
-    tiny_config: TrainingConfig,
-    tmp_path_factory: pytest.TempPathFactory,
+    tiny_corpus: Corpus, tiny_config: TrainingConfig
 ) -> None:
     rng = np.random.default_rng(0)
-    folders = [tmp_path_factory.mktemp("preparation") for _ in range(2)]
-    before = Preparation(tiny_corpus, tiny_config, folders[0], Silence())
+    before = prepare(tiny_corpus, tiny_config, SharedCache(), NullListener())
     vectors = tiny_corpus.vectors.copy()
     for part in ("validation", "test"):
         for document in before.split.part(part).tolist():
@@ -138,7 +136,7 @@ def test_it_is_fitted_on_training_rows_only(
             vectors[rows] = l2_normalize(rng.normal(size=(len(rows), vectors.shape[1])))
 
     changed = replace(tiny_corpus, vectors=vectors)
-    after = Preparation(changed, tiny_config, folders[1], Silence())
+    after = prepare(changed, tiny_config, SharedCache(), NullListener())
 
     for name in ("mean", "matrix", "inverse"):
         assert np.array_equal(

@@ -13,7 +13,7 @@ from training.commands.tables import comparison_table, evaluation_table
 from training.recipe import read_recipe, recipe_names
 from training.recipe_run import train_by_recipe
 from training.rejudge import judge_checkpoint
-from training.runs import best_run, finished_runs, ground
+from training.runs import best_run, comparison_key, finished_runs
 
 
 @with_training_options
@@ -38,7 +38,7 @@ def train(
             corpus, recipe, told, runs=runs, name=name, listener=listener
         )
     print_run(card)
-    console.print(f"Report: {runs / card['name'] / 'report.html'}", soft_wrap=True)
+    console.print(f"Report: {runs / card['name'] / REPORT}", soft_wrap=True)
 
 
 @handle_errors()
@@ -89,8 +89,8 @@ def compare(
     ]
     for missing in sorted(set(names or []) - {folder.name for folder, _ in found}):
         console.print(f"No finished run is called {missing}.", style="yellow")
-    for shared in sorted({ground(card) for _, card in found}):
-        same = [run for run in found if ground(run[1]) == shared]
+    for shared in sorted({comparison_key(card) for _, card in found}):
+        same = [run for run in found if comparison_key(run[1]) == shared]
         best = best_run(same)[0].name
         console.print(f"\nCorpus {same[0][1]['corpus']['name']}, {shared[0][:12]}")
         console.print(comparison_table([card for _, card in same], best))

@@ -16,7 +16,7 @@ from training.models.config import Architecture
 from training.recipe import resolve
 from training.study.foreign import foreign_rows, read_foreign
 from training.study.grid import run_grid
-from training.study.report import write_study
+from training.study.report import PAGE, write_study
 from training.study.results import Result, read_results
 from training.study.summary import PARTS, rows_of, verdicts
 
@@ -84,7 +84,7 @@ def study(
     for part, name in PARTS.items():
         for sentence in verdicts(rows, part):
             console.print(f"· {name}, {sentence}", markup=False, soft_wrap=True)
-    console.print(f"Report: {folder / 'report.html'}", soft_wrap=True)
+    console.print(f"Report: {folder / PAGE}", soft_wrap=True)
 
 
 def _commands(

@@ -5,11 +5,20 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
 
+from training.corpus.corpus import Corpus
 from training.vectors import DUPLICATE_COSINE, Float32, Int64
 
 _FILTER_DIM = 12
 # Components kept for the search. Measured on 100,000 static embeddings (D = 256):
 # 8 let through many false pairs, 16 slow the tree down; the result is the same.
+
+
+def groups_of(corpus: Corpus) -> Int64:
+    """Number the groups of a corpus's rows that are one thing; shape ``(N,)``."""
+    if corpus.kind == "items":
+        # two items are two things, however alike their vectors
+        return np.arange(len(corpus.vectors))
+    return duplicate_groups(np.asarray(corpus.vectors))
 
 
 def duplicate_groups(vectors: Float32, cosine: float = DUPLICATE_COSINE) -> Int64:

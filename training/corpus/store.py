@@ -12,7 +12,7 @@ card.json          format, kind, fingerprint, where it came from
 from collections.abc import Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -22,6 +22,8 @@ from training.files import new_folder, read_json, read_versioned, write_json
 from training.vectors import Float32
 
 FORMAT = 1
+
+CARD: Final = "card.json"
 
 
 def save_corpus(corpus: Corpus, folder: Path) -> Corpus:
@@ -81,7 +83,7 @@ def _save_rest(corpus: Corpus, folder: Path) -> None:
         "num_documents": len(corpus.document_ids),
         "fingerprint": corpus.fingerprint,
     }
-    write_json(folder / "card.json", about | asdict(corpus.card))
+    write_json(folder / CARD, about | asdict(corpus.card))
 
 
 def load_corpus(folder: Path) -> Corpus:
@@ -147,5 +149,5 @@ def read_card(folder: Path) -> dict[str, Any]:
         CorpusError: there is none, or it is of another format.
     """
     return read_versioned(
-        folder / "card.json", what="corpus", version=FORMAT, error=CorpusError
+        folder / CARD, what="corpus", version=FORMAT, error=CorpusError
     )

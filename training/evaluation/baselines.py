@@ -16,6 +16,7 @@ from training.corpus.segments import cut_segments
 from training.evaluation.evaluation import Judge
 from training.evaluation.pools import PoolName
 from training.evaluation.training_positions import BLOCK, TrainingPositions
+from training.models.blocks import predict_in_blocks
 from training.models.weighted_mean import weighted_mean_at
 from training.vectors import Int64
 
@@ -61,7 +62,9 @@ class VectorBaseline:
         self, judge: Judge, context_QTD: Tensor, length_Q: Tensor
     ) -> dict[PoolName, Int64]:
         """Rank the targets by their cosine to the prediction."""
-        return judge.ranks(predict_all(self, context_QTD, length_Q))
+        return judge.ranks(
+            predict_in_blocks(self.predict, context_QTD, length_Q, block=BLOCK)
+        )
 
 
 @dataclass(frozen=True)
@@ -290,18 +293,3 @@ def _context_mean(context_BTD: Tensor, length_B: Tensor) -> Tensor:
     inside_BT = (position_T < length_B[:, None]).to(context_BTD)
     sum_BD = torch.einsum("bt,btd->bd", inside_BT, context_BTD)
     return sum_BD / length_B[:, None]
-
-
-def predict_all(
-    baseline: VectorBaseline,
-    context_QTD: Tensor,
-    length_Q: Tensor,
-    *,
-    block: int = BLOCK,
-) -> Tensor:
-    """Predict for many contexts, a block at a time; shape ``(Q, D)``."""
-    parts = [
-        baseline.predict(context_QTD[s : s + block], length_Q[s : s + block])
-        for s in range(0, len(context_QTD), block)
-    ]
-    return torch.cat(parts)

@@ -1,6 +1,5 @@
 """What a model's skill is made of: the same windows, something taken away."""
 
-from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -14,6 +13,7 @@ from training.evaluation.metrics import hit_at_k
 from training.evaluation.pools import PoolName
 from training.evaluation.ranking import Ranker
 from training.evaluation.statistics import Estimate, estimate
+from training.models.blocks import Predict, predict_in_blocks
 from training.models.memory import MemoryEncoder
 from training.models.model import NextVectorModel
 from training.vectors import Int64
@@ -22,8 +22,6 @@ CONTEXT_LENGTHS: Final = (5, 20, 50, 100)
 """Lengths at which the same windows are predicted."""
 
 _BLOCK = 64
-
-Predict = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,24 +191,24 @@ def _memory_gain(
     encoder = model.encoder
     if not isinstance(encoder, MemoryEncoder):
         return None
-    blocks = list(zip(context_QTD.split(_BLOCK), length_Q.split(_BLOCK), strict=True))
-    read_H = _sum_of_reads(encoder, blocks) / length_Q.sum()
-    without_QD = torch.cat(
-        [
-            model.predict_from(block, encoder.forward(block, read_H), lengths)
-            for block, lengths in blocks
-        ]
-    )
+    read_H = _sum_of_reads(encoder, context_QTD, length_Q) / length_Q.sum()
+
+    def without_memory(context_BTD: Tensor, length_B: Tensor) -> Tensor:
+        features_BTH = encoder.forward(context_BTD, read_H)
+        return model.predict_from(context_BTD, features_BTH, length_B)
+
+    without_QD = predict_in_blocks(without_memory, context_QTD, length_Q, block=_BLOCK)
     suite = judge.suite
     without_Q = judge.rankers[suite.primary].ranks(without_QD) <= suite.k
     return estimate(hit_Q - without_Q.astype(float), suite.windows.documents)
 
 
 def _sum_of_reads(
-    encoder: MemoryEncoder, blocks: Sequence[tuple[Tensor, Tensor]]
+    encoder: MemoryEncoder, context_QTD: Tensor, length_Q: Tensor
 ) -> Tensor:
     """Sum what the memory answers over every position that is no padding."""
     total_H = torch.zeros(encoder.memory.values_RH.shape[1])
+    blocks = zip(context_QTD.split(_BLOCK), length_Q.split(_BLOCK), strict=True)
     for context_BTD, length_B in blocks:
         position_T = torch.arange(context_BTD.shape[1])
         inside_BT = (position_T < length_B[:, None]).to(context_BTD)

@@ -13,8 +13,8 @@ PoolName = Literal["targets", "documents", "index"]
 POOLS: Final[tuple[PoolName, ...]] = get_args(PoolName)
 
 TARGETS_POOL_SIZE: Final = 1148
-"""N of the pool "targets", always: the seed's own, so that its thresholds mean the
-same on every corpus."""
+"""N of the pool "targets", always: that of the original project, so that its
+thresholds mean the same on every corpus."""
 
 MIN_TARGET_DISTANCE: Final = 50
 """Passages between a target and another target of its document in that pool."""

@@ -1,6 +1,6 @@
 """The rank of the target among its candidates, by exact search."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -9,7 +9,7 @@ from torch import Tensor
 from training.corpus.windows import Windows
 from training.errors import VectorError
 from training.evaluation.pools import Pool
-from training.vectors import Int64
+from training.vectors import Float32, Int64
 
 _BLOCK_BYTES = 128 << 20
 # Scores held at a time: 128 queries against 250,000 candidates.
@@ -130,14 +130,14 @@ class Ranker:
         column_Q = torch.from_numpy(self._column_Q[part]).to(self._device)
         target_score_Q1 = score_QC.gather(1, column_Q.clamp(min=0)[:, None])
         seen_Q = np.zeros(len(score_QC), dtype=np.int64)
+        # then the context is counted apart, which gives both ranks in one pass
+        is_shared = self.pool.members is None
         for query, target_score in enumerate(target_score_Q1):
             score_C = score_QC[query]
-            score_C[self._group_Q[start + query]] = -torch.inf
-            context = self._context_Q[start + query]
-            if self.pool.members is None:
+            self._leave_out(score_C, start + query, context=not is_shared)
+            if is_shared:
+                context = self._context_Q[start + query]
                 seen_Q[query] = int((score_C[context] >= target_score).sum())
-            else:
-                score_C[context] = -torch.inf
         if self.pool.members is not None:
             members = torch.from_numpy(self.pool.members[part])
             score_QC = score_QC.gather(1, members.to(self._device))
@@ -165,11 +165,51 @@ class Ranker:
         for start in range(0, len(self), self._block):
             score_QC = self._scores(prediction_QD[start : start + self._block])
             for query in range(len(score_QC)):
-                score_QC[query, self._context_Q[start + query]] = -torch.inf
-                if without_target:
-                    score_QC[query, self._group_Q[start + query]] = -torch.inf
+                self._leave_out(score_QC[query], start + query, group=without_target)
             found.append(self.pool.rows[score_QC.argmax(dim=1).cpu().numpy()])
         return np.concatenate(found)
+
+    def best_first(
+        self, prediction_QD: Tensor, queries: Sequence[int]
+    ) -> list[tuple[Int64, Float32]]:
+        """Return who competes for some windows, best first.
+
+        For pools in which all queries have the same candidates.
+
+        Args:
+            prediction_QD: one prediction for each of these windows.
+            queries: numbers of the windows, few: their scores are held at once.
+
+        Returns:
+            For each of them rows of the catalogue, and their scores: the target and
+            all candidates but its like and the context. Of equals the target is last,
+            so that its place, counted from 1, is its rank; one that is in its context,
+            and so a miss, stands where it would.
+        """
+        found = []
+        for query, score_C in zip(queries, self._scores(prediction_QD), strict=True):
+            is_target_C = torch.arange(len(score_C)) == int(self._column_Q[query])
+            target_score = score_C[is_target_C]
+            self._leave_out(score_C, query)
+            score_C[is_target_C] = target_score
+            scores = score_C.cpu().numpy()
+            order = np.lexsort((is_target_C.numpy(), -scores))
+            order = order[np.isfinite(scores[order])]
+            found.append((self.pool.rows[order], scores[order]))
+        return found
+
+    def _leave_out(
+        self, score_C: Tensor, query: int, *, group: bool = True, context: bool = True
+    ) -> None:
+        """Take the scores of those who do not compete for a window.
+
+        Only here is said who that is: the target's duplicate group, itself among them
+        (its score is known by then), and the vectors of the context.
+        """
+        if group:
+            score_C[self._group_Q[query]] = -torch.inf
+        if context:
+            score_C[self._context_Q[query]] = -torch.inf
 
     def _scores(self, prediction_QD: Tensor) -> Tensor:
         if not torch.isfinite(prediction_QD).all():

@@ -1,4 +1,4 @@
-"""Go or no-go: the seed's thresholds, and what they forgot to ask."""
+"""Go or no-go: the original project's thresholds, and what they forgot to ask."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, Final
@@ -108,7 +108,7 @@ def assess(
 
 
 def _thresholds(evaluation: Evaluation) -> list[Check]:
-    """Hold the pool "targets" against the seed's thresholds."""
+    """Hold the pool "targets" against the original thresholds."""
     checks = []
     targets = evaluation.pool("targets")
     for k, threshold in THRESHOLDS.items():

@@ -8,7 +8,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from training.checkpoint import WEIGHTS, save_weights
+from training.checkpoint import save_weights
 from training.config import Device, TrainingConfig
 from training.errors import TrainingError
 from training.fit.early_stopping import EarlyStopping
@@ -18,6 +18,7 @@ from training.fit.trainer import EpochTrainer
 from training.listener import Epoch, Listener
 from training.models.model import NextVectorModel
 from training.preparation.preparation import Preparation
+from training.run_folder import WEIGHTS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

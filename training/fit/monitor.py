@@ -82,12 +82,12 @@ class Monitor:
     ) -> tuple[Tensor, Tensor]:
         context_QTD, length_Q = self._prepared.context(windows)
         prediction_QD = predict(model, context_QTD, length_Q).cpu()
-        vectors_ND = self._prepared.vectors_ND
+        vectors_ND = self._prepared.vectors
         return prediction_QD, target_cosines(prediction_QD, windows, vectors_ND)
 
     def _loss(self, prediction_QD: Tensor, windows: Windows) -> float:
-        vectors_ND = self._prepared.vectors_ND
-        group_N = torch.from_numpy(self._prepared.group_N)
+        vectors_ND = self._prepared.vectors
+        group_N = torch.from_numpy(self._prepared.groups)
         has_target_Q = windows.target_rows >= 0
         target_Q = torch.from_numpy(windows.target_rows[has_target_Q])
         bank_N = torch.from_numpy(self._bank)
@@ -122,8 +122,8 @@ class Monitor:
         is_items = corpus.kind == "items"
         pool = index_pool(corpus) if is_items else documents_pool(corpus, chosen)
         ranker = Ranker(
-            prepared.vectors_ND,
-            prepared.group_N,
+            prepared.vectors,
+            prepared.groups,
             windows,
             pool,
             exclude_context=prepared.suite.excludes_context,

@@ -13,8 +13,7 @@ from torch import Tensor, nn
 from training.errors import TrainingError
 from training.files import write_bytes
 from training.listener import Epoch
-
-STATE = "state.safetensors"
+from training.run_folder import STATE
 
 
 @dataclass(slots=True)

@@ -39,8 +39,8 @@ class EpochTrainer:
         self._model, self._optimizer = fabric.setup(model, optimizer)
         self._prepared, self._config = prepared, config
         self._weights = config.loss_weights
-        self._vectors_ND = prepared.vectors_ND.to(fabric.device)
-        self._group_N = torch.from_numpy(prepared.group_N).to(fabric.device)
+        self._vectors_ND = prepared.vectors.to(fabric.device)
+        self._group_N = torch.from_numpy(prepared.groups).to(fabric.device)
         is_documents = prepared.corpus.kind == "documents"
         self._num_own = config.document_negatives if is_documents else 0
 

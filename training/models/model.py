@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from training.models.baseline import BaselineEncoder
+from training.models.blocks import predict_in_blocks
 from training.models.config import Architecture, ModelConfig
 from training.models.encoders import Encoder
 from training.models.head import DeltaHead
@@ -94,13 +95,12 @@ def predict(
         Unit vectors, shape ``(Q, D)``, on the model's device.
     """
     device = next(model.parameters()).device
-    parts = [
-        model.predict(
-            context_QTD[start : start + block].to(device),
-            length_Q[start : start + block].to(device),
-        )
-        for start in range(0, len(context_QTD), block)
-    ]
-    if not parts:
+    if len(context_QTD) == 0:
+        # which the hierarchy cannot cut into chunks
         return torch.empty(0, model.config.dim, device=device)
-    return torch.cat(parts)
+    return predict_in_blocks(
+        lambda context, length: model.predict(context.to(device), length.to(device)),
+        context_QTD,
+        length_Q,
+        block=block,
+    )

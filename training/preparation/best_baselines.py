@@ -2,28 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any, Final, Self
+from typing import Self
 
-import orjson
-from safetensors.numpy import load as load_arrays
-from safetensors.numpy import save as save_arrays
 from torch import Tensor
 
 from training.evaluation.baselines import Baseline, WeightedMean
 from training.evaluation.evaluation import Judge
 from training.evaluation.metrics import hit_at_k
-from training.evaluation.pools import POOLS, PoolName
+from training.evaluation.pools import PoolName
 from training.evaluation.statistics import estimate
-from training.files import read_json
 from training.listener import Listener
-from training.preparation.shared_cache import Shelf
 from training.vectors import Int64
-
-BASELINES: Final = "baselines.safetensors"
-"""Ranks that the best baseline of each pool gives the validation targets."""
-
-BASELINE_SCORES: Final = "baselines.json"
 
 Contexts = tuple[Tensor, Tensor]
 """Vectors ``(Q, T, D)``, padded at the end, and lengths ``(Q,)``, as tensors."""
@@ -92,47 +81,3 @@ class BestBaselines:
             estimates=estimates,
             base=max(means, key=lambda mean: scores[mean.name][selection_pool]),
         )
-
-    def keep(self, shelf: Shelf) -> None:
-        """Write them."""
-        shelf.write(
-            BASELINES,
-            save_arrays({str(pool): rank_Q for pool, rank_Q in self.ranks.items()}),
-        )
-        about = {
-            "names": self.names,
-            "scores": self.scores,
-            "estimates": self.estimates,
-            "base": {"rates": self.base.rates, "weights": self.base.weights},
-        }
-        shelf.write(BASELINE_SCORES, orjson.dumps(about, option=orjson.OPT_INDENT_2))
-
-    @classmethod
-    def kept(cls, shelf: Shelf) -> Self | None:
-        """Read what `keep` wrote, None if it is not there whole."""
-        ranks = shelf.read(BASELINES, read_ranks)
-        about = shelf.read(BASELINE_SCORES, _read_scores)
-        if ranks is None or about is None or set(ranks) != set(about["names"]):
-            return None
-        base = about["base"]
-        return cls(
-            names=about["names"],
-            ranks=ranks,
-            scores=about["scores"],
-            estimates=about["estimates"],
-            base=WeightedMean(tuple(base["rates"]), tuple(base["weights"])),
-        )
-
-
-def read_ranks(path: Path) -> dict[PoolName, Int64]:
-    """Read ranks by pool; raises what a missing or damaged file raises."""
-    ranks = load_arrays(path.read_bytes())
-    return {pool: ranks[pool] for pool in POOLS if pool in ranks}
-
-
-def _read_scores(path: Path) -> dict[str, Any]:
-    about: dict[str, Any] = read_json(path)
-    if set(about) != {"names", "scores", "estimates", "base"}:
-        msg = f"{path}: expected names, scores, estimates and base"
-        raise ValueError(msg)
-    return about

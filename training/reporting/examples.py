@@ -3,13 +3,11 @@
 from typing import Any, Final
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from training.corpus.corpus import Corpus
-from training.evaluation.pools import Pool
 from training.preparation.preparation import Preparation
-from training.vectors import Float32
+from training.vectors import Float32, Int64
 
 NUM_EXAMPLES: Final = 3
 """Hits and misses each, if there are so many."""
@@ -48,57 +46,49 @@ def choose_examples(
     """
     suite = prepared.suite
     pool = suite.pool(suite.primary)
-    is_hit_Q = prepared.judge.rankers[pool.name].ranks(prediction_QD) <= suite.k
+    ranker = prepared.judge.rankers[pool.name]
+    is_hit_Q = ranker.ranks(prediction_QD) <= suite.k
     can_be_shown_Q = suite.windows.target_rows >= 0
     rng = np.random.default_rng(seed)
     chosen: list[int] = []
     for wanted_Q in (is_hit_Q, ~is_hit_Q & can_be_shown_Q):
         some = rng.permutation(np.flatnonzero(wanted_Q))[:NUM_EXAMPLES]
         chosen += np.sort(some).tolist()
-    candidate_CD = prepared.vectors_ND[torch.from_numpy(pool.rows)]
-    score_EC = prediction_QD[chosen].cpu() @ candidate_CD.T
     return {
         "pool": pool.name,
         "num_candidates": pool.size,
         "k": suite.k,
         "windows": [
-            _example(prepared, pool, query, score_C)
-            for query, score_C in zip(chosen, score_EC.numpy(), strict=True)
+            _example(prepared, query, *found)
+            for query, found in zip(
+                chosen, ranker.best_first(prediction_QD[chosen], chosen), strict=True
+            )
         ],
     }
 
 
 def _example(
-    prepared: Preparation, pool: Pool, query: int, score_C: Float32
+    prepared: Preparation, query: int, rows: Int64, scores: Float32
 ) -> dict[str, Any]:
+    """Tell a window, and the first of all rows that compete for it, best first."""
     corpus, windows = prepared.corpus, prepared.suite.windows
     target, document = windows.target_rows[query], windows.documents[query]
     context = windows.context_rows[query, : windows.lengths[query]]
-    # as in Ranker: neither the context nor the target's like are candidates, and ties
-    # count against the target
-    group_C = prepared.group_N[pool.rows]
-    is_target_C = pool.rows == target
-    is_out_C = group_C == prepared.group_N[target]
-    if prepared.suite.excludes_context:
-        is_out_C |= np.isin(pool.rows, context)
-    open_C = np.flatnonzero(~is_out_C | is_target_C)
-    order = np.lexsort((is_target_C[open_C], -score_C[open_C]))
-    ranked = open_C[order]
     sequence = corpus.sequence(int(document))
     return {
         "document": corpus.document_ids[document],
         "position": int(windows.positions[query]),
-        "rank": 1 + int(np.argmax(is_target_C[ranked])),
+        "rank": 1 + int(np.argmax(rows == target)),
         "context": [_named(corpus, int(row)) for row in context[-CONTEXT_TAIL:]],
         "target": _named(corpus, int(target)),
         "neighbors": [
-            _named(corpus, int(pool.rows[place]))
+            _named(corpus, int(row))
             | {
-                "score": round(float(score_C[place]), 4),
-                "is_target": bool(is_target_C[place]),
-                "is_same_document": bool(pool.rows[place] in sequence),
+                "score": round(float(score), 4),
+                "is_target": bool(row == target),
+                "is_same_document": bool(row in sequence),
             }
-            for place in ranked[:NUM_ANSWERS]
+            for row, score in zip(rows[:NUM_ANSWERS], scores[:NUM_ANSWERS], strict=True)
         ],
     }
 

@@ -10,7 +10,7 @@ Severity = Literal["problem", "warning", "notice"]
 
 DEGRADED_DROP: Final = 0.03
 """Hit@K lost since the best epoch. The runs on the sample `docs`, stopped early, stay
-within 1.1 points of their best; the seed's Memory GRU lost 14."""
+within 1.1 points of their best; the original project's Memory GRU lost 14."""
 
 WIDENED_HIT: Final = 0.05
 """Growth of the gap in Hit@K. In the runs on the sample `docs` it grows by one to two
@@ -18,21 +18,21 @@ points. Its 500 training windows are good for ±4 points, so a growth of little 
 the threshold can be chance: look at the other seeds."""
 
 WIDENED_COSINE: Final = 0.10
-"""Growth of the gap in mean cosine. In the same runs it grows by less than
-0.02; the seed's Baseline GRU came to 0.40, its two others to 0.06 and 0.04."""
+"""Growth of the gap in mean cosine. In the same runs it grows by less than 0.02; in
+the original project the Baseline GRU came to 0.40, the others to 0.06 and 0.04."""
 
 HIGH_COSINE: Final = 0.5
-"""Mean cosine that looks like success: the seed's 0.593 passed for nearly its gate of
-0.60."""
+"""Mean cosine that looks like success: in the original project 0.593 passed for nearly
+its gate of 0.60."""
 
 CHANCE_FACTOR: Final = 10
-"""Times k/N below which a Hit@k is called chance. The seed's 3.2 % of N = 1,148 is 7
-times chance, more than luck, and of no use: copying the last vector has 44 %, 60 times
-chance, in a pool of 672 (seed findings)."""
+"""Times k/N below which a Hit@k is called chance. The original project's 3.2 % of N =
+1,148 is 7 times chance, more than luck, and of no use: in a trial on public
+documentation copying the last vector had 44 %, 60 times chance, in a pool of 672."""
 
 SUSPICIOUS_LIFT: Final = 0.05
-"""Lift in Hit@5 on documents. The best honest one known is 1.3 points; 20 points turned
-out to be duplicates of training pages (seed findings)."""
+"""Lift in Hit@5 on documents. The best honest one known is 1.3 points; 20 points in a
+trial on public documentation turned out to be duplicates of training pages."""
 
 LONG_CONTEXT_GAIN: Final = 0.01
 """Gain in Hit@K of the longest context over the shortest, less than which does not pay

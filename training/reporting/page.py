@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from markupsafe import Markup
 from matplotlib.axes import Axes
@@ -14,18 +14,16 @@ from training.reporting.diagnosis import findings
 from training.reporting.finding import THRESHOLDS
 from training.reporting.formats import environment
 from training.reporting.svg import svg_element, svg_style
-
-CURVES: Final = "curves.svg"
+from training.run_folder import CURVES, MARKDOWN, REPORT
 
 _TRAIN, _VALIDATION, _BEST = "#b45309", "#1d4ed8", "#6b7280"
 
 
-def write_report(path: Path, card: dict[str, Any]) -> None:
-    """Write the page of a run from its card, and beside it Markdown and the curves.
+def write_report(folder: Path, card: dict[str, Any]) -> None:
+    """Write the page of a run from its card, the same as Markdown, and its curves.
 
     Args:
-        path: of the page; the Markdown gets its name with ``.md``, the curves that the
-            Markdown shows are `CURVES` in the same folder.
+        folder: gets `REPORT`, `MARKDOWN`, and the `CURVES` that this shows.
         card: of the run. One from before there were diagnosis and examples is held to
             the rules now, and shows no examples.
     """
@@ -38,21 +36,22 @@ def write_report(path: Path, card: dict[str, Any]) -> None:
         "diagnosis": card.get("diagnosis", findings(card)),
         "thresholds": THRESHOLDS,
         "examples": card.get("examples"),
+        "curves_file": CURVES,
         "curves": Markup(curves),  # noqa: S704 - drawn here
     }
     page = (
         environment("training.reporting", autoescape=True)
-        .get_template("report.html")
+        .get_template(REPORT)
         .render(told)
     )
     markdown = (
         environment("training.reporting", autoescape=False)
-        .get_template("report.md")
+        .get_template(MARKDOWN)
         .render(told)
     )
-    write_bytes(path.with_name(CURVES), curves.encode())
-    write_bytes(path.with_suffix(".md"), markdown.encode())
-    write_bytes(path, page.encode())
+    write_bytes(folder / CURVES, curves.encode())
+    write_bytes(folder / MARKDOWN, markdown.encode())
+    write_bytes(folder / REPORT, page.encode())
 
 
 def draw_curves(card: dict[str, Any]) -> str:

@@ -7,8 +7,8 @@ from pathlib import Path
 from training.config import TrainingConfig
 from training.corpus.corpus import Corpus
 from training.listener import Listener
-from training.preparation.preparation import SHARED
 from training.run import run_name, train
+from training.run_folder import SHARED
 from training.study.results import (
     Result,
     find_result,

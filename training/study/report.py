@@ -10,12 +10,14 @@ from training.evaluation.statistics import Estimate
 from training.files import write_bytes
 from training.reporting.finding import THRESHOLDS
 from training.reporting.formats import environment
-from training.study.figures import draw_study
 from training.study.foreign import foreign_rows
-from training.study.results import Result, same_ground
+from training.study.plots import draw_study
+from training.study.results import Result, first_of_comparable
 from training.study.summary import MIN_SEEDS, Part, Row, rows_of, verdicts
 
-FIGURE: Final = "study.svg"
+PAGE: Final = "report.html"
+MARKDOWN: Final = "report.md"
+PLOTS: Final = "study.svg"
 
 _PARTS: Final[tuple[tuple[str, Part], ...]] = (
     ("Validation, where the epoch was chosen, and perhaps the recipe", "evaluation"),
@@ -30,7 +32,7 @@ def write_study(
     *,
     commands: Sequence[str],
 ) -> None:
-    """Write ``report.html``, ``report.md`` and `FIGURE` into the folder of a study.
+    """Write `PAGE`, `MARKDOWN` and `PLOTS` into the folder of a study.
 
     Args:
         folder: of the study, which exists.
@@ -41,9 +43,9 @@ def write_study(
     Raises:
         TrainingError: the results cannot be compared.
     """
-    first = same_ground(results)
+    first = first_of_comparable(results)
     rows, others = rows_of(results), foreign_rows(foreign)
-    figure = draw_study(rows)
+    plots = draw_study(rows)
     told = {
         "first": first,
         "unit": "sequence" if first["corpus"]["kind"] == "items" else "document",
@@ -55,7 +57,7 @@ def write_study(
         "baselines": _families(first),
         "all_baselines": first["baseline_estimates"],
         "min_seeds": MIN_SEEDS,
-        "figure": Markup(figure),  # noqa: S704 - drawn here
+        "plots": Markup(plots),  # noqa: S704 - drawn here
         "thresholds": THRESHOLDS,
         "versions": _versions(results),
         **_time(rows),
@@ -71,9 +73,9 @@ def write_study(
         .get_template("study.md")
         .render(told)
     )
-    write_bytes(folder / FIGURE, figure.encode())
-    write_bytes(folder / "report.md", markdown.encode())
-    write_bytes(folder / "report.html", page.encode())
+    write_bytes(folder / PLOTS, plots.encode())
+    write_bytes(folder / MARKDOWN, markdown.encode())
+    write_bytes(folder / PAGE, page.encode())
 
 
 def _families(first: Result) -> list[dict[str, Any]]:

@@ -13,8 +13,8 @@ from training.errors import TrainingError
 from training.evaluation.suite import PROTOCOL
 from training.files import read_versioned, write_json
 from training.models.config import Architecture
-from training.preparation.preparation import GROUND_OPTIONS
-from training.runs import ground
+from training.preparation.cache_key import CACHE_OPTIONS
+from training.runs import comparison_key
 
 FORMAT: Final = 1
 
@@ -106,7 +106,7 @@ def read_results(folder: Path, first: Result) -> list[dict[str, Any]]:
 
     Args:
         folder: of the study.
-        first: one of its results; those on other ground are left out.
+        first: one of its results; those that cannot be compared with it are left out.
 
     Returns:
         In the order of `Architecture`, then by seed.
@@ -116,7 +116,11 @@ def read_results(folder: Path, first: Result) -> list[dict[str, Any]]:
     """
     order = get_args(Architecture)
     return sorted(
-        (result for result in _all(folder) if ground(result) == ground(first)),
+        (
+            result
+            for result in _all(folder)
+            if comparison_key(result) == comparison_key(first)
+        ),
         key=lambda result: (order.index(result["architecture"]), result["seed"]),
     )
 
@@ -158,7 +162,7 @@ def _refuse_other_options(results: Sequence[Result]) -> None:
         _require_same(one, result, names, "are no seeds of one network")
         # every lift of a table is over the same baselines
         _require_same(
-            results[0], result, GROUND_OPTIONS, "have other windows, pools or spaces"
+            results[0], result, CACHE_OPTIONS, "have other windows, pools or spaces"
         )
 
 
@@ -198,7 +202,7 @@ def _read(path: Path) -> dict[str, Any]:
     return result
 
 
-def same_ground(results: Sequence[Result]) -> Result:
+def first_of_comparable(results: Sequence[Result]) -> Result:
     """Return the first of some results that can be compared.
 
     Raises:
@@ -208,7 +212,7 @@ def same_ground(results: Sequence[Result]) -> Result:
     if not results:
         msg = "no result to report"
         raise TrainingError(msg)
-    if len({ground(result) for result in results}) > 1:
+    if len({comparison_key(result) for result in results}) > 1:
         names = ", ".join(sorted(str(r["name"]) for r in results))
         msg = f"results of different corpora, splits or protocols: {names}"
         raise TrainingError(msg)

@@ -11,6 +11,7 @@ from fastapi.testclient import TestClient
 from app.api.app import create_app
 from app.settings import Settings
 from training.evaluation.suite_store import load_suite
+from training.run_folder import VALIDATION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -40,7 +41,7 @@ def test_fresh_figures_of_items_equal_the_recorded_ones(
     sessions: tuple[World, bool], item_client: TestClient
 ) -> None:
     world, returning = sessions
-    suite = load_suite(world.bundles / world.version / "validation.npz")
+    suite = load_suite(world.bundles / world.version / VALIDATION)
 
     report = item_client.get("/metrics/hitk").json()
 
@@ -106,7 +107,7 @@ def test_bundles_of_items_hold_targets_without_a_vector(
     sessions: tuple[World, bool],
 ) -> None:
     world, _ = sessions
-    suite = load_suite(world.bundles / world.version / "validation.npz")
+    suite = load_suite(world.bundles / world.version / VALIDATION)
 
     assert suite.kind == "items"
     assert suite.num_unseen > 0

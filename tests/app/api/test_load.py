@@ -17,7 +17,7 @@ from app.api.app import create_app
 from app.bundle.manifest import MANIFEST, sha256_of
 from app.settings import Settings
 from tests.app.asking import assert_problem, service_of
-from training.checkpoint import CARD
+from training.run_folder import CARD
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,11 +20,12 @@ from app.inference.golden import check_golden
 from app.release.building import build_bundle
 from app.release.registry import POINTER, Registry
 from tests.app.sealing import reseal
-from training.checkpoint import CARD, WEIGHTS, load_checkpoint, save_weights
+from training.checkpoint import load_checkpoint, save_weights
 from training.corpus.corpus import Corpus
 from training.corpus.store import save_corpus
 from training.errors import BundleError, IndexMismatchError, ProjectError
 from training.files import read_json, write_json
+from training.run_folder import BASELINES, CARD, GROUPS, VALIDATION, WEIGHTS
 
 if TYPE_CHECKING:
     from io import BufferedReader
@@ -141,7 +142,7 @@ def test_a_run_that_names_no_corpus_needs_one(
 
 def test_an_unfinished_run_is_named(world: World, tmp_path: Path) -> None:
     run = shutil.copytree(world.run, tmp_path / "run")
-    (run / "groups.npy").unlink()
+    (run / GROUPS).unlink()
 
     with pytest.raises(BundleError, match=r"groups\.npy: missing"):
         build_bundle(run, tmp_path / "bundles")
@@ -259,7 +260,7 @@ def test_a_card_without_fingerprint_is_refused(world: World, bundles: Path) -> N
     ("name", "words"),
     [
         pytest.param("ids.json", "ids, but", id="ids"),
-        pytest.param("groups.npy", "duplicate groups", id="groups"),
+        pytest.param(GROUPS, "duplicate groups", id="groups"),
         pytest.param("positions.npy", "positions", id="positions"),
         pytest.param("texts.json", "texts", id="texts"),
     ],
@@ -277,9 +278,7 @@ def test_parts_of_different_sizes_are_refused(
         reseal(path.parent, world.corpus)
 
 
-@pytest.mark.parametrize(
-    "name", ["groups.npy", "validation.npz", "baselines.safetensors", "documents.npy"]
-)
+@pytest.mark.parametrize("name", [GROUPS, VALIDATION, BASELINES, "documents.npy"])
 def test_sealed_rubbish_is_refused_too(world: World, bundles: Path, name: str) -> None:
     (bundles / world.version / name).write_bytes(b"rubbish")
 
@@ -289,7 +288,7 @@ def test_sealed_rubbish_is_refused_too(world: World, bundles: Path, name: str) -
 
 def test_baselines_of_other_windows_are_refused(world: World, bundles: Path) -> None:
     folder = bundles / world.version
-    save_file({"index": np.ones(2, np.int64)}, folder / "baselines.safetensors")
+    save_file({"index": np.ones(2, np.int64)}, folder / BASELINES)
 
     with pytest.raises(IndexMismatchError, match="baseline of index"):
         reseal(folder, world.corpus)

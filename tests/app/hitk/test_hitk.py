@@ -17,8 +17,9 @@ from app.hitk.hitk import Hitk
 from app.settings import Settings
 from tests.app.asking import assert_problem, service_of
 from tests.app.sealing import reseal
-from training.checkpoint import WEIGHTS, load_checkpoint, save_weights
+from training.checkpoint import load_checkpoint, save_weights
 from training.evaluation.evaluation import PoolResult, pool_result
+from training.run_folder import WEIGHTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,15 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.ablation.ground import Ground
+from benchmarks.ablation.data import StudyData
 from benchmarks.ablation.report import write_study
 from benchmarks.ablation.study import Study, run_study
 from benchmarks.ablation.variants import StudyConfig
 from tests.conftest import MakeCorpus
 from training.config import TrainingConfig
 from training.corpus.corpus import Corpus
-from training.listener import Silence
-from training.preparation.preparation import Preparation
+from training.listener import NullListener
+from training.preparation.kept_baselines import best_baselines
+from training.preparation.preparing import prepare
+from training.preparation.shared_cache import SharedCache
 
 TINY = StudyConfig(
     epochs=2, hidden_size=6, num_layers=1, num_slots=5, batch_size=8, stride=20
@@ -35,7 +37,7 @@ def tiny_study_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_study(small_corpus: Corpus, tiny_study_folder: Path) -> Study:
     """Every variant at toy size; read it, do not change it."""
-    return run_study(small_corpus, TINY, tiny_study_folder, Silence())
+    return run_study(small_corpus, TINY, tiny_study_folder, NullListener())
 
 
 @pytest.fixture(scope="session")
@@ -49,17 +51,16 @@ def tiny_report(
 
 
 @pytest.fixture(scope="session")
-def tiny_ground(
-    small_corpus: Corpus, tmp_path_factory: pytest.TempPathFactory
-) -> Ground:
-    folder = tmp_path_factory.mktemp("ground")
+def tiny_data(small_corpus: Corpus) -> StudyData:
+    cache, listener = SharedCache(), NullListener()
     config = TrainingConfig(transform="identity", selection_pool="documents")
-    return Ground(Preparation(small_corpus, config, folder, Silence()), TINY)
+    prepared = prepare(small_corpus, config, cache, listener)
+    return StudyData(prepared, best_baselines(prepared, cache, listener), TINY)
 
 
 def spread(study: Study, documents: int) -> Study:
     """Pretend that the windows are of so many documents: then there are intervals."""
-    ground = object.__new__(type(study.ground))
-    ground.__dict__.update(study.ground.__dict__)
-    ground.documents = np.arange(len(ground.windows)) % documents
-    return replace(study, ground=ground)
+    data = object.__new__(type(study.data))
+    data.__dict__.update(study.data.__dict__)
+    data.documents = np.arange(len(data.windows)) % documents
+    return replace(study, data=data)

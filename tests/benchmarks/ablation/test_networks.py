@@ -4,16 +4,16 @@ import pytest
 import torch
 
 from benchmarks.ablation.figures import mean_pairwise_cosine, memory_figures
-from benchmarks.ablation.networks import BatchMeanMemory, LearnedSlots, SeedGRU
+from benchmarks.ablation.networks import BatchMeanMemory, LearnedSlots, OriginalGRU
 from benchmarks.ablation.variants import VARIANTS, StudyConfig, Variant
 
 CONFIG = StudyConfig(hidden_size=6, num_layers=2, num_slots=16)
 PLAIN = Variant(name="plain", about="nothing")
 
 
-def network(variant: Variant, *, dim: int = 8) -> SeedGRU:
+def network(variant: Variant, *, dim: int = 8) -> OriginalGRU:
     torch.manual_seed(0)
-    return SeedGRU(dim, variant, CONFIG)
+    return OriginalGRU(dim, variant, CONFIG)
 
 
 def contexts(number: int = 3, *, seed: int = 1, dim: int = 8) -> torch.Tensor:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.ablation.ground import Ground
+from benchmarks.ablation.data import StudyData
 from benchmarks.ablation.results import digest_of
 from benchmarks.ablation.study import RESULTS, Study, result_path, run_study
 from benchmarks.ablation.trainer import VariantTrainer
@@ -15,14 +15,14 @@ from tests.conftest import MakeCorpus
 from training.corpus.corpus import Corpus
 from training.errors import CorpusError
 from training.files import read_json, write_json
-from training.listener import Silence
+from training.listener import NullListener
 
 pytestmark = pytest.mark.slow
 
 ONE = (next(v for v in VARIANTS if v.name == "change-loss"),)
 
 
-class Ear(Silence):
+class Ear(NullListener):
     """Remembers how many epochs were trained."""
 
     def __init__(self) -> None:
@@ -70,7 +70,7 @@ def test_what_needs_no_training_is_measured(tiny_study: Study) -> None:
     skilless = tiny_study.references["minus the last vector"]
 
     assert copied.change_cosine == 0
-    last, target = tiny_study.ground.context_QTD[:, -1], tiny_study.ground.target_QD
+    last, target = tiny_study.data.context_QTD[:, -1], tiny_study.data.target_QD
     cosine_Q = (last * target).sum(-1)
     assert copied.cosine == pytest.approx(float(cosine_Q.mean()), abs=1e-6)
     expected = ((1 - cosine_Q) / 2).clamp(min=0).sqrt().mean()
@@ -81,7 +81,7 @@ def test_what_needs_no_training_is_measured(tiny_study: Study) -> None:
 def test_the_same_seed_gives_the_same_figures(
     tiny_study: Study, small_corpus: Corpus, tmp_path: Path
 ) -> None:
-    again = run_study(small_corpus, TINY, tmp_path, Silence(), variants=ONE)
+    again = run_study(small_corpus, TINY, tmp_path, NullListener(), variants=ONE)
 
     first = tiny_study.results["change-loss"]
     assert replace(again.results["change-loss"], seconds=first.seconds) == first
@@ -90,7 +90,7 @@ def test_the_same_seed_gives_the_same_figures(
 def test_a_finished_run_is_found_again_and_a_damaged_one_made_anew(
     small_corpus: Corpus, tmp_path: Path
 ) -> None:
-    first = run_study(small_corpus, TINY, tmp_path, Silence(), variants=ONE)
+    first = run_study(small_corpus, TINY, tmp_path, NullListener(), variants=ONE)
     digest = first.results["change-loss"].digest
     path = result_path(tmp_path, ONE[0], digest)
 
@@ -142,25 +142,25 @@ def test_a_digest_names_corpus_variant_and_options(
 
 def test_items_are_refused(make_items: Callable[..., Corpus], tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match=r"takes a corpus of documents, got items"):
-        run_study(make_items([150] * 12), TINY, tmp_path, Silence())
+        run_study(make_items([150] * 12), TINY, tmp_path, NullListener())
 
 
 def test_a_corpus_too_small_for_the_pool_is_refused(
     make_corpus: MakeCorpus, tmp_path: Path
 ) -> None:
     with pytest.raises(CorpusError, match="pool 'targets' needs more passages"):
-        run_study(make_corpus([110] * 6), TINY, tmp_path, Silence())
+        run_study(make_corpus([110] * 6), TINY, tmp_path, NullListener())
 
 
 def test_the_written_memory_of_a_trained_network_has_collapsed(
-    tiny_ground: Ground,
+    tiny_data: StudyData,
 ) -> None:
     variant = next(v for v in VARIANTS if v.name == "batch-mean-memory")
-    broken = VariantTrainer(tiny_ground, variant)
+    broken = VariantTrainer(tiny_data, variant)
     assert broken.network.memory is not None
     for _ in range(100):
         broken.network.train()
-        broken.network(tiny_ground.context_QTD[:2])
+        broken.network(tiny_data.context_QTD[:2])
 
     result = broken.run("digest", lambda _done, _total: None)
 

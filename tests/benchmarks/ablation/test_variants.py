@@ -48,7 +48,7 @@ def test_values_that_no_study_can_have_are_refused(name: str, value: int) -> Non
 
 
 def test_the_recipe_of_the_report_is_the_default() -> None:
-    seed = Variant(name="seed", about="")
+    plain = Variant(name="plain", about="")
 
-    assert (seed.lr, seed.contrast, seed.dropout) == (0.0005, 0.1, 0.1)
-    assert (seed.output, seed.loss_on) == ("unit change", "change")
+    assert (plain.lr, plain.contrast, plain.dropout) == (0.0005, 0.1, 0.1)
+    assert (plain.output, plain.loss_on) == ("unit change", "change")

@@ -30,8 +30,8 @@ from training.corpus.store import save_corpus
 from training.errors import CorpusError, TrainingError
 from training.evaluation.pools import index_pool
 from training.evaluation.ranking import Ranker
-from training.preparation.preparation import TEST_BASELINES
 from training.run import train
+from training.run_folder import TEST_BASELINES
 from training.vectors import l2_normalize
 
 NUM_ITEMS = 150

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from training.commands.listener import ConsoleListener
-from training.listener import Epoch, Silence
+from training.listener import Epoch, NullListener
 
 EPOCH = Epoch(
     number=3,
@@ -48,12 +48,12 @@ def test_an_error_takes_the_bar_away_and_goes_on() -> None:
         crash()
 
 
-def test_silence_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    silence = Silence()
+def test_the_null_listener_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    listener = NullListener()
 
-    silence.stage("training")
-    silence.progress(1, 2)
-    silence.epoch(EPOCH)
+    listener.stage("training")
+    listener.progress(1, 2)
+    listener.epoch(EPOCH)
 
     captured = capsys.readouterr()
     assert captured.out == captured.err == ""

@@ -7,7 +7,7 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from training.checkpoint import CARD, read_checkpoint_card
+from training.checkpoint import read_checkpoint_card
 from training.commands.console import console, error_console
 from training.commands.run_summary import print_run
 from training.commands.runs import compare, evaluate, recipes, train
@@ -15,9 +15,9 @@ from training.config import option_defaults, option_help
 from training.corpus.corpus import Corpus
 from training.corpus.store import save_corpus
 from training.files import write_json
-from training.preparation.preparation import SHARED
 from training.recipe import recipe_names
 from training.reporting.diagnosis import RULES
+from training.run_folder import CARD, REPORT, SHARED
 
 Invoke = Callable[..., Result]
 
@@ -80,7 +80,7 @@ def test_train_makes_a_run_and_finds_it_finished_the_next_time(
     assert "readiness: NO-GO" in first.output
     (run,) = (path for path in tmp_path.iterdir() if path.name != SHARED)
     assert run.name.startswith("tiny-memory-")
-    assert f"Report: {run / 'report.html'}" in first.output
+    assert f"Report: {run / REPORT}" in first.output
     assert again.exit_code == 0
     assert f"run {run.name} is finished already" in again.output
     assert "epoch  1" not in again.output

@@ -6,6 +6,7 @@ from typer.testing import CliRunner
 
 from training.commands.console import console, error_console
 from training.commands.study import study
+from training.study.report import MARKDOWN
 
 SMALL = """
 hidden_size = 8
@@ -44,7 +45,7 @@ def test_a_study_makes_its_report_and_goes_on_from_its_results(
     assert "targets (N = 1,148): too few documents to tell anything." in first.output
     assert again.output.count("its result is there already") == 4
     assert len(list((tmp_path / "out" / "results").iterdir())) == 4
-    text = (tmp_path / "out" / "report.md").read_text()
+    text = (tmp_path / "out" / MARKDOWN).read_text()
     assert "--architecture baseline --architecture linear --seed 0 --seed 1" in text
 
     # one more seed of one of them joins the report
@@ -52,7 +53,7 @@ def test_a_study_makes_its_report_and_goes_on_from_its_results(
     third = CliRunner().invoke(app, more)
 
     assert third.exit_code == 0, third.output
-    text = (tmp_path / "out" / "report.md").read_text()
+    text = (tmp_path / "out" / MARKDOWN).read_text()
     assert "| linear model | 0, 1, 2 |" in text
     assert "| Baseline GRU | 0, 1 |" in text
     assert "--architecture linear --seed 0 --seed 1 --seed 2" in text

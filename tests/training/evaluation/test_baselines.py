@@ -17,8 +17,8 @@ from training.evaluation.baselines import (
     WeightedMean,
     closed_form_baselines,
     fit_baselines,
-    predict_all,
 )
+from training.models.blocks import predict_in_blocks
 from training.vectors import l2_normalize
 
 MakeCorpus = Callable[..., Corpus]
@@ -252,5 +252,5 @@ def test_predicting_in_blocks_changes_nothing(fitted: list[Any], block: int) -> 
 
     for baseline in fitted:
         whole = baseline.predict(context_BTD, length_B)
-        blocks = predict_all(baseline, context_BTD, length_B, block=block)
+        blocks = predict_in_blocks(baseline.predict, context_BTD, length_B, block=block)
         torch.testing.assert_close(blocks, whole, atol=1e-5, rtol=0)

@@ -117,6 +117,20 @@ def test_ranks_agree_with_a_slow_obvious_search(
         assert included.tolist() == slow_ranks(
             predictions, vectors, groups, windows, pool, exclude_context=False
         )
+        competing = ranker.best_first(torch.from_numpy(predictions), range(queries))
+        for query, (rows, scores) in enumerate(competing):
+            target = targets[query]
+            left_out = set(contexts[query]) if exclude else set()
+            is_like = groups == groups[target] if target >= 0 else groups < 0
+            left_out |= set(np.flatnonzero(is_like).tolist())
+            assert set(rows.tolist()) == set(in_pool.tolist()) - (left_out - {target})
+            assert scores.tolist() == (vectors[rows] @ predictions[query]).tolist()
+            assert (np.diff(scores) <= 0).all()
+            is_candidate = target in in_pool and not (
+                exclude and target in contexts[query]
+            )
+            if is_candidate:
+                assert rows[ranks[query] - 1] == target
 
 
 def alone(num: int) -> Int64:

@@ -7,17 +7,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from training.checkpoint import WEIGHTS
 from training.config import TrainingConfig
 from training.corpus.corpus import Corpus
 from training.corpus.segments import batches
 from training.errors import TrainingError
 from training.fit.loop import Trained, accelerator, fit
 from training.fit.monitor import selection_score
-from training.fit.state import STATE
-from training.listener import Epoch, Silence
+from training.listener import Epoch, NullListener
 from training.models.model import NextVectorModel
 from training.preparation.preparation import Preparation
+from training.preparation.preparing import prepare
+from training.preparation.shared_cache import SharedCache
+from training.run_folder import STATE, WEIGHTS
 from training.vectors import Int64
 
 Fit = Callable[..., Trained]
@@ -27,16 +28,14 @@ Fit = Callable[..., Trained]
 def prepared(
     tiny_corpus: Corpus,
     tiny_config: TrainingConfig,
-    tmp_path_factory: pytest.TempPathFactory,
 ) -> Preparation:
-    folder = tmp_path_factory.mktemp("prepared")
-    return Preparation(tiny_corpus, tiny_config, folder, Silence())
+    return prepare(tiny_corpus, tiny_config, SharedCache(), NullListener())
 
 
 @pytest.fixture
 def start(prepared: Preparation, tiny_config: TrainingConfig, tmp_path: Path) -> Fit:
     def run(
-        listener: Silence | None = None,
+        listener: NullListener | None = None,
         spoil: Callable[[NextVectorModel], object] = id,
         **told: object,
     ) -> Trained:
@@ -44,7 +43,7 @@ def start(prepared: Preparation, tiny_config: TrainingConfig, tmp_path: Path) ->
         torch.manual_seed(config.seed)
         model = NextVectorModel(config.model(dim=prepared.corpus.dim))
         spoil(model)
-        return fit(model, prepared, config, tmp_path, listener or Silence())
+        return fit(model, prepared, config, tmp_path, listener or NullListener())
 
     return run
 
@@ -169,7 +168,7 @@ def test_every_option_of_the_loss_trains(start: Fit, told: dict[str, object]) ->
 def test_the_listener_hears_every_step_and_epoch(start: Fit) -> None:
     heard: list[object] = []
 
-    class Hearing(Silence):
+    class Hearing(NullListener):
         def progress(self, done: int, total: int) -> None:
             heard.append((done, total))
 

@@ -1,5 +1,4 @@
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,19 +12,19 @@ from training.evaluation.metrics import hit_at_k
 from training.evaluation.pools import documents_pool, index_pool
 from training.evaluation.ranking import Ranker
 from training.fit.monitor import Monitor, selection_score
-from training.listener import Silence
+from training.listener import NullListener
 from training.models.model import NextVectorModel, predict
 from training.preparation.preparation import Preparation
+from training.preparation.preparing import prepare
+from training.preparation.shared_cache import SharedCache
 
 
 @pytest.fixture(scope="module")
 def prepared(
     tiny_corpus: Corpus,
     tiny_config: TrainingConfig,
-    tmp_path_factory: pytest.TempPathFactory,
 ) -> Preparation:
-    folder = tmp_path_factory.mktemp("prepared")
-    return Preparation(tiny_corpus, tiny_config, folder, Silence())
+    return prepare(tiny_corpus, tiny_config, SharedCache(), NullListener())
 
 
 @pytest.fixture(scope="module")
@@ -43,12 +42,12 @@ def test_the_score_is_the_one_that_is_computed_again_after_training(
 
 
 def test_the_score_is_that_of_the_selection_pool(
-    prepared: Preparation, model: NextVectorModel, tmp_path: Path
+    prepared: Preparation, model: NextVectorModel
 ) -> None:
     scores = {}
     for pool in ("documents", "index"):
         config = replace(prepared.config, selection_pool=pool)
-        other = Preparation(prepared.corpus, config, tmp_path, Silence())
+        other = prepare(prepared.corpus, config, SharedCache(), NullListener())
         scores[pool] = Monitor(other, config).measure(model, epoch=0).score
         assert scores[pool] == selection_score(model, other)
 
@@ -70,7 +69,7 @@ def test_the_cosine_is_that_of_the_validation_windows(
 
     windows = prepared.suite.windows
     predicted = predict(model, *prepared.context(windows))
-    target = prepared.vectors_ND[torch.from_numpy(windows.target_rows)]
+    target = prepared.vectors[torch.from_numpy(windows.target_rows)]
     mean = float(cosine_similarity(predicted, target).mean())
     assert measured.validation_cosine == pytest.approx(mean, abs=1e-6)
 
@@ -100,15 +99,15 @@ def test_training_windows_are_ranked_among_as_many_documents_as_validation_has(
     assert set(documents.tolist()) <= set(prepared.split.train.tolist())
     windows = cut_windows(prepared.corpus, documents, stride=prepared.config.stride)
     ranker = Ranker(
-        prepared.vectors_ND,
-        prepared.group_N,
+        prepared.vectors,
+        prepared.groups,
         windows,
         documents_pool(prepared.corpus, documents),
     )
     repeated_QD = repeat(model, *prepared.context(windows))
     assert measured.train_score == hit_at_k(ranker.ranks(repeated_QD), 5)
     everywhere = Ranker(
-        prepared.vectors_ND, prepared.group_N, windows, index_pool(prepared.corpus)
+        prepared.vectors, prepared.groups, windows, index_pool(prepared.corpus)
     )
     assert measured.train_score != hit_at_k(everywhere.ranks(repeated_QD), 5)
 

@@ -8,10 +8,11 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from training.errors import TrainingError
-from training.fit.state import STATE, TrainingState, load_state, save_state
+from training.fit.state import TrainingState, load_state, save_state
 from training.listener import Epoch
 from training.models.config import ModelConfig
 from training.models.model import NextVectorModel
+from training.run_folder import STATE
 
 EPOCH = Epoch(
     number=0,

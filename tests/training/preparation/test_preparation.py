@@ -10,21 +10,36 @@ from training.corpus.corpus import Corpus
 from training.errors import CorpusError
 from training.evaluation.evaluation import Judge
 from training.evaluation.metrics import hit_at_k
-from training.listener import Silence
-from training.preparation.best_baselines import (
-    BASELINE_SCORES,
-    BASELINES,
-    BestBaselines,
-)
-from training.preparation.preparation import GROUPS, SUITE, Preparation
+from training.listener import Listener, NullListener
+from training.preparation.best_baselines import BestBaselines
+from training.preparation.kept_baselines import baselines_on_test, best_baselines
+from training.preparation.preparation import Preparation
+from training.preparation.preparing import prepare
+from training.preparation.shared_cache import SharedCache
+from training.run_folder import BASELINE_SCORES, BASELINES, GROUPS, VALIDATION
 from training.transform import Transform
+
+Prepared = tuple[Preparation, BestBaselines]
+
+
+def prepare_in(
+    folder: Path,
+    corpus: Corpus,
+    config: TrainingConfig,
+    listener: Listener | None = None,
+) -> Prepared:
+    """Prepare a run in a folder, its baselines included."""
+    listener = listener or NullListener()
+    cache = SharedCache(folder)
+    prepared = prepare(corpus, config, cache, listener)
+    return prepared, best_baselines(prepared, cache, listener)
 
 
 class Interrupted(Exception):  # noqa: N818 - not an error of the code under test
     pass
 
 
-class Interrupting(Silence):
+class Interrupting(NullListener):
     """Stops at a stage, or within one; remembers what it heard."""
 
     def __init__(self, stage: str = "", *, after: int = 0) -> None:
@@ -55,10 +70,8 @@ def whole(
     tiny_corpus: Corpus,
     tiny_config: TrainingConfig,
     tmp_path_factory: pytest.TempPathFactory,
-) -> tuple[Preparation, BestBaselines]:
-    folder = tmp_path_factory.mktemp("whole")
-    prepared = Preparation(tiny_corpus, tiny_config, folder, Silence())
-    return prepared, prepared.best_baselines()
+) -> Prepared:
+    return prepare_in(tmp_path_factory.mktemp("whole"), tiny_corpus, tiny_config)
 
 
 @pytest.mark.parametrize(
@@ -78,68 +91,72 @@ def whole(
     ],
 )
 def test_an_interrupted_preparation_goes_on_to_the_same_end(
-    whole: tuple[Preparation, BestBaselines],
+    whole: Prepared,
     tiny_corpus: Corpus,
     tiny_config: TrainingConfig,
     tmp_path: Path,
     interrupting: type[Interrupting],
 ) -> None:
     with pytest.raises(Interrupted):
-        Preparation(tiny_corpus, tiny_config, tmp_path, interrupting()).best_baselines()
+        prepare_in(tmp_path, tiny_corpus, tiny_config, interrupting())
 
-    again = Preparation(tiny_corpus, tiny_config, tmp_path, Silence())
+    again, again_baselines = prepare_in(tmp_path, tiny_corpus, tiny_config)
 
     prepared, baselines = whole
-    assert np.array_equal(again.group_N, prepared.group_N)
+    assert np.array_equal(again.groups, prepared.groups)
     assert np.array_equal(again.train_rows, prepared.train_rows)
-    assert torch.equal(again.vectors_ND, prepared.vectors_ND)
+    assert torch.equal(again.vectors, prepared.vectors)
     windows = again.suite.windows
     assert np.array_equal(windows.context_rows, prepared.suite.windows.context_rows)
-    assert_same(again.best_baselines(), baselines)
+    assert_same(again_baselines, baselines)
 
 
 def test_what_is_finished_is_not_made_again(
-    whole: tuple[Preparation, BestBaselines],
+    whole: Prepared,
     tiny_corpus: Corpus,
     tiny_config: TrainingConfig,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    Preparation(tiny_corpus, tiny_config, tmp_path, Silence()).best_baselines()
+    prepare_in(tmp_path, tiny_corpus, tiny_config)
     listener = Interrupting("measuring the baselines")
 
     def refuse(*_: object, **__: object) -> None:
         raise Interrupted
 
-    for name in ("duplicate_groups", "build_suite", "fit_baselines"):
-        monkeypatch.setattr(f"training.preparation.preparation.{name}", refuse)
-    again = Preparation(tiny_corpus, tiny_config, tmp_path, listener)
+    for name in (
+        "preparing.groups_of",
+        "preparing.build_suite",
+        "preparation.fit_baselines",
+    ):
+        monkeypatch.setattr(f"training.preparation.{name}", refuse)
+    _, again = prepare_in(tmp_path, tiny_corpus, tiny_config, listener)
 
-    assert_same(again.best_baselines(), whole[1])
+    assert_same(again, whole[1])
     assert "measuring the baselines" not in listener.stages
 
 
-@pytest.mark.parametrize("name", [GROUPS, SUITE, BASELINES, BASELINE_SCORES])
+@pytest.mark.parametrize("name", [GROUPS, VALIDATION, BASELINES, BASELINE_SCORES])
 def test_a_file_that_was_cut_off_is_made_again(
-    whole: tuple[Preparation, BestBaselines],
+    whole: Prepared,
     tiny_corpus: Corpus,
     tiny_config: TrainingConfig,
     tmp_path: Path,
     name: str,
 ) -> None:
-    Preparation(tiny_corpus, tiny_config, tmp_path, Silence()).best_baselines()
+    prepare_in(tmp_path, tiny_corpus, tiny_config)
     path = tmp_path / name
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2])
 
-    again = Preparation(tiny_corpus, tiny_config, tmp_path, Silence())
+    _, again = prepare_in(tmp_path, tiny_corpus, tiny_config)
 
-    assert_same(again.best_baselines(), whole[1])
-    assert path.read_bytes() == data or name == SUITE
+    assert_same(again, whole[1])
+    assert path.read_bytes() == data
 
 
 def test_the_best_baseline_of_each_pool_is_chosen_on_validation(
-    whole: tuple[Preparation, BestBaselines],
+    whole: Prepared,
 ) -> None:
     prepared, baselines = whole
     context_QTD, length_Q = prepared.context(prepared.suite.windows)
@@ -158,7 +175,7 @@ def test_the_best_baseline_of_each_pool_is_chosen_on_validation(
 
 
 def test_test_windows_are_judged_in_the_pools_of_both_parts(
-    whole: tuple[Preparation, BestBaselines],
+    whole: Prepared,
 ) -> None:
     prepared, baselines = whole
     suite = prepared.suite
@@ -167,15 +184,47 @@ def test_test_windows_are_judged_in_the_pools_of_both_parts(
     # whichever of the parts is too small for a pool
     assert suite.in_pools_of(small) == small
     assert small.in_pools_of(suite) == small
-    judge = Judge(prepared.vectors_ND, prepared.group_N, small)
-    found = prepared.test_baselines(baselines, judge)
+    judge = Judge(prepared.vectors, prepared.groups, small)
+    found = baselines_on_test(prepared, baselines, judge, SharedCache())
 
     assert list(found) == [pool.name for pool in small.pools]
     assert len(found) < len(baselines.names)
 
 
+def test_ranks_of_other_pools_are_made_again(whole: Prepared, tmp_path: Path) -> None:
+    prepared, baselines = whole
+    cache, suite = SharedCache(tmp_path), prepared.suite
+    small = replace(suite, pools=suite.pools[1:])
+    for windows in (suite, small, suite):
+        judge = Judge(prepared.vectors, prepared.groups, windows)
+
+        found = baselines_on_test(prepared, baselines, judge, cache)
+
+        # the windows are those of validation, so the ranks are known
+        for pool, (name, rank_Q) in found.items():
+            assert name == baselines.names[pool]
+            np.testing.assert_array_equal(rank_Q, baselines.ranks[pool])
+        assert list(found) == [pool.name for pool in windows.pools]
+
+
+def test_without_a_folder_nothing_is_written(
+    whole: Prepared,
+    tiny_corpus: Corpus,
+    tiny_config: TrainingConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    cache, listener = SharedCache(), NullListener()
+
+    prepared = prepare(tiny_corpus, tiny_config, cache, listener)
+
+    assert_same(best_baselines(prepared, cache, listener), whole[1])
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_base_is_the_best_weighted_mean_of_the_selection_pool(
-    whole: tuple[Preparation, BestBaselines],
+    whole: Prepared,
 ) -> None:
     _, baselines = whole
     means = {
@@ -188,7 +237,7 @@ def test_the_base_is_the_best_weighted_mean_of_the_selection_pool(
 
 
 def test_contexts_are_in_the_searched_space(
-    whole: tuple[Preparation, BestBaselines],
+    whole: Prepared,
 ) -> None:
     prepared, _ = whole
     windows = prepared.suite.windows
@@ -203,7 +252,7 @@ def test_contexts_are_in_the_searched_space(
 
 
 def test_no_row_of_validation_or_test_is_trained_on(
-    whole: tuple[Preparation, BestBaselines],
+    whole: Prepared,
 ) -> None:
     prepared, _ = whole
 
@@ -213,25 +262,26 @@ def test_no_row_of_validation_or_test_is_trained_on(
 
 
 def test_a_transform_that_is_given_is_not_fitted(
-    tiny_corpus: Corpus, tiny_config: TrainingConfig, tmp_path: Path
+    tiny_corpus: Corpus, tiny_config: TrainingConfig
 ) -> None:
     given = Transform.identity(tiny_corpus.dim)
 
-    prepared = Preparation(
-        tiny_corpus, tiny_config, tmp_path, Silence(), transform=given
+    prepared = prepare(
+        tiny_corpus, tiny_config, SharedCache(), NullListener(), transform=given
     )
 
     assert prepared.transform is given
-    assert np.array_equal(prepared.vectors_ND.numpy(), tiny_corpus.vectors)
+    assert np.array_equal(prepared.vectors.numpy(), tiny_corpus.vectors)
 
 
 def test_a_selection_pool_the_corpus_is_too_small_for_is_refused(
-    tiny_corpus: Corpus, tiny_config: TrainingConfig, tmp_path: Path
+    tiny_corpus: Corpus, tiny_config: TrainingConfig
 ) -> None:
     small = tiny_corpus.select(range(4), name="small")
     config = replace(tiny_config, selection_pool="targets")
 
-    prepared = Preparation(small, config, tmp_path, Silence())
+    cache, listener = SharedCache(), NullListener()
+    prepared = prepare(small, config, cache, listener)
 
     with pytest.raises(CorpusError, match="pool 'targets' needs more passages"):
-        prepared.best_baselines()
+        best_baselines(prepared, cache, listener)

@@ -11,17 +11,19 @@ from torch import Tensor
 from training.checkpoint import read_checkpoint_card
 from training.config import TrainingConfig
 from training.corpus.corpus import Corpus
-from training.listener import Silence
+from training.listener import NullListener
 from training.preparation.preparation import Preparation
+from training.preparation.preparing import prepare
+from training.preparation.shared_cache import SharedCache
 from training.reporting.examples import MAX_TEXT, choose_examples, shorten
 
 Prepare = Callable[[Corpus], Preparation]
 
 
 @pytest.fixture
-def prepare(tiny_config: TrainingConfig, tmp_path: Path) -> Prepare:
+def preparation_of(tiny_config: TrainingConfig) -> Prepare:
     def make(corpus: Corpus) -> Preparation:
-        return Preparation(corpus, tiny_config, tmp_path, Silence())
+        return prepare(corpus, tiny_config, SharedCache(), NullListener())
 
     return make
 
@@ -29,7 +31,7 @@ def prepare(tiny_config: TrainingConfig, tmp_path: Path) -> Prepare:
 def copy_last(prepared: Preparation) -> Tensor:
     windows = prepared.suite.windows
     last = windows.context_rows[np.arange(len(windows)), windows.lengths - 1]
-    return prepared.vectors_ND[torch.from_numpy(last)]
+    return prepared.vectors[torch.from_numpy(last)]
 
 
 def with_texts(corpus: Corpus) -> Corpus:
@@ -38,13 +40,13 @@ def with_texts(corpus: Corpus) -> Corpus:
 
 
 def test_hits_come_first_then_misses_of_the_very_ranks_that_are_measured(
-    prepare: Prepare, tiny_corpus: Corpus
+    preparation_of: Prepare, tiny_corpus: Corpus
 ) -> None:
-    prepared = prepare(tiny_corpus)
+    prepared = preparation_of(tiny_corpus)
     prediction_QD = copy_last(prepared)
     # one in four is perfect
     target_Q = torch.from_numpy(prepared.suite.windows.target_rows)
-    prediction_QD[::4] = prepared.vectors_ND[target_Q[::4]]
+    prediction_QD[::4] = prepared.vectors[target_Q[::4]]
 
     found = choose_examples(prepared, prediction_QD, seed=0)
 
@@ -61,9 +63,9 @@ def test_hits_come_first_then_misses_of_the_very_ranks_that_are_measured(
 
 
 def test_an_example_is_what_the_corpus_holds(
-    prepare: Prepare, tiny_corpus: Corpus
+    preparation_of: Prepare, tiny_corpus: Corpus
 ) -> None:
-    prepared = prepare(tiny_corpus)
+    prepared = preparation_of(tiny_corpus)
 
     found = choose_examples(prepared, copy_last(prepared), seed=0)
 
@@ -87,8 +89,10 @@ def test_an_example_is_what_the_corpus_holds(
             assert not (owner == document and is_context)
 
 
-def test_ties_count_against_the_target(prepare: Prepare, tiny_corpus: Corpus) -> None:
-    prepared = prepare(tiny_corpus)
+def test_ties_count_against_the_target(
+    preparation_of: Prepare, tiny_corpus: Corpus
+) -> None:
+    prepared = preparation_of(tiny_corpus)
     nothing_QD = torch.zeros_like(copy_last(prepared))
 
     found = choose_examples(prepared, nothing_QD, seed=0)
@@ -99,8 +103,10 @@ def test_ties_count_against_the_target(prepare: Prepare, tiny_corpus: Corpus) ->
         assert window["rank"] == found["num_candidates"] - 100
 
 
-def test_the_seed_decides_the_choice(prepare: Prepare, tiny_corpus: Corpus) -> None:
-    prepared = prepare(tiny_corpus)
+def test_the_seed_decides_the_choice(
+    preparation_of: Prepare, tiny_corpus: Corpus
+) -> None:
+    prepared = preparation_of(tiny_corpus)
     prediction_QD = copy_last(prepared)
 
     first, again, *others = (
@@ -111,8 +117,10 @@ def test_the_seed_decides_the_choice(prepare: Prepare, tiny_corpus: Corpus) -> N
     assert any(other != first for other in others)
 
 
-def test_texts_are_short_and_on_one_line(prepare: Prepare, tiny_corpus: Corpus) -> None:
-    prepared = prepare(with_texts(tiny_corpus))
+def test_texts_are_short_and_on_one_line(
+    preparation_of: Prepare, tiny_corpus: Corpus
+) -> None:
+    prepared = preparation_of(with_texts(tiny_corpus))
 
     found = choose_examples(prepared, copy_last(prepared), seed=0)
 
@@ -134,10 +142,10 @@ def test_a_text_is_cut_only_if_it_must_be(length: int) -> None:
 
 
 def test_sessions_have_examples_too(
-    prepare: Prepare, make_items: Callable[..., Corpus]
+    preparation_of: Prepare, make_items: Callable[..., Corpus]
 ) -> None:
     corpus = make_items([110] * 12)
-    prepared = prepare(corpus)
+    prepared = preparation_of(corpus)
 
     found = choose_examples(prepared, copy_last(prepared), seed=0)
 

@@ -5,12 +5,13 @@ from pathlib import Path
 from training.checkpoint import read_checkpoint_card
 from training.listener import Epoch
 from training.reporting.history import write_history
+from training.run_folder import HISTORY
 
 
 def test_the_table_has_a_row_for_every_epoch(finished_run: Path) -> None:
     history = read_checkpoint_card(finished_run)["history"]
 
-    with (finished_run / "history.csv").open(encoding="utf-8", newline="") as file:
+    with (finished_run / HISTORY).open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
 
     assert len(rows) == len(history) >= 2
@@ -25,8 +26,8 @@ def test_the_table_has_a_row_for_every_epoch(finished_run: Path) -> None:
 
 
 def test_a_run_without_an_epoch_has_only_the_header(tmp_path: Path) -> None:
-    write_history(tmp_path / "history.csv", [])
+    write_history(tmp_path / HISTORY, [])
 
-    assert (tmp_path / "history.csv").read_text().splitlines() == [
+    assert (tmp_path / HISTORY).read_text().splitlines() == [
         ",".join(field.name for field in fields(Epoch))
     ]

@@ -9,7 +9,8 @@ import pytest
 from training.checkpoint import read_checkpoint_card
 from training.reporting.finding import THRESHOLDS
 from training.reporting.formats import difference, percent
-from training.reporting.page import CURVES, draw_curves, write_report
+from training.reporting.page import draw_curves, write_report
+from training.run_folder import CURVES, MARKDOWN, REPORT
 
 
 @pytest.fixture
@@ -18,13 +19,13 @@ def card(finished_run: Path) -> dict[str, Any]:
 
 
 def write(tmp_path: Path, card: dict[str, Any]) -> str:
-    write_report(tmp_path / "report.html", card)
-    return (tmp_path / "report.html").read_text(encoding="utf-8")
+    write_report(tmp_path, card)
+    return (tmp_path / REPORT).read_text(encoding="utf-8")
 
 
 def write_markdown(tmp_path: Path, card: dict[str, Any]) -> str:
-    write_report(tmp_path / "report.html", card)
-    return (tmp_path / "report.md").read_text(encoding="utf-8")
+    write_report(tmp_path, card)
+    return (tmp_path / MARKDOWN).read_text(encoding="utf-8")
 
 
 def tables(markdown: str) -> list[list[list[str]]]:
@@ -68,7 +69,7 @@ EXAMPLES = {
 
 
 def test_the_report_of_a_run_tells_what_its_card_holds(finished_run: Path) -> None:
-    page = (finished_run / "report.html").read_text(encoding="utf-8")
+    page = (finished_run / REPORT).read_text(encoding="utf-8")
 
     card = read_checkpoint_card(finished_run)
     assert f'class="verdict {card["readiness"]["verdict"]}"' in page
@@ -87,7 +88,7 @@ def test_the_report_of_a_run_tells_what_its_card_holds(finished_run: Path) -> No
 
 
 def test_the_page_needs_nothing_from_elsewhere(finished_run: Path) -> None:
-    page = (finished_run / "report.html").read_text(encoding="utf-8")
+    page = (finished_run / REPORT).read_text(encoding="utf-8")
 
     assert not re.findall(r"<(?:script|link|img|iframe|object|embed)\b", page)
     assert not re.findall(r'(?:src|href)="(?!#)', page)

@@ -6,7 +6,7 @@ import pytest
 from training.config import TrainingConfig
 from training.corpus.corpus import Corpus
 from training.errors import TrainingError
-from training.listener import Silence
+from training.listener import NullListener
 from training.run import run_name
 from training.study.grid import run_grid
 from training.study.results import RESULTS, find_result
@@ -32,7 +32,7 @@ def test_what_is_finished_is_not_run_again(
             tmp_path / "study",
             tmp_path / "runs",
             corpus_folder=tmp_path / "corpus",
-            listener=Silence(),
+            listener=NullListener(),
             say=said.append,
         )
         return [str(result["name"]) for result in results]
@@ -67,7 +67,7 @@ def test_a_run_finished_before_has_no_known_time(
             tmp_path / "study",
             tmp_path / "runs",
             corpus_folder=tmp_path / "corpus",
-            listener=Silence(),
+            listener=NullListener(),
         )
         return result["wall_s"]
 
@@ -94,7 +94,7 @@ def test_another_recipe_is_refused_before_anything_is_trained(
             tmp_path / "study",
             tmp_path / "runs",
             corpus_folder=tmp_path / "corpus",
-            listener=Silence(),
+            listener=NullListener(),
         )
 
     run(config)

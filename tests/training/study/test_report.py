@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from training.study.report import FIGURE, write_study
+from training.study.report import MARKDOWN, PAGE, PLOTS, write_study
 
 MakeResult = Callable[..., dict[str, Any]]
 
@@ -18,7 +18,7 @@ def results(make_result: MakeResult) -> list[dict[str, Any]]:
     ]
 
 
-@pytest.mark.parametrize("name", ["report.html", "report.md"])
+@pytest.mark.parametrize("name", [PAGE, MARKDOWN])
 def test_both_reports_show_every_row_with_lift_and_baseline(
     results: list[dict[str, Any]],
     make_foreign: MakeResult,
@@ -52,11 +52,11 @@ def test_the_page_needs_no_other_file_and_markdown_shows_the_figure(
 ) -> None:
     write_study(tmp_path, results, commands=["nextvec study tiny"])
 
-    page = (tmp_path / "report.html").read_text()
+    page = (tmp_path / PAGE).read_text()
     assert "<svg" in page
     assert "http" not in page.split("<svg")[0]
-    assert f"({FIGURE})" in (tmp_path / "report.md").read_text()
-    assert (tmp_path / FIGURE).read_text().startswith("<svg")
+    assert f"({PLOTS})" in (tmp_path / MARKDOWN).read_text()
+    assert (tmp_path / PLOTS).read_text().startswith("<svg")
 
 
 def test_the_same_results_give_the_same_bytes(
@@ -66,13 +66,13 @@ def test_the_same_results_give_the_same_bytes(
         (tmp_path / name).mkdir()
         write_study(tmp_path / name, results, commands=["nextvec study tiny"])
 
-    for name in (FIGURE, "report.html", "report.md"):
+    for name in (PLOTS, PAGE, MARKDOWN):
         assert (tmp_path / "one" / name).read_bytes() == (
             tmp_path / "other" / name
         ).read_bytes()
 
 
-@pytest.mark.parametrize("name", ["report.html", "report.md"])
+@pytest.mark.parametrize("name", [PAGE, MARKDOWN])
 def test_every_finding_comes_with_its_sentence_and_threshold_and_what_is_not_met(
     results: list[dict[str, Any]], tmp_path: Path, name: str
 ) -> None:
@@ -116,7 +116,7 @@ def test_every_finding_comes_with_its_sentence_and_threshold_and_what_is_not_met
         assert threshold in text
 
 
-@pytest.mark.parametrize("name", ["report.html", "report.md"])
+@pytest.mark.parametrize("name", [PAGE, MARKDOWN])
 def test_the_share_left_out_and_the_hits_with_the_context_are_told(
     results: list[dict[str, Any]], tmp_path: Path, name: str
 ) -> None:
@@ -142,7 +142,7 @@ def test_all_versions_are_told(results: list[dict[str, Any]], tmp_path: Path) ->
     write_study(tmp_path, results, commands=["nextvec study tiny"])
 
     known = results[0]["versions"]["torch"]
-    assert f"torch {known} and 9.9" in (tmp_path / "report.html").read_text()
+    assert f"torch {known} and 9.9" in (tmp_path / PAGE).read_text()
 
 
 def test_unknown_times_are_told(results: list[dict[str, Any]], tmp_path: Path) -> None:
@@ -150,14 +150,14 @@ def test_unknown_times_are_told(results: list[dict[str, Any]], tmp_path: Path) -
 
     write_study(tmp_path, results, commands=["nextvec study tiny"])
 
-    text = (tmp_path / "report.md").read_text()
+    text = (tmp_path / MARKDOWN).read_text()
     assert "2 of 3 runs were timed: they took 3 minutes in sum" in text
 
     for result in results:
         result["wall_s"] = None
     write_study(tmp_path, results, commands=["nextvec study tiny"])
 
-    assert "minutes" not in (tmp_path / "report.md").read_text()
+    assert "minutes" not in (tmp_path / MARKDOWN).read_text()
 
 
 def test_items_say_what_is_unseen_and_what_repeats(
@@ -172,7 +172,7 @@ def test_items_say_what_is_unseen_and_what_repeats(
 
     write_study(tmp_path, results, commands=["nextvec study tiny"])
 
-    for name in ("report.html", "report.md"):
+    for name in (PAGE, MARKDOWN):
         text = (tmp_path / name).read_text()
         assert "7 and 7 targets are in no training sequence" in text
         assert "12.3 %" in text

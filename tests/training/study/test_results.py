@@ -10,8 +10,8 @@ from training.errors import TrainingError
 from training.study.results import (
     RESULTS,
     find_result,
+    first_of_comparable,
     result_of,
-    same_ground,
     write_result,
 )
 
@@ -79,9 +79,9 @@ def test_other_options_are_not_taken_for_another_seed(make_result: MakeResult) -
     other["options"] = other["options"] | {"lr": 0.5, "seed": 1}
 
     with pytest.raises(TrainingError, match=r"no seeds of one network: lr is .* 0\.5;"):
-        same_ground([one, other])
+        first_of_comparable([one, other])
     # of another network they may be, on the same windows and in the same space
-    same_ground([one, other | {"architecture": "linear"}])
+    first_of_comparable([one, other | {"architecture": "linear"}])
 
 
 @pytest.mark.parametrize(
@@ -94,15 +94,15 @@ def test_networks_in_other_spaces_or_on_other_windows_are_no_rows_of_one_study(
     other["options"] = other["options"] | {name: value}
 
     with pytest.raises(TrainingError, match=f"or spaces: {name} is .* and {value!r};"):
-        same_ground([one, other])
+        first_of_comparable([one, other])
 
 
 def test_results_of_different_ground_are_not_compared(make_result: MakeResult) -> None:
     one, other = make_result(seed=0), make_result(seed=1)
     other["split"] = other["split"] | {"fingerprint": "another"}
 
-    assert same_ground([one]) is one
+    assert first_of_comparable([one]) is one
     with pytest.raises(TrainingError, match="different corpora, splits or protocols"):
-        same_ground([one, other])
+        first_of_comparable([one, other])
     with pytest.raises(TrainingError, match="no result"):
-        same_ground([])
+        first_of_comparable([])

@@ -5,7 +5,8 @@ from itertools import pairwise
 from typing import Final
 
 PASSAGE_WORDS: Final = 20
-"""Words that a passage aims at: the seed's vectors stood for about 20 tokens."""
+"""Words that a passage aims at: in the original project a vector stood for some 20
+tokens."""
 
 _MIN_WORDS = 5
 # A title alone ("Basics") says too little to be predicted: it joins what follows.

@@ -15,10 +15,11 @@ from benchmarks.ablation.windows import deal_windows, training_windows
 from training.corpus.windows import Windows
 from training.evaluation.baselines import WeightedMean, closed_form_baselines
 from training.evaluation.pools import PoolName
+from training.preparation.best_baselines import BestBaselines
 from training.preparation.preparation import Preparation
 
 K: Final = 5
-"""Cut-off of the study, the seed's: Hit@5."""
+"""Cut-off of the study, the original project's: Hit@5."""
 
 WATCHED: Final[tuple[PoolName, ...]] = ("targets", "documents")
 """Pools that are measured after every epoch."""
@@ -39,16 +40,18 @@ class Reference:
     """Mean cosine of its change with the true one."""
 
 
-class Ground:
+class StudyData:
     """The windows, contexts and pools that every run is measured on."""
 
-    def __init__(self, prepared: Preparation, config: StudyConfig) -> None:
+    def __init__(
+        self, prepared: Preparation, best: BestBaselines, config: StudyConfig
+    ) -> None:
         """Cut and deal the windows.
 
         Raises:
             CorpusError: the corpus is too small for the pool "targets".
         """
-        self.prepared, self.config = prepared, config
+        self.prepared, self.best, self.config = prepared, best, config
         corpus, split = prepared.corpus, prepared.split
         self.pools: tuple[PoolName, ...] = ("targets", "documents", "index")
         for pool in self.pools:
@@ -59,7 +62,6 @@ class Ground:
         self.deal = deal_windows(corpus, split, stride=config.stride, seed=config.seed)
         self.context_QTD = self.contexts(self.windows)
         self.target_QD = self.targets(self.windows)
-        self.best = prepared.best_baselines()
 
     def contexts(self, windows: Windows) -> Tensor:
         """Return context vectors of full windows, shape ``(Q, T, D)``."""
@@ -67,7 +69,7 @@ class Ground:
 
     def targets(self, windows: Windows) -> Tensor:
         """Return target vectors, shape ``(Q, D)``."""
-        return self.prepared.vectors_ND[torch.from_numpy(windows.target_rows)]
+        return self.prepared.vectors[torch.from_numpy(windows.target_rows)]
 
     def train_windows(self, variant: Variant) -> Windows:
         """Return what a variant trains on."""

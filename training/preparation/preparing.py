@@ -1,0 +1,136 @@
+"""How a run is prepared: what is computed, and what of it is kept."""
+
+import io
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+
+from training.config import TrainingConfig
+from training.corpus.corpus import Corpus
+from training.corpus.duplicates import groups_of
+from training.corpus.split import SplitConfig, split_documents
+from training.corpus.unique import UInt64, row_keys
+from training.errors import CorpusError
+from training.evaluation.evaluation import Judge
+from training.evaluation.suite import Suite, build_suite
+from training.evaluation.suite_store import load_suite, save_suite
+from training.files import array_bytes
+from training.listener import Listener
+from training.preparation.cache_key import cache_key, corpus_key
+from training.preparation.preparation import Preparation
+from training.preparation.shared_cache import Entry, SharedCache
+from training.run_folder import GROUPS, VALIDATION
+from training.transform import Transform
+from training.vectors import Int64
+
+
+def prepare(
+    corpus: Corpus,
+    config: TrainingConfig,
+    cache: SharedCache,
+    listener: Listener,
+    *,
+    transform: Transform | None = None,
+    trained_keys: UInt64 | None = None,
+) -> Preparation:
+    """Compute what a run needs; groups and windows are kept, the rest takes moments.
+
+    Args:
+        corpus: to train or to judge on.
+        config: the options of the run.
+        cache: where groups and windows are found and kept.
+        listener: hears of every stage.
+        transform: the one to use; None fits one on the training documents.
+        trained_keys: keys of vectors that a model of another corpus was trained
+            on: windows with such a target count as leaked. No key names them: give
+            a cache that keeps nothing.
+
+    Raises:
+        CorpusError: too small to be split, or its vectors were made from the
+            training sequences of another split.
+    """
+    _require_split(corpus, config.split)
+    listener.stage("splitting by document, finding duplicates")
+    split = split_documents(corpus, config.split)
+    group_N = cache.get(
+        _GROUPS,
+        lambda: groups_of(corpus),
+        # of the corpus alone: shared by all splits; those of items cost nothing
+        key=corpus_key(corpus) if corpus.kind == "documents" else None,
+    )
+    listener.stage("fitting the transform, cutting windows")
+    train_rows = corpus.rows_of(split.train)
+    transform = transform or Transform.fit(
+        np.asarray(corpus.vectors[train_rows]), config.transform_config
+    )
+    vectors_ND = torch.from_numpy(transform.apply(corpus.vectors))
+    suite = cache.get(
+        _SUITE,
+        lambda: build_suite(
+            corpus,
+            split,
+            group_N,
+            "validation",
+            stride=config.stride,
+            also_trained_N=_also_trained(corpus, trained_keys),
+        ),
+        key=cache_key(corpus, config),
+    )
+    return Preparation(
+        corpus=corpus,
+        config=config,
+        split=split,
+        groups=group_N,
+        train_rows=train_rows,
+        transform=transform,
+        vectors=vectors_ND,
+        suite=suite,
+        judge=Judge(vectors_ND, group_N, suite),
+    )
+
+
+def _require_split(corpus: Corpus, split: SplitConfig) -> None:
+    """Refuse vectors that were made from sequences which are not all for training."""
+    made_on = corpus.card.vectors_split
+    wanted = {
+        "seed": split.seed,
+        "validation": split.validation,
+        "test": split.test,
+    }
+    if made_on is not None and made_on != wanted:
+        msg = (
+            f"{corpus.card.name}: its vectors were made from the training sequences of "
+            f"split {made_on}, got {wanted}: train with that split, or make the corpus "
+            "anew with this one"
+        )
+        raise CorpusError(msg)
+
+
+def _also_trained(corpus: Corpus, keys: UInt64 | None) -> np.ndarray | None:
+    """Return which rows have one of the keys, booleans ``(N,)``; None without keys."""
+    return None if keys is None else np.isin(row_keys(np.asarray(corpus.vectors)), keys)
+
+
+def _load_groups(folder: Path) -> Int64:
+    return np.asarray(np.load(folder / GROUPS, allow_pickle=False))
+
+
+def _dump_suite(suite: Suite) -> dict[str, bytes]:
+    data = io.BytesIO()
+    save_suite(data, suite)
+    return {VALIDATION: data.getvalue()}
+
+
+_GROUPS: Final[Entry[Int64]] = Entry(
+    files=(GROUPS,),
+    dump=lambda group_N: {GROUPS: array_bytes(group_N)},
+    load=_load_groups,
+)
+
+_SUITE: Final[Entry[Suite]] = Entry(
+    files=(VALIDATION,),
+    dump=_dump_suite,
+    load=lambda folder: load_suite(folder / VALIDATION),
+)
