@@ -13,6 +13,7 @@ from training.commands.tables import comparison_table, evaluation_table
 from training.recipe import read_recipe, recipe_names
 from training.recipe_run import train_by_recipe
 from training.rejudge import judge_checkpoint
+from training.run_folder import REPORT
 from training.runs import best_run, comparison_key, finished_runs
 
 
