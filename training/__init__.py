@@ -11,6 +11,7 @@
 * evaluation       pools, ranks, baselines, intervals, readiness
 * corpus, models   where sequences come from; the networks and their contract
 * transform        the space that is searched
+* run_folder       which files a run consists of
 * files, vectors   whole or not there; what a usable vector is
 * errors
 """

@@ -136,7 +136,7 @@ def corpus_name(folder: Path) -> str | None:
     """
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return None
-    if folder.is_dir() and not (folder / "card.json").exists():
+    if folder.is_dir() and not (folder / CARD).exists():
         msg = f"{folder}: expected a corpus or no such folder, found other files in it"
         raise CorpusError(msg)
     return str(read_card(folder)["name"])
