@@ -50,26 +50,38 @@ def make_corpus() -> MakeCorpus:
 
 
 @pytest.fixture(scope="session")
-def make_rule_corpus() -> MakeCorpus:
-    """Documents that follow a rule no mean of the past can know.
+def rule_corpus() -> Corpus:
+    """Documents in which each vector is the one before, turned.
 
-    Passages are of one of ``kinds`` kinds; kind ``c`` is followed by kind ``(c + 1)``,
-    whose direction has nothing to do with the one before. Each document adds a mark
-    of its own, so that none shares a passage with another.
+    The turn is the same everywhere, and no vector comes back to where one was: no mean
+    of the past can know what comes next, and no memory of the document either.
     """
+    rng = np.random.default_rng(1)
+    documents, length, dim = 24, 130, 32
+    turn, _ = np.linalg.qr(rng.normal(size=(dim, dim)))
+    rows = np.empty((length, documents, dim))
+    rows[0] = l2_normalize(rng.normal(size=(documents, dim)))
+    for position in range(1, length):
+        rows[position] = rows[position - 1] @ turn.T
+    in_order = rows.transpose(1, 0, 2).reshape(-1, dim)
+    return documents_corpus(in_order, [length] * documents)
 
-    def make(
-        *, documents: int = 24, length: int = 130, dim: int = 16, kinds: int = 12
-    ) -> Corpus:
-        rng = np.random.default_rng(1)
-        centers = l2_normalize(rng.normal(size=(kinds, dim)))
-        start = rng.integers(kinds, size=documents)
-        kind = (start[:, None] + np.arange(length)) % kinds
-        marks = l2_normalize(rng.normal(size=(documents, dim)))
-        rows = l2_normalize((centers[kind] + 0.5 * marks[:, None]).reshape(-1, dim))
-        return documents_corpus(rows, [length] * documents)
 
-    return make
+@pytest.fixture(scope="session")
+def recurring_corpus() -> Corpus:
+    """Documents that go round, each in an order and with vectors of its own.
+
+    What follows what is learned from no other document: only a memory of the document
+    itself can know it.
+    """
+    rng = np.random.default_rng(2)
+    documents, length, dim, kinds = 24, 130, 16, 15
+    rows = []
+    for _ in range(documents):
+        own = l2_normalize(rng.normal(size=(kinds, dim)))
+        noise = 0.02 * rng.normal(size=(length, dim))
+        rows.append(own[np.arange(length) % kinds] + noise)
+    return documents_corpus(l2_normalize(np.concatenate(rows)), [length] * documents)
 
 
 def documents_corpus(
@@ -99,21 +111,22 @@ def _one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def tiny_corpus() -> Corpus:
-    """Twelve documents of 130 noisy passages whose kinds follow one another.
+    """Twelve documents of 130 noisy passages, each the one before it, turned.
 
     Large enough for every pool, and with something to learn in three epochs.
     """
     rng = np.random.default_rng(5)
-    documents, length, dim, kinds = 12, 130, 12, 8
-    centers = l2_normalize(rng.normal(size=(kinds, dim)))
-    kind = (rng.integers(kinds, size=documents)[:, None] + np.arange(length)) % kinds
-    marks = 0.4 * l2_normalize(rng.normal(size=(documents, dim)))
-    noise = 0.1 * rng.normal(size=(documents, length, dim))
-    rows = (centers[kind] + marks[:, None] + noise).reshape(-1, dim)
+    documents, length, dim = 12, 130, 12
+    turn, _ = np.linalg.qr(rng.normal(size=(dim, dim)))
+    rows = np.empty((documents, length, dim))
+    rows[:, 0] = l2_normalize(rng.normal(size=(documents, dim)))
+    for position in range(1, length):
+        rows[:, position] = rows[:, position - 1] @ turn.T
+    noisy = (rows + 0.12 * rng.normal(size=rows.shape)).reshape(-1, dim)
     return Corpus(
-        vectors=l2_normalize(rows),
+        vectors=l2_normalize(noisy),
         ids=[f"doc{d}#{p}" for d in range(documents) for p in range(length)],
-        rows=np.arange(len(rows)),
+        rows=np.arange(len(noisy)),
         offsets=np.arange(documents + 1) * length,
         document_ids=[f"doc{d}" for d in range(documents)],
         card=CorpusCard(name="tiny", encoder="none", source="made by a test"),

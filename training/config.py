@@ -18,6 +18,7 @@ from pydantic.dataclasses import dataclass
 from training.checked import CHECKED, faults
 from training.corpus.split import Share, SplitConfig, refuse_no_training
 from training.errors import TrainingError
+from training.models.closed_form import ClosedForm
 from training.models.config import ModelConfig, NetworkOptions
 from training.transform import Strength, TransformConfig, TransformKind
 
@@ -133,17 +134,17 @@ class TrainingConfig(NetworkOptions):
             msg = "loss weights must not all be 0"
             raise ValueError(msg)
 
-    def model(self, *, dim: int, **base: tuple[float, ...]) -> ModelConfig:
+    def model(self, *, dim: int, base: ClosedForm | None = None) -> ModelConfig:
         """Return the network's part, completed by what the data say.
 
         Args:
             dim: length D of a vector.
-            base: ``base_rates`` and ``base_weights`` of `ModelConfig`, where known.
+            base: what the untrained network predicts; None takes any.
         """
         chosen: dict[str, Any] = {
             field.name: getattr(self, field.name) for field in fields(NetworkOptions)
         }
-        return ModelConfig(dim=dim, **(chosen | base))
+        return ModelConfig(dim=dim, base=base or ClosedForm(), **chosen)
 
     @property
     def split(self) -> SplitConfig:

@@ -137,11 +137,7 @@ def _train(
     ).in_pools_of(prepared.suite)
     baselines = best_baselines(prepared, cache, listener)
     torch.manual_seed(config.seed)
-    model_config = config.model(
-        dim=corpus.dim,
-        base_rates=baselines.base.rates,
-        base_weights=baselines.base.weights,
-    )
+    model_config = config.model(dim=corpus.dim, base=baselines.base.form)
     listener.stage("training")
     trained = fit(NextVectorModel(model_config), prepared, config, folder, listener)
     listener.stage("judging the best weights on validation")

@@ -43,7 +43,7 @@ def test_every_fault_is_named() -> None:
 
 def test_a_check_of_several_fields_speaks_in_its_own_words() -> None:
     with pytest.raises(ValueError, match=r"^2 rates but 1 weights$"):
-        from_json(ModelConfig, b'{"dim": 3, "base_rates": [1, 0.5]}')
+        from_json(ModelConfig, b'{"dim": 3, "base": {"rates": [1, 0.5]}}')
 
 
 def test_a_long_value_is_cut() -> None:

@@ -20,6 +20,7 @@ from training.checkpoint import (
 )
 from training.errors import CheckpointError
 from training.files import write_json
+from training.models.closed_form import ClosedForm
 from training.models.config import Architecture, ModelConfig
 from training.models.model import NextVectorModel, predict
 from training.run_folder import CARD, WEIGHTS
@@ -37,8 +38,7 @@ def make_checkpoint(
         hidden_size=4,
         num_slots=3,
         num_lags=2,
-        base_rates=(1.0, 0.25),
-        base_weights=(0.5, 0.5),
+        base=ClosedForm(rates=(1.0, 0.25), weights=(0.5, 0.5)),
     )
     model = NextVectorModel(config)
     rng = np.random.default_rng(3)
@@ -210,10 +210,10 @@ def test_a_card_of_another_architecture_is_refused(
     ("change", "message"),
     [
         pytest.param(
-            lambda c: c | {"format": 1}, "expected checkpoint format 2, got 1", id="1"
+            lambda c: c | {"format": 1}, "expected checkpoint format 3, got 1", id="1"
         ),
         pytest.param(
-            lambda _: [1], "expected checkpoint format 2, got None", id="list"
+            lambda _: [1], "expected checkpoint format 3, got None", id="list"
         ),
         pytest.param(lambda c: {"format": c["format"]}, "cannot build", id="no model"),
         pytest.param(
@@ -230,7 +230,7 @@ def test_a_card_of_another_architecture_is_refused(
             id="half",
         ),
         pytest.param(
-            lambda c: c | {"model": c["model"] | {"base_rates": None}},
+            lambda c: c | {"model": c["model"] | {"base": {"rates": None}}},
             "cannot build a network",
             id="no rates",
         ),

@@ -6,6 +6,7 @@ import pytest
 
 from training.config import TrainingConfig, option_defaults, option_help
 from training.errors import TrainingError
+from training.models.closed_form import ClosedForm
 from training.models.config import ModelConfig
 
 NAMES = [field.name for field in fields(TrainingConfig)]
@@ -138,11 +139,11 @@ def test_the_network_gets_every_option_it_knows() -> None:
     assert set(told) == shared
 
     model = TrainingConfig(**told).model(
-        dim=11, base_rates=(1.0, 0.5), base_weights=(0.25, 0.75)
+        dim=11, base=ClosedForm(rates=(1.0, 0.5), weights=(0.25, 0.75))
     )
 
     assert {name: getattr(model, name) for name in shared} == told
-    assert (model.dim, model.base_rates, model.base_weights) == (
+    assert (model.dim, model.base.rates, model.base.weights) == (
         11,
         (1.0, 0.5),
         (0.25, 0.75),

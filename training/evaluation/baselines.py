@@ -3,7 +3,7 @@
 All of the evaluation protocol, on the same vectors and transform as the model.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, Self
 
 import numpy as np
@@ -17,6 +17,7 @@ from training.evaluation.evaluation import Judge
 from training.evaluation.pools import PoolName
 from training.evaluation.training_positions import BLOCK, TrainingPositions
 from training.models.blocks import predict_in_blocks
+from training.models.closed_form import ClosedForm, SequenceMemory
 from training.models.weighted_mean import weighted_mean_at
 from training.vectors import Int64
 
@@ -67,8 +68,32 @@ class VectorBaseline:
         )
 
 
+class ClosedFormBaseline(VectorBaseline):
+    """A baseline that can be the base of a network."""
+
+    @property
+    def name(self) -> str:
+        """What the reports call it."""
+        raise NotImplementedError
+
+    @property
+    def family(self) -> str:
+        """Which rule it is a setting of."""
+        raise NotImplementedError
+
+    @property
+    def form(self) -> ClosedForm:
+        """What it computes."""
+        raise NotImplementedError
+
+    def predict(self, context_BTD: Tensor, length_B: Tensor) -> Tensor:
+        """Return the normalized closed form at the last position."""
+        predicted_B1D = self.form.at(context_BTD, length_B[:, None] - 1)
+        return normalize(predicted_B1D[:, 0], dim=-1)
+
+
 @dataclass(frozen=True)
-class WeightedMean(VectorBaseline):
+class WeightedMean(ClosedFormBaseline):
     """Exponentially weighted means of the context; with rate 1, its last vector."""
 
     rates: tuple[float, ...]
@@ -92,11 +117,49 @@ class WeightedMean(VectorBaseline):
         """copy-last or weighted mean."""
         return "copy-last" if self.rates == (1.0,) else "weighted mean"
 
-    def predict(self, context_BTD: Tensor, length_B: Tensor) -> Tensor:
-        """Return the normalized mean at the last position."""
-        last_B1 = length_B[:, None] - 1
-        mean_B1D = weighted_mean_at(context_BTD, last_B1, self.rates, self.weights)
-        return normalize(mean_B1D[:, 0], dim=-1)
+    @property
+    def form(self) -> ClosedForm:
+        """The means alone."""
+        return ClosedForm(rates=self.rates, weights=self.weights)
+
+
+@dataclass(frozen=True)
+class Remembering(ClosedFormBaseline):
+    """A weighted mean, and what followed similar states of the same context."""
+
+    mean: WeightedMean
+    memory: SequenceMemory
+
+    @property
+    def family(self) -> str:
+        """One rule, whatever the mean."""
+        return "weighted mean with memory"
+
+    @property
+    def name(self) -> str:
+        """The mean, and the numbers of its memory: gain, tau, cap."""
+        memory = self.memory
+        numbers = f"{memory.gain:g}, {memory.tau:g}, {memory.cap:g}"
+        return f"{self.mean.name} + memory({numbers})"
+
+    @property
+    def form(self) -> ClosedForm:
+        """The mean and its memory."""
+        return replace(self.mean.form, memory=self.memory)
+
+
+def remembering(mean: WeightedMean) -> list[Remembering]:
+    """Return all settings of a memory beside a mean.
+
+    The rate of the states hardly matters from .5 to 1, so it is one; where a state must
+    be more alike to count, fewer need be alike for the memory to be trusted. Passages
+    of text want a gain of .5 to 1.2; where order is a rule, the mean only disturbs.
+    """
+    return [
+        Remembering(mean, SequenceMemory(gain=gain, tau=tau, cap=cap))
+        for gain in (0.5, 0.8, 1.2, 3.0)
+        for tau, cap in ((0.03, 0.003), (0.05, 0.01))
+    ]
 
 
 @dataclass(frozen=True)
@@ -202,6 +265,12 @@ class Popularity:
         """Rank the targets by how often they occur."""
         del context_QTD, length_Q
         return {n: r.ranks_by(self.counts) for n, r in judge.rankers.items()}
+
+
+def closed_form_baseline(form: ClosedForm) -> ClosedFormBaseline:
+    """Return the baseline that computes a closed form."""
+    mean = WeightedMean(form.rates, form.weights)
+    return mean if form.memory is None else Remembering(mean, form.memory)
 
 
 def closed_form_baselines() -> list[WeightedMean]:

@@ -6,13 +6,13 @@ from pydantic import Field, NonNegativeFloat, PositiveInt
 from pydantic.dataclasses import dataclass
 
 from training.checked import CHECKED
+from training.models.closed_form import ClosedForm
 from training.vectors import CONTEXT_LENGTH
 
 Architecture = Literal["baseline", "memory", "hierarchical", "linear", "transformer"]
 
 _Dropout = Annotated[float, Field(ge=0, lt=1)]
 _NumLags = Annotated[int, Field(ge=1, le=CONTEXT_LENGTH)]
-_Rate = Annotated[float, Field(gt=0, le=1)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CHECKED)
@@ -56,18 +56,5 @@ class ModelConfig(NetworkOptions):
     dim: PositiveInt
     """Length D of every input and output vector."""
 
-    base_rates: tuple[_Rate, ...] = (0.5,)
-    """Rates of the exponentially weighted means that make the base, each in (0, 1];
-    a rate of 1 is the last vector."""
-
-    base_weights: tuple[float, ...] = (1.0,)
-    """Weight of each of these means; they sum to 1."""
-
-    def __post_init__(self) -> None:
-        """Refuse a base that is no weighted mean."""
-        if len(self.base_rates) != len(self.base_weights) or not self.base_rates:
-            msg = f"{len(self.base_rates)} rates but {len(self.base_weights)} weights"
-            raise ValueError(msg)
-        if abs(sum(self.base_weights) - 1) > 1e-6:
-            msg = f"base_weights must sum to 1, got {self.base_weights}"
-            raise ValueError(msg)
+    base: ClosedForm = ClosedForm()
+    """What the untrained network predicts."""

@@ -5,11 +5,10 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from training.models.config import ModelConfig
-from training.models.weighted_mean import weighted_mean_at
 
 
 class DeltaHead(nn.Module):
-    """Turn features into predictions near a weighted mean of the context.
+    """Turn features into predictions near a closed form of the context.
 
     The change has two parts: the newest vectors weighed anew, which stays inside the
     span of the context and generalizes best, and a free vector, which can leave it.
@@ -39,8 +38,7 @@ class DeltaHead(nn.Module):
         Returns:
             Unit vectors, shape ``(B, P, D)``.
         """
-        rates, weights = self.config.base_rates, self.config.base_weights
-        base_BPD = weighted_mean_at(context_BTD, position_BP, rates, weights)
+        base_BPD = self.config.base.at(context_BTD, position_BP)
         free_BPD = self.free(torch.cat([features_BPH, base_BPD], dim=-1))
         free_BPD = free_BPD * self.config.free_scale
         lag_BPT = _by_column(self.lags(features_BPH), position_BP, context_BTD.shape[1])

@@ -6,7 +6,12 @@ from typing import Self
 
 from torch import Tensor
 
-from training.evaluation.baselines import Baseline, WeightedMean
+from training.evaluation.baselines import (
+    Baseline,
+    ClosedFormBaseline,
+    WeightedMean,
+    remembering,
+)
 from training.evaluation.evaluation import Judge
 from training.evaluation.metrics import hit_at_k
 from training.evaluation.pools import PoolName
@@ -34,8 +39,8 @@ class BestBaselines:
     estimates: dict[str, dict[PoolName, dict[str, float]]]
     """The same with 95 % intervals over documents: value, low and high."""
 
-    base: WeightedMean
-    """The best weighted mean of the selection pool: the base of the model."""
+    base: ClosedFormBaseline
+    """The best closed form of the selection pool: the base of the model."""
 
     def paired(self) -> Mapping[PoolName, tuple[str, Int64]]:
         """Return them as `Judge.evaluate` takes them."""
@@ -52,8 +57,10 @@ class BestBaselines:
     ) -> Self:
         """Measure every setting and choose.
 
+        A memory is tried beside the best weighted mean of the selection pool alone.
+
         Args:
-            fitted: every setting of every family.
+            fitted: every setting of every other family.
             judge: of the validation windows.
             contexts: of these windows.
             selection_pool: the pool that the base is chosen for.
@@ -63,7 +70,8 @@ class BestBaselines:
         estimates: dict[str, dict[PoolName, dict[str, float]]] = {}
         best: dict[PoolName, tuple[float, str, Int64]] = {}
         k, documents = judge.suite.k, judge.suite.windows.documents
-        for done, baseline in enumerate(fitted, start=1):
+
+        def measure(baseline: Baseline) -> None:
             scores[baseline.name], estimates[baseline.name] = {}, {}
             for pool, rank_Q in baseline.ranks(judge, *contexts).items():
                 score = hit_at_k(rank_Q, k)
@@ -72,12 +80,34 @@ class BestBaselines:
                 estimates[baseline.name][pool] = asdict(found)
                 if pool not in best or score > best[pool][0]:
                     best[pool] = (score, baseline.name, rank_Q)
-            listener.progress(done, len(fitted))
+
         means = [b for b in fitted if isinstance(b, WeightedMean)]
+        total = len(fitted) + len(remembering(means[0]))
+        for done, baseline in enumerate(fitted, start=1):
+            measure(baseline)
+            listener.progress(done, total)
+
+        def score_of(baseline: Baseline) -> float:
+            return scores[baseline.name][selection_pool]
+
+        mean = max(means, key=score_of)
+        memories: list[ClosedFormBaseline] = list(remembering(mean))
+        for done, memory in enumerate(memories, start=len(fitted) + 1):
+            measure(memory)
+            listener.progress(done, total)
         return cls(
             names={pool: name for pool, (_, name, _) in best.items()},
             ranks={pool: rank_Q for pool, (_, _, rank_Q) in best.items()},
             scores=scores,
             estimates=estimates,
-            base=max(means, key=lambda mean: scores[mean.name][selection_pool]),
+            # of equals the one that remembers nothing
+            base=max([mean, *memories], key=score_of),
         )
+
+
+def by_name(fitted: Sequence[Baseline]) -> dict[str, Baseline]:
+    """Return all baselines that can have been chosen, those with a memory as well."""
+    memories = [
+        m for b in fitted if isinstance(b, WeightedMean) for m in remembering(b)
+    ]
+    return {baseline.name: baseline for baseline in (*fitted, *memories)}

@@ -1,6 +1,7 @@
 """The baselines of a run: measured once, and kept for it and for those to come."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
@@ -8,12 +9,16 @@ import orjson
 from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
 
-from training.evaluation.baselines import WeightedMean
+from training.checked import from_json
+from training.evaluation.baselines import (
+    closed_form_baseline,
+)
 from training.evaluation.evaluation import Judge
 from training.evaluation.pools import POOLS, PoolName
 from training.files import read_json
 from training.listener import Listener
-from training.preparation.best_baselines import BestBaselines
+from training.models.closed_form import ClosedForm
+from training.preparation.best_baselines import BestBaselines, by_name
 from training.preparation.cache_key import cache_key
 from training.preparation.preparation import Preparation
 from training.preparation.shared_cache import Entry, SharedCache
@@ -70,8 +75,8 @@ def baselines_on_test(
 
     def measure() -> Ranks:
         contexts = prepared.context(judge.suite.windows)
-        by_name = {b.name: b for b in prepared.fitted_baselines}
-        ranks = {n: by_name[n].ranks(judge, *contexts) for n in set(names.values())}
+        named = by_name(prepared.fitted_baselines)
+        ranks = {n: named[n].ranks(judge, *contexts) for n in set(names.values())}
         return {pool: ranks[name][pool] for pool, name in names.items()}
 
     def load(folder: Path) -> Ranks:
@@ -106,7 +111,7 @@ def _dump(chosen: BestBaselines) -> dict[str, bytes]:
         "names": chosen.names,
         "scores": chosen.scores,
         "estimates": chosen.estimates,
-        "base": {"rates": chosen.base.rates, "weights": chosen.base.weights},
+        "base": asdict(chosen.base.form),
     }
     return {
         BASELINES: _dump_ranks(chosen.ranks),
@@ -120,13 +125,13 @@ def _load(folder: Path) -> BestBaselines:
     if set(ranks) != set(about["names"]):
         msg = f"{folder}: expected ranks of {about['names']}, got {', '.join(ranks)}"
         raise ValueError(msg)
-    base = about["base"]
+    form = from_json(ClosedForm, orjson.dumps(about["base"]))
     return BestBaselines(
         names=about["names"],
         ranks=ranks,
         scores=about["scores"],
         estimates=about["estimates"],
-        base=WeightedMean(tuple(base["rates"]), tuple(base["weights"])),
+        base=closed_form_baseline(form),
     )
 
 

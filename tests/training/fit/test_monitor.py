@@ -78,19 +78,22 @@ def test_training_windows_are_ranked_among_as_many_documents_as_validation_has(
     prepared: Preparation, model: NextVectorModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cut = []
+    solved = torch.linalg.lstsq(prepared.vectors[:129], prepared.vectors[1:130])
+    turn_DD: torch.Tensor = solved.solution
 
     def remember(corpus: Corpus, documents: np.ndarray, **told: int) -> object:
         cut.append(documents)
         return cut_windows(corpus, documents, **told)
 
-    def repeat(
+    def turn(
         _: NextVectorModel, context_QTD: torch.Tensor, __: torch.Tensor
     ) -> torch.Tensor:
-        # what comes in the tiny corpus is like what came eight steps before
-        return context_QTD[:, -8]
+        # what comes in the tiny corpus is the last vector, turned; blurred, so that it
+        # is among the first five of some candidates and not of more
+        return context_QTD[:, -1] @ turn_DD + 0.7 * context_QTD[:, -2]
 
     monkeypatch.setattr("training.fit.monitor.cut_windows", remember)
-    monkeypatch.setattr("training.fit.monitor.predict", repeat)
+    monkeypatch.setattr("training.fit.monitor.predict", turn)
 
     measured = Monitor(prepared, prepared.config).measure(model, epoch=0)
 
@@ -104,12 +107,12 @@ def test_training_windows_are_ranked_among_as_many_documents_as_validation_has(
         windows,
         documents_pool(prepared.corpus, documents),
     )
-    repeated_QD = repeat(model, *prepared.context(windows))
-    assert measured.train_score == hit_at_k(ranker.ranks(repeated_QD), 5)
+    turned_QD = turn(model, *prepared.context(windows))
+    assert measured.train_score == hit_at_k(ranker.ranks(turned_QD), 5)
     everywhere = Ranker(
         prepared.vectors, prepared.groups, windows, index_pool(prepared.corpus)
     )
-    assert measured.train_score != hit_at_k(everywhere.ranks(repeated_QD), 5)
+    assert measured.train_score != hit_at_k(everywhere.ranks(turned_QD), 5)
 
 
 def test_only_some_of_many_training_windows_are_measured(

@@ -11,7 +11,7 @@ from training.errors import CorpusError
 from training.evaluation.evaluation import Judge
 from training.evaluation.metrics import hit_at_k
 from training.listener import Listener, NullListener
-from training.preparation.best_baselines import BestBaselines
+from training.preparation.best_baselines import BestBaselines, by_name
 from training.preparation.kept_baselines import baselines_on_test, best_baselines
 from training.preparation.preparation import Preparation
 from training.preparation.preparing import prepare
@@ -161,12 +161,15 @@ def test_the_best_baseline_of_each_pool_is_chosen_on_validation(
     prepared, baselines = whole
     context_QTD, length_Q = prepared.context(prepared.suite.windows)
 
-    assert set(baselines.scores) == {b.name for b in prepared.fitted_baselines}
+    named = by_name(prepared.fitted_baselines)
+
+    # a memory is tried beside one mean
+    assert len(baselines.scores) == len(prepared.fitted_baselines) + 8
+    assert set(baselines.scores) <= set(named)
     for pool, name in baselines.names.items():
         best = max(scores[pool] for scores in baselines.scores.values())
         assert baselines.scores[name][pool] == best
-        chosen = next(b for b in prepared.fitted_baselines if b.name == name)
-        ranks = chosen.ranks(prepared.judge, context_QTD, length_Q)[pool]
+        ranks = named[name].ranks(prepared.judge, context_QTD, length_Q)[pool]
         np.testing.assert_array_equal(ranks, baselines.ranks[pool])
         assert hit_at_k(ranks, 5) == best
     assert dict(baselines.paired()) == {
@@ -223,16 +226,18 @@ def test_without_a_folder_nothing_is_written(
     assert not list(tmp_path.iterdir())
 
 
-def test_the_base_is_the_best_weighted_mean_of_the_selection_pool(
+def test_the_base_is_the_best_closed_form_of_the_selection_pool(
     whole: Prepared,
 ) -> None:
     _, baselines = whole
     means = {
         name: scores["documents"]
         for name, scores in baselines.scores.items()
-        if name.startswith(("copy-last", "weighted mean"))
+        if "EWMA" in name or name.startswith("copy-last")
     }
 
+    assert len(means) > 16
+    assert any("memory" in name for name in means)
     assert means[baselines.base.name] == max(means.values())
 
 

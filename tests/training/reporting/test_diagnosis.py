@@ -403,7 +403,7 @@ def test_a_card_keeps_what_the_rules_found(finished_run: Path) -> None:
     card = read_checkpoint_card(finished_run)
 
     assert card["diagnosis"] == [finding.to_dict() for finding in findings(card)]
-    assert names(card)[0] == "too few documents"
+    assert "too few documents" in names(card)
 
 
 @pytest.mark.parametrize("name", RULES)
