@@ -92,6 +92,7 @@ def _claim(folder: Path, corpus: Corpus, config: TrainingConfig) -> None:
     """Refuse to mix two runs in one folder."""
     told = {
         "protocol": PROTOCOL,
+        "format": FORMAT,
         "corpus": corpus.fingerprint,
         "options": config.to_dict(),
     }
@@ -116,7 +117,13 @@ def _claim(folder: Path, corpus: Corpus, config: TrainingConfig) -> None:
         if there.get("protocol") != PROTOCOL:
             was = there.get("protocol")
             differing.append(f"the evaluation protocol was {was}, is {PROTOCOL}")
-        msg = f"{folder}: holds a run with other options: {'; '.join(differing)}"
+        if there.get("format") != FORMAT:
+            was = there.get("format")
+            differing.append(f"the format of checkpoints was {was}, is {FORMAT}")
+        msg = (
+            f"{folder}: holds a run with other options: {'; '.join(differing)}; delete "
+            "it, or give this one another --name"
+        )
         raise TrainingError(msg)
 
 
@@ -162,7 +169,7 @@ def _train(
         is_test_clean=test_suite.is_clean,
     )
     listener.stage("one look at the test documents")
-    test_judge = Judge(prepared.vectors, prepared.groups, test_suite)
+    test_judge = Judge(prepared.vectors, prepared.groups, test_suite, prepared.score)
     test = test_judge.evaluate(
         predict(trained.model, *prepared.context(test_suite.windows)),
         baselines_on_test(prepared, baselines, test_judge, cache),
@@ -179,6 +186,7 @@ def _train(
         "k": prepared.suite.k,
         "selection_pool": prepared.selection_pool,
         "repeat_share": prepared.suite.repeat_share,
+        "score": prepared.score.to_dict(),
         "best_epoch": trained.best_epoch,
         "best_score": trained.best_score,
         "is_better_than_base": trained.best_epoch > 0,

@@ -22,6 +22,12 @@ VALIDATION: Final = "validation.npz"
 TRAINED: Final = "trained.npy"
 """Keys of the vectors trained on, so that on another corpus they can be left out."""
 
+HUBNESS: Final = "hubness.npy"
+"""How near each row of the corpus is to predictions in general, float32 ``(N,)``."""
+
+SCORE: Final = "score.json"
+"""How much of it candidates are scored less, as validation chose for each pool."""
+
 BASELINES: Final = "baselines.safetensors"
 """Rank that the best baseline of each pool gives each validation target."""
 
@@ -57,6 +63,8 @@ FINISHED: Final = (
     OPTIONS,
     GROUPS,
     VALIDATION,
+    HUBNESS,
+    SCORE,
     TRAINED,
     BASELINES,
     BASELINE_SCORES,
@@ -70,7 +78,7 @@ FINISHED: Final = (
 )
 """The files of a finished run."""
 
-BUNDLED: Final = (WEIGHTS, CARD, VALIDATION, GROUPS, BASELINES)
+BUNDLED: Final = (WEIGHTS, CARD, VALIDATION, GROUPS, BASELINES, HUBNESS)
 """What a bundle takes over as it is. Its version is a digest of them in this order."""
 
 SHARED: Final = ".shared"

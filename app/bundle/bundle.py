@@ -43,6 +43,11 @@ class Bundle:
     """Rank that each pool's best baseline gives the windows' targets, ``(Q,)``."""
 
     @property
+    def beta(self) -> float:
+        """Share of its hubness that a row scores less where everything is searched."""
+        return self.manifest.betas.get("index", 0.0)
+
+    @property
     def card(self) -> dict[str, Any]:
         """The checkpoint's card."""
         return self.checkpoint.card
@@ -84,7 +89,10 @@ def load_parts(folder: Path, manifest: Manifest) -> Bundle:
         raise BundleError(msg)
     checkpoint = load_checkpoint(folder)
     index = NeighborIndex.load(
-        folder, kind=manifest.index_kind, fingerprint=manifest.corpus_fingerprint
+        folder,
+        dim=manifest.dim,
+        kind=manifest.index_kind,
+        fingerprint=manifest.corpus_fingerprint,
     )
     index.require(
         dim=checkpoint.model.config.dim, fingerprint=corpus_fingerprint(checkpoint.card)

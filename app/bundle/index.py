@@ -10,7 +10,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from app.bundle.vectors import load_vectors, save_vectors
+from app.bundle.vectors import as_queries, as_rows, load_rows, save_rows
 from training.errors import BundleError, IndexMismatchError
 from training.vectors import Float32, Int64
 
@@ -44,7 +44,8 @@ class Found:
     """Row numbers; never -1."""
 
     scores: Float32
-    """Cosine similarity of each in the searched space, higher is closer."""
+    """Score of each, higher is better: cosine in the searched space less beta times its
+    hubness."""
 
 
 class Searcher(Protocol):
@@ -55,11 +56,11 @@ class Searcher(Protocol):
     """
 
     @classmethod
-    def build(cls, vectors_ND: Float32) -> Self:
-        """Index unit rows."""
+    def build(cls, row_NC: Float32) -> Self:
+        """Index rows (`app.bundle.vectors`) by their inner products."""
 
     @classmethod
-    def load(cls, folder: Path, vectors_ND: Float32) -> Self:
+    def load(cls, folder: Path, row_NC: Float32) -> Self:
         """Read what `save` wrote.
 
         Raises:
@@ -73,9 +74,9 @@ class Searcher(Protocol):
         """Return the SHA-256 of the index, vectors included, as hexadecimal digits."""
 
     def search(
-        self, query_QD: Float32, k: int, selection: Selection | None
+        self, query_QC: Float32, k: int, selection: Selection | None
     ) -> tuple[Float32, Int64]:
-        """Return scores and rows, each ``(Q, k)``, best first.
+        """Return inner products and rows, each ``(Q, k)``, best first.
 
         Where it finds fewer than ``k``, -1 stands for a row; it may find fewer than
         there are.
@@ -83,29 +84,29 @@ class Searcher(Protocol):
 
 
 class FlatSearcher:
-    """Every vector compared with every query, where they lie: exact, and no copy."""
+    """Every row compared with every query, where they lie: exact, and no copy."""
 
-    def __init__(self, vectors_ND: Float32) -> None:
+    def __init__(self, row_NC: Float32) -> None:
         """Search these rows."""
-        self._vectors_ND = vectors_ND
+        self._row_NC = row_NC
 
     @classmethod
-    def build(cls, vectors_ND: Float32) -> Self:
-        """Index unit rows."""
-        return cls(vectors_ND)
+    def build(cls, row_NC: Float32) -> Self:
+        """Search these rows."""
+        return cls(row_NC)
 
     @classmethod
-    def load(cls, _folder: Path, vectors_ND: Float32) -> Self:
+    def load(cls, _folder: Path, row_NC: Float32) -> Self:
         """Need nothing but the vectors."""
-        return cls(vectors_ND)
+        return cls(row_NC)
 
     def save(self, _folder: Path) -> None:
         """Need nothing but the vectors."""
 
     def digest(self) -> str:
-        """Return the SHA-256 of the ``IndexFlatIP`` of these rows as faiss writes it.
+        """Return the SHA-256 of the ``IndexFlatIP`` of these rows, as faiss writes it.
 
-        That file was part of bundles of format 2, and names the same index still.
+        Rows of another order, hubness or length have another.
         """
         found = hashlib.sha256()
 
@@ -113,26 +114,26 @@ class FlatSearcher:
             found.update(part)
             return len(part)
 
-        index = faiss.IndexFlatIP(self._vectors_ND.shape[1])
-        _faiss.IndexFlatIP.add(index, self._vectors_ND)
+        index = faiss.IndexFlatIP(self._row_NC.shape[1])
+        _faiss.IndexFlatIP.add(index, self._row_NC)
         _faiss.write_index(index, _faiss.PyCallbackIOWriter(update))
         return found.hexdigest()
 
     def search(
-        self, query_QD: Float32, k: int, selection: Selection | None
+        self, query_QC: Float32, k: int, selection: Selection | None
     ) -> tuple[Float32, Int64]:
         """Return the ``k`` best of all rows: what ``IndexFlatIP`` does, on our memory.
 
-        The vectors start at a multiple of 64 bytes here, which its own copy does not:
-        71,526 x 256, one query 1.75 ms instead of 2.36, 32 queries 56 instead of 77.
+        The rows are aligned to 64 bytes here, which its own copy is not: 71,526 x 256,
+        one query 1.75 ms instead of 2.36, 32 queries 56 instead of 77.
         """
-        (n, dim), num_queries = self._vectors_ND.shape, len(query_QD)
+        (n, columns), num_queries = self._row_NC.shape, len(query_QC)
         scores_QK = np.empty((num_queries, k), np.float32)
         rows_QK = np.empty((num_queries, k), np.int64)
         _faiss.knn_inner_product(
-            _faiss.swig_ptr(query_QD),
-            _faiss.swig_ptr(self._vectors_ND),
-            dim,
+            _faiss.swig_ptr(query_QC),
+            _faiss.swig_ptr(self._row_NC),
+            columns,
             num_queries,
             n,
             k,
@@ -148,47 +149,76 @@ INDEX_KINDS: Final[Mapping[str, type[Searcher]]] = {"flat": FlatSearcher}
 
 
 class NeighborIndex:
-    """All vectors of a catalogue in the searched space, read only."""
+    """All vectors of a catalogue in the searched space, with hubness; read only."""
 
     def __init__(
-        self, vectors: Float32, searcher: Searcher, *, kind: str, fingerprint: str
+        self,
+        row_NC: Float32,
+        searcher: Searcher,
+        *,
+        dim: int,
+        kind: str,
+        fingerprint: str,
     ) -> None:
-        """Put vectors and the way to search them together.
+        """Put rows and the way to search them together.
 
         Args:
-            vectors: unit rows in the searched space, shape ``(N, D)``.
+            row_NC: of `app.bundle.vectors`.
             searcher: finds candidates among them.
+            dim: length D of a vector.
             kind: its name, one of `INDEX_KINDS`.
             fingerprint: of the corpus whose rows these are.
         """
-        self.vectors, self._searcher = vectors, searcher
+        self._row_NC, self._searcher, self.dim = row_NC, searcher, dim
         self.kind, self.fingerprint = kind, fingerprint
+        self.vectors: Float32 = row_NC[:, :dim]
+
+    @property
+    def hubness(self) -> Float32:
+        """Hubness of each row, shape ``(N,)``."""
+        hubness_N: Float32 = -self._row_NC[:, self.dim]
+        return hubness_N
 
     @classmethod
-    def build(cls, vectors: Float32, *, kind: str, fingerprint: str) -> Self:
-        """Index the unit rows of a catalogue, shape ``(N, D)``, in the searched space.
+    def build(
+        cls,
+        vectors: Float32,
+        hubness: Float32 | None = None,
+        *,
+        kind: str,
+        fingerprint: str,
+    ) -> Self:
+        """Index a catalogue.
+
+        Args:
+            vectors: unit rows in the searched space, shape ``(N, D)``.
+            hubness: of each, shape ``(N,)``; None for none.
+            kind: one of `INDEX_KINDS`.
+            fingerprint: of the corpus whose rows these are.
 
         Raises:
             BundleError: the kind is unknown.
         """
-        vectors_ND = np.ascontiguousarray(vectors, dtype=np.float32)
-        searcher = _kind(kind).build(vectors_ND)
-        return cls(vectors_ND, searcher, kind=kind, fingerprint=fingerprint)
+        if hubness is None:
+            hubness = np.zeros(len(vectors), np.float32)
+        row_NC, dim = as_rows(vectors, hubness), vectors.shape[1]
+        searcher = _kind(kind).build(row_NC)
+        return cls(row_NC, searcher, dim=dim, kind=kind, fingerprint=fingerprint)
 
     @classmethod
-    def load(cls, folder: Path, *, kind: str, fingerprint: str) -> Self:
-        """Read it from a bundle's folder; the vectors are mapped into memory.
+    def load(cls, folder: Path, *, dim: int, kind: str, fingerprint: str) -> Self:
+        """Read it from a bundle's folder; the rows are mapped into memory.
 
         Raises:
-            BundleError: missing, damaged, or of another kind.
+            BundleError: missing, damaged, or of another kind or length.
         """
-        searcher_kind, vectors_ND = _kind(kind), load_vectors(folder)
-        searcher = searcher_kind.load(folder, vectors_ND)
-        return cls(vectors_ND, searcher, kind=kind, fingerprint=fingerprint)
+        searcher_kind, row_NC = _kind(kind), load_rows(folder, dim)
+        searcher = searcher_kind.load(folder, row_NC)
+        return cls(row_NC, searcher, dim=dim, kind=kind, fingerprint=fingerprint)
 
     def save(self, folder: Path) -> None:
         """Write it into a bundle's folder."""
-        save_vectors(folder, self.vectors)
+        save_rows(folder, self._row_NC)
         self._searcher.save(folder)
 
     def digest(self) -> str:
@@ -198,11 +228,6 @@ class NeighborIndex:
     def __len__(self) -> int:
         """Return the number of rows, N."""
         return len(self.vectors)
-
-    @property
-    def dim(self) -> int:
-        """Length D of a vector."""
-        return int(self.vectors.shape[1])
 
     def require(self, *, dim: int, fingerprint: str) -> None:
         """Refuse a model that this index was not made for.
@@ -222,14 +247,20 @@ class NeighborIndex:
         return len(self) if selection is None else selection.count
 
     def search(
-        self, query_QD: Float32, k: int, selection: Selection | None = None
+        self,
+        query_QD: Float32,
+        k: int,
+        selection: Selection | None = None,
+        *,
+        beta: float = 0.0,
     ) -> list[Found]:
-        """Find the rows nearest to each query.
+        """Find the rows with the highest scores for each query.
 
         Args:
             query_QD: unit rows in the searched space.
             k: results for each query, at least 1.
             selection: the rows that may be found; None allows all.
+            beta: share of its hubness that a row scores less; 0 is plain cosine.
 
         Returns:
             For each query ``k`` results, best first; fewer where there are fewer
@@ -241,7 +272,7 @@ class NeighborIndex:
             nothing = Found(np.empty(0, np.int64), np.empty(0, np.float32))
             return [nothing] * len(query_QD)
         scores_QK, rows_QK = self._searcher.search(
-            np.ascontiguousarray(query_QD, dtype=np.float32), k, selection
+            as_queries(query_QD, beta), k, selection
         )
         # the places there is no result for are filled with -1
         return [
@@ -249,13 +280,14 @@ class NeighborIndex:
             for rows, scores in zip(rows_QK, scores_QK, strict=True)
         ]
 
-    def scores(self, rows: Int64, query_D: Float32) -> Float32:
+    def scores(self, rows: Int64, query_D: Float32, *, beta: float = 0.0) -> Float32:
         """Score some rows so that equal rows score equal, whatever is beside them.
 
         The search itself promises that for no more than one call: it changes to a
         matrix product at 20 queries, which rounds differently.
         """
-        scores: Float32 = np.einsum("kd,d->k", self.vectors[rows], query_D)
+        query_C = as_queries(query_D[None], beta)[0]
+        scores: Float32 = np.einsum("kc,c->k", self._row_NC[rows], query_C)
         return scores
 
 

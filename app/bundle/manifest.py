@@ -55,6 +55,10 @@ class Manifest:
     num_vectors: int
     """Rows of the index, N."""
 
+    betas: dict[str, float]
+    """By pool, the share of its hubness that a candidate scores less; "index" is what
+    `/predict` searches."""
+
     corpus_name: str
     """What people call the corpus."""
 

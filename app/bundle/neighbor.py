@@ -18,6 +18,9 @@ class Neighbor(TypedDict):
     """null for items."""
 
     score: float
-    """Cosine in the searched space, higher is closer."""
+    """What ranks, higher is better: cosine less a share of the row's hubness."""
+
+    cosine: float
+    """Cosine to the prediction in the searched space."""
 
     text: NotRequired[str]

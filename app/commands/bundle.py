@@ -33,6 +33,13 @@ def build(
         str, typer.Option(help=f"Kind of the index: {', '.join(INDEX_KINDS)}.")
     ] = "flat",
     bundles: BundlesFolder = None,
+    plain_cosine: Annotated[
+        bool,
+        typer.Option(
+            "--plain-cosine",
+            help="Rank by cosine alone, whatever validation chose.",
+        ),
+    ] = False,
     promote: Annotated[
         bool, typer.Option("--promote", help="Also make it live.")
     ] = False,
@@ -44,6 +51,7 @@ def build(
         registry.folder,
         corpus=corpus,
         index_kind=index,
+        plain_cosine=plain_cosine,
         say=lambda stage: console.print(f"· {stage}", soft_wrap=True),
     )
     if promote:

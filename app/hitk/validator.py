@@ -15,6 +15,7 @@ from app.bundle.index import Found, Selection
 from app.inference.engine import Engine
 from training.evaluation.pools import Pool, PoolName
 from training.evaluation.ranking import Ranker
+from training.evaluation.score import Score
 from training.vectors import Float32, Int64
 
 T = TypeVar("T")
@@ -55,6 +56,13 @@ class Validator:
         self._engine, self._step_s, self._depth = engine, step_s, depth
         self._windows = bundle.suite.windows
         vectors_ND = torch.from_numpy(bundle.index.vectors)
+        self._betas = bundle.manifest.betas
+        score = Score(
+            hubness=torch.from_numpy(bundle.index.hubness),
+            curves={
+                p.name: {self._betas.get(p.name, 0.0): 0.0} for p in bundle.suite.pools
+            },
+        )
         self._rankers = {
             pool.name: Ranker(
                 vectors_ND,
@@ -62,6 +70,7 @@ class Validator:
                 self._windows,
                 pool,
                 exclude_context=bundle.suite.excludes_context,
+                score=score,
             )
             for pool in bundle.suite.pools
         }
@@ -148,16 +157,17 @@ class Validator:
         out: list[tuple[Int64, Int64]],
     ) -> list[Found]:
         """Search deep enough that what is left out afterwards cannot be missed."""
-        index = self._engine.bundle.index
+        index, beta = self._engine.bundle.index, self._betas.get(pool.name, 0.0)
         # one more than the depth, so that a tie behind the target is seen as well
         depth = self._depth + 1 + max(len(same) + len(seen) for same, seen in out)
         if pool.members is None:
-            return index.search(prediction_QD[part], depth, shared)
+            return index.search(prediction_QD[part], depth, shared, beta=beta)
         return [
             index.search(
                 prediction_QD[number][None],
                 depth,
                 self._selection(pool.rows[pool.members[number]]),
+                beta=beta,
             )[0]
             for number in range(part.start, part.stop)
         ]

@@ -67,6 +67,9 @@ class Answer:
     found: Found
     """Rows and scores of the neighbors."""
 
+    cosines: Float32
+    """Cosine of each neighbor to the prediction, in the searched space."""
+
     num_context: int
     """Vectors of the context, T."""
 
@@ -128,12 +131,15 @@ class Engine:
             Answer(
                 bundle=self.bundle,
                 found=f,
+                cosines=self.bundle.index.scores(f.rows, prediction_D),
                 num_context=len(context),
                 vector=v,
                 model_s=model_s,
                 search_s=search_s,
             )
-            for f, context, v in zip(found, contexts, vectors, strict=True)
+            for f, context, v, prediction_D in zip(
+                found, contexts, vectors, prediction_QD, strict=True
+            )
         ]
 
     def warm(self) -> float:
@@ -209,7 +215,7 @@ class Engine:
                 reach(queries[i].k, len(contexts[i]) * queries[i].exclude_context)
                 for i in free
             )
-            together = index.search(prediction_QD[free], widest)
+            together = index.search(prediction_QD[free], widest, beta=self.bundle.beta)
             first = dict(zip(free, together, strict=True))
         return [
             find_neighbors(
@@ -218,6 +224,7 @@ class Engine:
                 query.k,
                 selection=selections[i],
                 context_TD=contexts[i] if query.exclude_context else None,
+                beta=self.bundle.beta,
                 first=first.get(i),
             )
             for i, query in enumerate(queries)

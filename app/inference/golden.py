@@ -36,7 +36,11 @@ def make_golden(engine: Engine) -> Golden:
     context = engine.bundle.index.vectors[rows]
     prediction_D = engine.predict([context])[0]
     found = find_neighbors(
-        engine.bundle.index, prediction_D, GOLDEN_K, context_TD=context
+        engine.bundle.index,
+        prediction_D,
+        GOLDEN_K,
+        context_TD=context,
+        beta=engine.bundle.beta,
     )
     return Golden(
         context_rows=rows.tolist(),

@@ -31,9 +31,10 @@ def find_neighbors(
     *,
     selection: Selection | None = None,
     context_TD: Float32 | None = None,
+    beta: float = 0.0,
     first: Found | None = None,
 ) -> Found:
-    """Find the ``k`` rows nearest to a prediction.
+    """Find the ``k`` rows with the highest scores for a prediction.
 
     Args:
         index: where to search.
@@ -42,6 +43,7 @@ def find_neighbors(
         selection: the rows that may be found; None allows all.
         context_TD: unit vectors in the searched space whose rows are left out
             (`CONTEXT_COSINE`); None leaves nothing out.
+        beta: share of its hubness that a row scores less; 0 is plain cosine.
         first: what a search of `reach` or more rows for this query found, when it
             was made together with others.
 
@@ -52,18 +54,18 @@ def find_neighbors(
     """
     num_context = 0 if context_TD is None else len(context_TD)
     wanted = reach(k, num_context)
-    found = first or index.search(query_D[None], wanted, selection)[0]
+    found = first or index.search(query_D[None], wanted, selection, beta=beta)[0]
     candidates = index.candidates(selection)
     while True:
         rows = _without(index, found.rows, context_TD)
-        scores = index.scores(rows, query_D)
+        scores = index.scores(rows, query_D, beta=beta)
         best = np.lexsort((rows, -scores))[:k]
         is_sure = len(best) == k and scores[best[-1]] > found.scores[-1] + _MARGIN
         # an index may hold more than it finds: having asked for all is the end, too
         if is_sure or len(found.rows) == candidates or wanted >= candidates:
             return Found(rows[best], scores[best])
         wanted = 4 * max(wanted, len(found.rows))
-        found = index.search(query_D[None], wanted, selection)[0]
+        found = index.search(query_D[None], wanted, selection, beta=beta)[0]
 
 
 def _without(index: NeighborIndex, rows: Int64, context_TD: Float32 | None) -> Int64:

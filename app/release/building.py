@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from app.bundle.bundle import (
     Bundle,
     corpus_fingerprint,
@@ -24,7 +26,7 @@ from training.corpus.corpus import Corpus
 from training.corpus.store import load_corpus
 from training.errors import BundleError, ProjectError
 from training.files import new_folder
-from training.run_folder import BUNDLED, WEIGHTS
+from training.run_folder import BUNDLED, HUBNESS, WEIGHTS
 
 
 def build_bundle(
@@ -33,6 +35,7 @@ def build_bundle(
     *,
     corpus: Path | None = None,
     index_kind: str = "flat",
+    plain_cosine: bool = False,
     say: Callable[[str], None] = lambda _: None,
 ) -> Bundle:
     """Make a bundle, or find that the same one is there already and whole.
@@ -42,6 +45,7 @@ def build_bundle(
         bundles: folder to put the bundle in.
         corpus: folder of the corpus; None takes the one that the run's card names.
         index_kind: one of `app.bundle.index.INDEX_KINDS`.
+        plain_cosine: rank by cosine alone, whatever validation chose.
         say: told each stage in plain words.
 
     Returns:
@@ -62,7 +66,8 @@ def build_bundle(
         index_dim=loaded.dim,
         index_fingerprint=loaded.fingerprint,
     )
-    version = _version(run, checkpoint, loaded, index_kind)
+    betas = {} if plain_cosine else dict(checkpoint.card["score"]["betas"])
+    version = _version(run, checkpoint, loaded, index_kind, plain_cosine=plain_cosine)
     folder = bundles / version
     if (folder / MANIFEST).exists():
         try:
@@ -75,6 +80,7 @@ def build_bundle(
     say(f"indexing {len(loaded.vectors):,} vectors of {loaded.card.name}")
     index = NeighborIndex.build(
         checkpoint.transform.apply(loaded.vectors),
+        np.load(run / HUBNESS, allow_pickle=False),
         kind=index_kind,
         fingerprint=loaded.fingerprint,
     )
@@ -83,13 +89,18 @@ def build_bundle(
             shutil.copyfile(run / name, new / name)
         index.save(new)
         Catalogue.of(loaded).save(new)
-        bundle = seal(new, version, run.name, loaded, index)
+        bundle = seal(new, version, run.name, loaded, index, betas)
     say(f"bundle {version} is whole")
     return bundle
 
 
 def seal(
-    folder: Path, version: str, run: str, corpus: Corpus, index: NeighborIndex
+    folder: Path,
+    version: str,
+    run: str,
+    corpus: Corpus,
+    index: NeighborIndex,
+    betas: dict[str, float],
 ) -> Bundle:
     """Make a bundle of the files in a folder: ask it, and write `bundle.json`.
 
@@ -99,6 +110,7 @@ def seal(
         run: name of the run.
         corpus: whose rows the index holds.
         index: what was saved in the folder.
+        betas: by pool, how much of their hubness candidates score less.
 
     Returns:
         The bundle, loaded from the folder.
@@ -118,6 +130,7 @@ def seal(
         index_kind=index.kind,
         dim=corpus.dim,
         num_vectors=len(corpus.vectors),
+        betas=betas,
         corpus_name=corpus.card.name,
         corpus_fingerprint=corpus.fingerprint,
         corpus_kind=corpus.kind,
@@ -140,9 +153,17 @@ def _corpus_folder(run: Path, card: dict[str, Any]) -> Path:
     return Path(folder)
 
 
-def _version(run: Path, checkpoint: Checkpoint, corpus: Corpus, index_kind: str) -> str:
+def _version(
+    run: Path,
+    checkpoint: Checkpoint,
+    corpus: Corpus,
+    index_kind: str,
+    *,
+    plain_cosine: bool,
+) -> str:
     """Name a bundle after its run and everything that goes into it."""
-    digest = hashlib.sha256(f"{index_kind} {corpus.fingerprint}".encode())
+    told = f"{index_kind} {corpus.fingerprint}" + " plain" * plain_cosine
+    digest = hashlib.sha256(told.encode())
     for name in BUNDLED:
         digest.update(sha256_of(run / name).encode())
     for text in corpus.texts or ():

@@ -26,11 +26,16 @@ class Prediction(TypedDict):
 def content_of(answer: Answer, options: Options) -> Prediction:
     """Return the content of an answer, in the names of the bundle that gave it."""
     manifest, catalogue = answer.bundle.manifest, answer.bundle.catalogue
-    found = zip(answer.found.rows.tolist(), answer.found.scores.tolist(), strict=True)
+    found = zip(
+        answer.found.rows.tolist(),
+        answer.found.scores.tolist(),
+        answer.cosines.tolist(),
+        strict=True,
+    )
     content: Prediction = {
         "neighbors": [
-            catalogue.describe(row, score, with_text=options.return_texts)
-            for row, score in found
+            catalogue.describe(row, score, cosine, with_text=options.return_texts)
+            for row, score, cosine in found
         ],
         "num_context": answer.num_context,
         "bundle": manifest.version,

@@ -85,6 +85,7 @@ def lifts_without(run: Path, corpus: Corpus, known: set[str]) -> Lifts:
         windows,
         pool,
         exclude_context=suite.excludes_context,
+        score=prepared.score,
     ).ranks(prediction_QD)
     baseline_Q = read_ranks(run / TEST_BASELINES)[pool.name]
     if len(baseline_Q) != len(rank_Q):

@@ -72,6 +72,7 @@ def make_run(corpus: Corpus, folder: Path, corpus_folder: Path | None) -> None:
             "fingerprint": corpus.fingerprint,
             "folder": str(corpus_folder) if corpus_folder else None,
         },
+        "score": prepared.score.to_dict(),
         "split": {"fingerprint": prepared.split.fingerprint(corpus)},
         "best_epoch": 0,
         "history": [],

@@ -4,10 +4,14 @@ from pathlib import Path
 
 from app.bundle.bundle import Bundle
 from app.bundle.index import NeighborIndex
+from app.bundle.manifest import Manifest
 from app.release.building import seal
 from training.corpus.corpus import Corpus
 
 
 def reseal(folder: Path, corpus: Corpus) -> Bundle:
-    index = NeighborIndex.load(folder, kind="flat", fingerprint=corpus.fingerprint)
-    return seal(folder, folder.name, "run", corpus, index)
+    index = NeighborIndex.load(
+        folder, dim=corpus.dim, kind="flat", fingerprint=corpus.fingerprint
+    )
+    betas = Manifest.load(folder).betas
+    return seal(folder, folder.name, "run", corpus, index, betas)

@@ -268,7 +268,7 @@ def test_a_run_of_another_protocol_in_the_folder_is_refused(
     told = {"protocol": 0, "corpus": tiny_corpus.fingerprint}
     write_json(tmp_path / OPTIONS, told | {"options": tiny_config.to_dict()})
 
-    with pytest.raises(TrainingError, match="the evaluation protocol was 0, is 1"):
+    with pytest.raises(TrainingError, match="the evaluation protocol was 0, is 2"):
         train(tiny_corpus, tiny_config, tmp_path)
 
 

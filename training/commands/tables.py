@@ -82,6 +82,8 @@ def readiness_table(card: dict[str, Any]) -> Table:
         table.add_column(column)
     for check in card["readiness"]["checks"]:
         mark = "[green]met[/]" if check["is_met"] else "[red]not met[/]"
+        if not check["is_met"] and not check.get("gates", True):
+            mark = "not met, gates nothing"
         # the brackets of an interval are no style
         found = check["found"].replace("[", r"\[")
         table.add_row(check["name"], check["expected"], found, mark)

@@ -125,7 +125,14 @@ def diagnose(
             document_N,
         ),
         first_is_copy=_first_is_copy(
-            Ranker(vectors_ND, group_N, windows, ranker.pool, exclude_context=False),
+            Ranker(
+                vectors_ND,
+                group_N,
+                windows,
+                ranker.pool,
+                exclude_context=False,
+                score=judge.score,
+            ),
             prediction_QD,
             windows,
             group_N,

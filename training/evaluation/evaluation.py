@@ -12,6 +12,7 @@ from training.corpus.windows import Windows
 from training.evaluation.metrics import hit_at_k, mrr_at_k
 from training.evaluation.pools import Pool, PoolName
 from training.evaluation.ranking import Ranker
+from training.evaluation.score import Score
 from training.evaluation.statistics import Estimate, estimate
 from training.evaluation.suite import Suite
 from training.vectors import Int64
@@ -40,6 +41,12 @@ class PoolResult:
     hit_context_included: float | None = None
     """Hit@K of the headline with the vectors of the context as candidates; not made
     for "targets", nor where they are candidates already."""
+
+    beta: float = 0.0
+    """Share of a candidate's hubness that its score is less than its cosine."""
+
+    hit_plain: float | None = None
+    """Hit@K of the headline with plain cosine."""
 
     baseline: str | None = None
     """The best baseline of this pool, chosen on validation."""
@@ -96,15 +103,22 @@ class Evaluation:
 class Judge:
     """Ranks any number of predictors on the windows and pools of one suite."""
 
-    def __init__(self, vectors_ND: Tensor, group_N: Int64, suite: Suite) -> None:
+    def __init__(
+        self,
+        vectors_ND: Tensor,
+        group_N: Int64,
+        suite: Suite,
+        score: Score | None = None,
+    ) -> None:
         """Prepare the candidates of every pool.
 
         Args:
             vectors_ND: the whole catalogue in the searched space.
             group_N: duplicate group of each row.
             suite: windows and pools.
+            score: how candidates are scored; None is plain cosine.
         """
-        self.suite = suite
+        self.suite, self.score = suite, score
         self._vectors_ND, self._group_N = vectors_ND, group_N
         self.rankers = {
             pool.name: Ranker(
@@ -113,6 +127,7 @@ class Judge:
                 suite.windows,
                 pool,
                 exclude_context=suite.excludes_context,
+                score=score,
             )
             for pool in suite.pools
         }
@@ -139,6 +154,9 @@ class Judge:
             ranker = self.rankers[pool.name]
             name, baseline_rank_Q = (baselines or {}).get(pool.name, (None, None))
             rank_Q, included_Q = ranker.ranks_and_included(prediction_QD)
+            plain_Q = rank_Q
+            if ranker.beta > 0:
+                (plain_Q,) = ranker.ranks_at(prediction_QD, [0.0])
             results.append(
                 pool_result(
                     pool,
@@ -148,6 +166,8 @@ class Judge:
                     baseline=name,
                     baseline_rank_Q=baseline_rank_Q,
                     with_context=self._with_context(pool, included_Q),
+                    beta=ranker.beta,
+                    hit_plain=hit_at_k(plain_Q, self.suite.k),
                 )
             )
         return Evaluation(
@@ -198,6 +218,8 @@ def pool_result(
     baseline: str | None = None,
     baseline_rank_Q: Int64 | None = None,
     with_context: float | None = None,
+    beta: float = 0.0,
+    hit_plain: float | None = None,
     ks: Sequence[int] = KS,
 ) -> PoolResult:
     """Turn ranks into a result, with intervals over documents; ``k`` of the lift."""
@@ -212,6 +234,8 @@ def pool_result(
         hit_at={cut: estimate(_hits(rank_Q, cut), document_Q) for cut in ks},
         mrr_at_10=mrr_at_k(rank_Q),
         hit_context_included=with_context,
+        beta=beta,
+        hit_plain=hit_plain,
         baseline=baseline,
         baseline_hit_at=None
         if baseline_rank_Q is None

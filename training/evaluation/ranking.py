@@ -9,6 +9,7 @@ from torch import Tensor
 from training.corpus.windows import Windows
 from training.errors import VectorError
 from training.evaluation.pools import Pool
+from training.evaluation.score import Score, scores
 from training.vectors import Float32, Int64
 
 _BLOCK_BYTES = 128 << 20
@@ -20,7 +21,7 @@ class Ranker:
 
     Rank = 1 + the number of other candidates that score at least as high as the
     target: ties count against us. Members of the target's duplicate group compete
-    with nobody (evaluation protocol, rules 5 and 6).
+    with nobody (evaluation protocol, rules 5 and 6). What scores is `Score`.
     """
 
     def __init__(
@@ -31,6 +32,7 @@ class Ranker:
         pool: Pool,
         *,
         exclude_context: bool = True,
+        score: Score | None = None,
     ) -> None:
         """Prepare the candidates.
 
@@ -40,8 +42,12 @@ class Ranker:
             windows: the queries; a target that is no candidate counts as a miss.
             pool: the candidates.
             exclude_context: whether the vectors of the context are no candidates.
+            score: how candidates are scored; None is plain cosine.
         """
         self.pool, self._device = pool, vectors_ND.device
+        score = score or Score.plain(len(vectors_ND))
+        self.beta = score.beta(pool.name)
+        self._hubness_C = score.hubness[torch.from_numpy(pool.rows)].to(self._device)
         whole = len(pool.rows) == len(vectors_ND)
         rows_C = torch.from_numpy(pool.rows).to(self._device)
         self._candidates_CD = vectors_ND if whole else vectors_ND[rows_C]
@@ -79,6 +85,25 @@ class Ranker:
         """
         return self.ranks_and_included(prediction_QD)[0]
 
+    def ranks_at(self, prediction_QD: Tensor, betas: Sequence[float]) -> list[Int64]:
+        """Rank every target by each of some shares of hubness, from one product.
+
+        Args:
+            prediction_QD: one prediction for each window, in the searched space.
+            betas: shares of the hubness that are taken off; 0 is plain cosine.
+
+        Returns:
+            For each beta as `ranks`.
+        """
+        found: list[list[Int64]] = [[] for _ in betas]
+        for start in range(0, len(self), self._block):
+            part = prediction_QD[start : start + self._block]
+            cosine_QC = self._scores(part, beta=0.0)
+            for ranks, beta in zip(found, betas, strict=True):
+                score_QC = cosine_QC - beta * self._hubness_C
+                ranks.append(self._ranks(score_QC, start)[0])
+        return [np.concatenate(ranks) for ranks in found]
+
     def ranks_and_included(self, prediction_QD: Tensor) -> tuple[Int64, Int64]:
         """Rank every target, and once more with the context among the candidates.
 
@@ -113,12 +138,12 @@ class Ranker:
 
         return self._in_blocks(repeated)[0]
 
-    def _in_blocks(self, scores: Callable[[slice], Tensor]) -> tuple[Int64, Int64]:
+    def _in_blocks(self, score: Callable[[slice], Tensor]) -> tuple[Int64, Int64]:
         """Rank block by block, from what scores a block."""
         ranks: list[tuple[Int64, Int64]] = []
         for start in range(0, len(self), self._block):
             part = slice(start, min(start + self._block, len(self)))
-            ranks.append(self._ranks(scores(part), start))
+            ranks.append(self._ranks(score(part), start))
         if not ranks:
             return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
         rank_Q, included_Q = zip(*ranks, strict=True)
@@ -192,10 +217,10 @@ class Ranker:
             target_score = score_C[is_target_C]
             self._leave_out(score_C, query)
             score_C[is_target_C] = target_score
-            scores = score_C.cpu().numpy()
-            order = np.lexsort((is_target_C.numpy(), -scores))
-            order = order[np.isfinite(scores[order])]
-            found.append((self.pool.rows[order], scores[order]))
+            found_C = score_C.cpu().numpy()
+            order = np.lexsort((is_target_C.numpy(), -found_C))
+            order = order[np.isfinite(found_C[order])]
+            found.append((self.pool.rows[order], found_C[order]))
         return found
 
     def _leave_out(
@@ -211,11 +236,13 @@ class Ranker:
         if context:
             score_C[self._context_Q[query]] = -torch.inf
 
-    def _scores(self, prediction_QD: Tensor) -> Tensor:
+    def _scores(self, prediction_QD: Tensor, beta: float | None = None) -> Tensor:
         if not torch.isfinite(prediction_QD).all():
             msg = "a prediction holds NaN or infinity"
             raise VectorError(msg)
-        return prediction_QD.to(self._device) @ self._candidates_CD.T
+        prediction_QD = prediction_QD.to(self._device)
+        beta = self.beta if beta is None else beta
+        return scores(prediction_QD, self._candidates_CD, self._hubness_C, beta)
 
 
 def _count(is_as_high_QC: Tensor) -> Int64:

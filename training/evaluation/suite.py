@@ -19,7 +19,7 @@ from training.evaluation.pools import (
 )
 from training.vectors import CONTEXT_LENGTH, Int64
 
-PROTOCOL: Final = 1
+PROTOCOL: Final = 2
 """Version of the evaluation protocol: figures of different ones are not compared."""
 
 MAX_LEAKED_SHARE: Final = 0.05

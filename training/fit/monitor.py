@@ -127,5 +127,6 @@ class Monitor:
             windows,
             pool,
             exclude_context=prepared.suite.excludes_context,
+            score=prepared.score,
         )
         return windows, ranker

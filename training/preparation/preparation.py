@@ -13,6 +13,7 @@ from training.corpus.windows import Windows
 from training.evaluation.baselines import Baseline, fit_baselines
 from training.evaluation.evaluation import Judge
 from training.evaluation.pools import PoolName
+from training.evaluation.score import Score
 from training.evaluation.suite import Suite
 from training.transform import Transform
 from training.vectors import Int64
@@ -40,6 +41,9 @@ class Preparation:
 
     suite: Suite
     """Windows and pools of validation."""
+
+    score: Score
+    """How candidates are scored."""
 
     judge: Judge
     """Of these."""

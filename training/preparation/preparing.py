@@ -20,6 +20,7 @@ from training.files import array_bytes
 from training.listener import Listener
 from training.preparation.cache_key import cache_key, corpus_key
 from training.preparation.preparation import Preparation
+from training.preparation.scoring import KEPT_SCORE, choose_score
 from training.preparation.shared_cache import Entry, SharedCache
 from training.run_folder import GROUPS, VALIDATION
 from training.transform import Transform
@@ -78,6 +79,12 @@ def prepare(
         ),
         key=cache_key(corpus, config),
     )
+    listener.stage("measuring hubs, choosing how candidates are scored")
+    score = cache.get(
+        KEPT_SCORE,
+        lambda: choose_score(vectors_ND, corpus, split, group_N, suite),
+        key=cache_key(corpus, config),
+    )
     return Preparation(
         corpus=corpus,
         config=config,
@@ -87,7 +94,8 @@ def prepare(
         transform=transform,
         vectors=vectors_ND,
         suite=suite,
-        judge=Judge(vectors_ND, group_N, suite),
+        score=score,
+        judge=Judge(vectors_ND, group_N, suite, score),
     )
 
 

@@ -52,7 +52,9 @@ class TestPredict:
     ) -> None:
         vectors = engine.bundle.index.vectors
         prediction = engine.predict([vectors[130:230]])[0]
-        scores = np.einsum("nd,d->n", vectors, prediction)
+        bundle = engine.bundle
+        cosines = np.einsum("nd,d->n", vectors, prediction)
+        scores = cosines - bundle.beta * bundle.index.hubness
         known = (vectors @ vectors[130:230].T).max(axis=1) >= CONTEXT_COSINE
         scores[known] = -np.inf
         best = np.lexsort((np.arange(len(scores)), -scores))[:20]
@@ -62,6 +64,9 @@ class TestPredict:
         assert [n["id"] for n in found] == [
             world.corpus.ids[row] for row in best.tolist()
         ]
+        for name, expected in (("score", scores), ("cosine", cosines)):
+            shown = [neighbor[name] for neighbor in found]
+            np.testing.assert_allclose(shown, expected[best], atol=1e-5)
 
     def test_a_neighbor_says_what_and_where_it_is(
         self, client: TestClient, world: World, context: list[str]

@@ -15,7 +15,7 @@ from app.bundle.bundle import REQUIRED, load_bundle
 from app.bundle.manifest import MANIFEST, Manifest
 from app.bundle.vectors import VECTORS
 from app.commands.main import nextvec
-from app.inference.engine import Engine
+from app.inference.engine import Engine, Query, answer
 from app.inference.golden import check_golden
 from app.release.building import build_bundle
 from app.release.registry import POINTER, Registry
@@ -109,6 +109,19 @@ def test_a_bundle_that_was_never_asked_does_not_go_live(
 
     with pytest.raises(BundleError, match="holds no golden query"):
         Registry(bundles).promote(world.version)
+
+
+def test_a_bundle_can_rank_by_plain_cosine(world: World, tmp_path: Path) -> None:
+    plain = build_bundle(world.run, tmp_path / "bundles", plain_cosine=True)
+    corrected = load_bundle(world.bundles / world.version)
+
+    assert corrected.beta > 0
+    assert corrected.manifest.betas == corrected.card["score"]["betas"]
+    assert (plain.beta, plain.manifest.betas) == (0.0, {})
+    assert plain.manifest.version != world.version
+    rows = plain.suite.windows.context_rows[0]
+    found = answer([Query(engine=Engine(plain), rows=rows, k=9)])[0]
+    np.testing.assert_allclose(found.found.scores, found.cosines, atol=1e-6)
 
 
 def test_another_corpus_is_refused_and_nothing_is_left(

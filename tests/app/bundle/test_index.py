@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.bundle.index import FlatSearcher, NeighborIndex, Selection
-from app.bundle.vectors import VECTORS, load_vectors
+from app.bundle.vectors import VECTORS, as_queries, as_rows, load_rows
 from app.inference.neighbors import CONTEXT_COSINE, find_neighbors
 from training.errors import BundleError, IndexMismatchError
 from training.vectors import Float32, Int64, l2_normalize
@@ -29,14 +29,20 @@ def brute_force(
     *,
     allowed: Int64,
     context: Float32 | None = None,
+    correction: Float32 | None = None,
 ) -> Int64:
     """Return the slow obvious way: score all, sort all, leave out, cut."""
+    less: Float32 = (
+        np.zeros(len(rows), np.float32) if correction is None else correction
+    )
     kept = [
         row
         for row in allowed.tolist()
         if context is None or (context @ rows[row]).max() < CONTEXT_COSINE
     ]
-    scores = np.einsum("kd,d->k", rows[kept], query)
+    scores = np.einsum("kd,d->k", rows[kept], query) - less[kept]
+    # what differs by rounding alone is equal
+    scores = scores.round(6)
     return np.array(kept, dtype=np.int64)[np.lexsort((kept, -scores))[:k]]
 
 
@@ -59,6 +65,7 @@ def test_agrees_with_brute_force(rng: np.random.Generator, k: int) -> None:
     length=st.integers(1, 6),
     is_restricted=st.booleans(),
     is_excluding=st.booleans(),
+    beta=st.sampled_from([0.0, 0.5]),
 )
 def test_is_exact_with_ties_restrictions_and_exclusions(
     *,
@@ -68,6 +75,7 @@ def test_is_exact_with_ties_restrictions_and_exclusions(
     length: int,
     is_restricted: bool,
     is_excluding: bool,
+    beta: float,
 ) -> None:
     rng = np.random.default_rng(seed)
     # few distinct rows, many copies: ties at every cut, and copies of the context
@@ -76,16 +84,25 @@ def test_is_exact_with_ties_restrictions_and_exclusions(
     context = rows[rng.integers(30, size=length)] if is_excluding else None
     mask = rng.random(30) < 0.5 if is_restricted else np.ones(30, dtype=bool)
 
+    # few distinct values as well: scores tie across rows
+    hubness = (rng.integers(3, size=30) / 4).astype(np.float32)
+
     found = find_neighbors(
-        make_index(rows),
+        NeighborIndex.build(rows, hubness, kind="flat", fingerprint="f"),
         query,
         k,
         selection=Selection(mask) if is_restricted else None,
         context_TD=context,
+        beta=beta,
     )
 
     expected = brute_force(
-        rows, query, k, allowed=np.flatnonzero(mask), context=context
+        rows,
+        query,
+        k,
+        allowed=np.flatnonzero(mask),
+        context=context,
+        correction=beta * hubness,
     )
     assert found.rows.tolist() == expected.tolist()
 
@@ -142,7 +159,7 @@ def test_a_saved_index_finds_the_same(rng: np.random.Generator, tmp_path: Path) 
     made = make_index(rows)
     made.save(tmp_path)
 
-    loaded = NeighborIndex.load(tmp_path, kind="flat", fingerprint="f")
+    loaded = NeighborIndex.load(tmp_path, dim=4, kind="flat", fingerprint="f")
 
     assert (len(loaded), loaded.dim) == (10, 4)
     np.testing.assert_array_equal(loaded.vectors, rows)
@@ -154,8 +171,8 @@ def test_a_saved_index_finds_the_same(rng: np.random.Generator, tmp_path: Path) 
 def test_vectors_are_mapped_and_shared_by_all_who_read_them(tmp_path: Path) -> None:
     make_index(np.eye(4, dtype=np.float32)).save(tmp_path)
 
-    first = load_vectors(tmp_path)
-    second = load_vectors(tmp_path)
+    first = load_rows(tmp_path, 4)
+    second = load_rows(tmp_path, 4)
     first[0, 0] = 7
 
     assert isinstance(second.base, np.memmap)
@@ -168,8 +185,9 @@ def test_vectors_are_mapped_and_shared_by_all_who_read_them(tmp_path: Path) -> N
     [
         pytest.param(None, "No such file", id="missing"),
         pytest.param(b"no vectors at all", "damaged", id="rubbish"),
-        pytest.param(np.eye(3), "expected rows of float32, got float64", id="dtype"),
-        pytest.param(np.zeros(3, np.float32), r"float32 \(3,\)", id="shape"),
+        pytest.param(np.eye(16), "rows of 16 float32, got float64", id="dtype"),
+        pytest.param(np.zeros(16, np.float32), r"float32 \(16,\)", id="shape"),
+        pytest.param(np.zeros((2, 32), np.float32), r"\(2, 32\)", id="length"),
     ],
 )
 def test_damaged_vectors_are_named(
@@ -181,7 +199,7 @@ def test_damaged_vectors_are_named(
         np.save(tmp_path / VECTORS, content)
 
     with pytest.raises(BundleError, match=words) as caught:
-        NeighborIndex.load(tmp_path, kind="flat", fingerprint="f")
+        NeighborIndex.load(tmp_path, dim=4, kind="flat", fingerprint="f")
 
     assert str(tmp_path / VECTORS) in str(caught.value)
 
@@ -195,15 +213,17 @@ def test_the_flat_index_answers_as_the_one_of_faiss(
     rows[100:150] = rows[:50]  # ties
     queries = l2_normalize(rng.normal(size=(num_queries, 24)))
     selection = Selection(rng.random(500) < 0.3) if is_restricted else None
-    judge: Any = faiss.IndexFlatIP(24)
-    judge.add(rows)
+    hubness = rng.uniform(size=500).astype(np.float32)
+    judge: Any = faiss.IndexFlatIP(32)
+    judge.add(as_rows(rows, hubness))
     told = None
     if selection is not None:
         told = as_any.SearchParameters(sel=selection.selector)
 
-    found = make_index(rows).search(queries, 40, selection)
+    index = NeighborIndex.build(rows, hubness, kind="flat", fingerprint="f")
+    found = index.search(queries, 40, selection, beta=0.4)
 
-    scores, expected = judge.search(queries, 40, params=told)
+    scores, expected = judge.search(as_queries(queries, 0.4), 40, params=told)
     assert [f.rows.tolist() for f in found] == expected.tolist()
     assert np.stack([f.scores for f in found]).tobytes() == scores.tobytes()
 
@@ -212,8 +232,8 @@ def test_the_digest_is_that_of_the_file_faiss_would_write(
     rng: np.random.Generator, tmp_path: Path
 ) -> None:
     rows = l2_normalize(rng.normal(size=(10, 4)))
-    judge: Any = faiss.IndexFlatIP(4)
-    judge.add(rows)
+    judge: Any = faiss.IndexFlatIP(16)
+    judge.add(as_rows(rows, np.zeros(10, np.float32)))
     faiss.write_index(judge, str(tmp_path / "index"))
 
     found = make_index(rows).digest()
@@ -305,7 +325,7 @@ class TestAnIndexThatFindsLess:
         made = self.make(rows)
         made.save(tmp_path)
 
-        loaded = NeighborIndex.load(tmp_path, kind="cells", fingerprint="f")
+        loaded = NeighborIndex.load(tmp_path, dim=8, kind="cells", fingerprint="f")
 
         assert sorted(p.name for p in tmp_path.iterdir()) == ["cells.faiss", VECTORS]
         assert loaded.digest() == made.digest()
