@@ -136,6 +136,20 @@ def test_a_run_no_better_than_its_base_says_so(
     assert card["base"] in page
 
 
+def test_a_correction_of_the_score_stands_beside_plain_cosine(
+    card: dict[str, Any], tmp_path: Path
+) -> None:
+    for pool in card["evaluation"]["pools"]:
+        pool["beta"] = 0.0
+    card["evaluation"]["pools"][1] |= {"beta": 0.4, "hit_plain": 0.187}
+
+    page = write(tmp_path, card)
+
+    shown = "a share β of their hubness: 0.4 in documents (plain cosine 18.7 %)"
+    assert shown in page
+    assert shown in (tmp_path / "report.md").read_text()
+
+
 def test_a_go_is_shown_as_go(card: dict[str, Any], tmp_path: Path) -> None:
     card["readiness"]["verdict"] = "GO"
 
