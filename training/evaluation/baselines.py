@@ -14,6 +14,8 @@ from torch.nn.functional import normalize
 from training.corpus.corpus import Corpus
 from training.corpus.segments import cut_segments
 from training.evaluation.evaluation import Judge
+from training.evaluation.item_baselines.linear import fit_regressions
+from training.evaluation.item_baselines.rules import fit_rules
 from training.evaluation.pools import PoolName
 from training.evaluation.training_positions import BLOCK, TrainingPositions
 from training.models.blocks import predict_in_blocks
@@ -290,7 +292,8 @@ def fit_baselines(
 ) -> list[Baseline]:
     """Fit all families on the training documents, in all their settings.
 
-    Popularity is among them for items; a passage of a document occurs once.
+    Popularity and closed forms over ids are among them for items; a passage of a
+    document occurs once.
 
     Args:
         vectors_ND: the catalogue in the searched space.
@@ -310,6 +313,8 @@ def fit_baselines(
     baselines += _fit_successor(vectors_ND, segments, rng)
     if corpus.kind == "items":
         baselines.append(Popularity.fit(corpus, train))
+        baselines += fit_rules(corpus, train)
+        baselines += fit_regressions(corpus, train)
     return baselines
 
 

@@ -138,6 +138,18 @@ class Ranker:
 
         return self._in_blocks(repeated)[0]
 
+    def ranks_by_scores(self, score: Callable[[slice], Tensor]) -> Int64:
+        """Rank every target by scores of the whole catalogue.
+
+        Args:
+            score: of the queries of a slice, shape ``(Q, N)``, higher is better.
+
+        Returns:
+            As `ranks`.
+        """
+        rows_C = torch.from_numpy(self.pool.rows)
+        return self._in_blocks(lambda part: score(part)[:, rows_C].to(self._device))[0]
+
     def _in_blocks(self, score: Callable[[slice], Tensor]) -> tuple[Int64, Int64]:
         """Rank block by block, from what scores a block."""
         ranks: list[tuple[Int64, Int64]] = []
