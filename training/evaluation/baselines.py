@@ -15,6 +15,7 @@ from training.corpus.corpus import Corpus
 from training.corpus.segments import cut_segments
 from training.evaluation.evaluation import Judge
 from training.evaluation.item_baselines.linear import fit_regressions
+from training.evaluation.item_baselines.neighbors import fit_neighbors
 from training.evaluation.item_baselines.rules import fit_rules
 from training.evaluation.pools import PoolName
 from training.evaluation.training_positions import BLOCK, TrainingPositions
@@ -315,6 +316,7 @@ def fit_baselines(
         baselines.append(Popularity.fit(corpus, train))
         baselines += fit_rules(corpus, train)
         baselines += fit_regressions(corpus, train)
+        baselines += fit_neighbors(corpus, train)
     return baselines
 
 
