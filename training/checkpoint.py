@@ -22,7 +22,7 @@ from training.models.model import NextVectorModel
 from training.run_folder import CARD, WEIGHTS
 from training.transform import Transform
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -70,8 +70,8 @@ class TrainingConfig(NetworkOptions):
     reach are let go; 0 is plain InfoNCE."""
 
     bank_size: PositiveInt = 4096
-    """Negatives drawn from the training documents for each step, in rows; all there
-    are if that is not more."""
+    """Negatives drawn from the training documents or items for each step, in rows; all
+    there are if that is not more: of items a full softmax."""
 
     document_negatives: NonNegativeInt = 128
     """Negatives drawn for each stretch from its own document, in rows; what is in a
@@ -134,17 +134,32 @@ class TrainingConfig(NetworkOptions):
             msg = "loss weights must not all be 0"
             raise ValueError(msg)
 
-    def model(self, *, dim: int, base: ClosedForm | None = None) -> ModelConfig:
+    def model(
+        self,
+        *,
+        dim: int,
+        base: ClosedForm | None = None,
+        num_items: int = 0,
+        can_copy: bool = False,
+    ) -> ModelConfig:
         """Return the network's part, completed by what the data say.
 
         Args:
             dim: length D of a vector.
             base: what the untrained network predicts; None takes any.
+            num_items: items in the catalogue; 0 for documents.
+            can_copy: whether items of a context may come again.
         """
         chosen: dict[str, Any] = {
             field.name: getattr(self, field.name) for field in fields(NetworkOptions)
         }
-        return ModelConfig(dim=dim, base=base or ClosedForm(), **chosen)
+        return ModelConfig(
+            dim=dim,
+            base=base or ClosedForm(),
+            num_items=num_items,
+            can_copy=can_copy,
+            **chosen,
+        )
 
     @property
     def split(self) -> SplitConfig:

@@ -9,8 +9,8 @@ from training.config import TrainingConfig
 from training.corpus.store import load_corpus
 from training.errors import CheckpointError, VectorError
 from training.evaluation.evaluation import Evaluation
+from training.evaluation.searched import space_of
 from training.listener import Listener, NullListener
-from training.models.model import predict
 from training.preparation.kept_baselines import best_baselines
 from training.preparation.preparing import prepare
 from training.preparation.shared_cache import SharedCache
@@ -47,7 +47,8 @@ def judge_checkpoint(
         listener: hears how it gets on.
 
     Raises:
-        CheckpointError: unreadable, or its card names no corpus and none was given.
+        CheckpointError: unreadable, its card names no corpus and none was given, or it
+            is one of items and the corpus another than its own.
         CorpusError: the corpus is missing or too small.
         VectorError: its vectors have another length than the model's.
     """
@@ -65,6 +66,14 @@ def judge_checkpoint(
         )
         raise VectorError(msg)
     is_own = corpus.fingerprint == card["corpus"]["fingerprint"]
+    if checkpoint.model.items is not None and not is_own:
+        msg = (
+            f"{where}: a network of items knows those of its own corpus alone: "
+            f"expected {card['corpus']['name']} "
+            f"({card['corpus']['fingerprint'][:12]}), got {corpus.card.name} "
+            f"({corpus.fingerprint[:12]})"
+        )
+        raise CheckpointError(msg)
     keys = None if is_own else read_trained_keys(folder)
     config = TrainingConfig.from_dict(card["options"], source=str(folder))
     # whatever is found is for this one answer
@@ -78,10 +87,11 @@ def judge_checkpoint(
         trained_keys=keys,
     )
     baselines = best_baselines(prepared, cache, listener)
-    context_QTD, length_Q = prepared.context(prepared.suite.windows)
-    prediction_QD = predict(checkpoint.model, context_QTD, length_Q)
+    space = space_of(checkpoint.model, prepared.space)
+    judge = prepared.judge.searching(space.vectors, space.score)
+    prediction = space.predict(checkpoint.model, prepared.suite.windows)
     return Judged(
-        evaluation=prepared.judge.evaluate(prediction_QD, baselines.paired()),
+        evaluation=judge.evaluate(prediction, baselines.paired()),
         card=card,
         corpus=corpus.card.name,
         is_own_corpus=is_own,

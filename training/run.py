@@ -18,11 +18,13 @@ from training.errors import TrainingError
 from training.evaluation.diagnostics import diagnose
 from training.evaluation.evaluation import Judge
 from training.evaluation.readiness import assess
+from training.evaluation.searched import space_of
 from training.evaluation.suite import PROTOCOL, build_suite
 from training.files import read_json, write_json
 from training.fit.loop import fit
 from training.listener import Listener, NullListener
-from training.models.model import NextVectorModel, predict
+from training.models.closed_form import ClosedForm
+from training.models.model import NextVectorModel
 from training.preparation.kept_baselines import baselines_on_test, best_baselines
 from training.preparation.preparation import Preparation
 from training.preparation.preparing import prepare
@@ -144,20 +146,16 @@ def _train(
     ).in_pools_of(prepared.suite)
     baselines = best_baselines(prepared, cache, listener)
     torch.manual_seed(config.seed)
-    model_config = config.model(dim=corpus.dim, base=baselines.base.form)
+    model = untrained_model(prepared, baselines.base.form)
     listener.stage("training")
-    trained = fit(NextVectorModel(model_config), prepared, config, folder, listener)
+    trained = fit(model, prepared, config, folder, listener)
     listener.stage("judging the best weights on validation")
-    contexts = prepared.context(prepared.suite.windows)
-    prediction_QD = predict(trained.model, *contexts)
-    evaluation = prepared.judge.evaluate(prediction_QD, baselines.paired())
+    space = space_of(trained.model, prepared.space)
+    judge = prepared.judge.searching(space.vectors, space.score)
+    prediction = space.predict(trained.model, prepared.suite.windows)
+    evaluation = judge.evaluate(prediction, baselines.paired())
     diagnostics = diagnose(
-        trained.model,
-        lambda context, length: predict(trained.model, context, length),
-        prepared.judge,
-        prepared.vectors,
-        prepared.groups,
-        corpus.document_of_row,
+        trained.model, judge, space, prepared.groups, corpus.document_of_row
     )
     readiness = assess(
         evaluation,
@@ -170,8 +168,8 @@ def _train(
     )
     listener.stage("one look at the test documents")
     test_judge = Judge(prepared.vectors, prepared.groups, test_suite, prepared.score)
-    test = test_judge.evaluate(
-        predict(trained.model, *prepared.context(test_suite.windows)),
+    test = test_judge.searching(space.vectors, space.score).evaluate(
+        space.predict(trained.model, test_suite.windows),
         baselines_on_test(prepared, baselines, test_judge, cache),
     )
     card = {
@@ -179,14 +177,14 @@ def _train(
         "protocol": PROTOCOL,
         "name": folder.name,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "model": model_settings(model_config),
+        "model": model_settings(trained.model.config),
         "options": config.to_dict(),
         "corpus": _corpus_facts(corpus, corpus_folder),
         "split": _split_facts(prepared),
         "k": prepared.suite.k,
         "selection_pool": prepared.selection_pool,
         "repeat_share": prepared.suite.repeat_share,
-        "score": prepared.score.to_dict(),
+        "score": space.score.to_dict(),
         "best_epoch": trained.best_epoch,
         "best_score": trained.best_score,
         "is_better_than_base": trained.best_epoch > 0,
@@ -198,7 +196,7 @@ def _train(
         "baseline_estimates": baselines.estimates,
         "diagnostics": diagnostics.to_dict(),
         "readiness": readiness.to_dict(),
-        "examples": choose_examples(prepared, prediction_QD, seed=config.seed),
+        "examples": choose_examples(prepared, judge, prediction, seed=config.seed),
         "seed": config.seed,
         "seconds": sum(epoch.seconds for epoch in trained.history),
         "versions": _versions(),
@@ -213,6 +211,27 @@ def _train(
     # as it is found later: JSON has no infinity for an interval without end
     written: dict[str, Any] = read_json(folder / CARD)
     return written
+
+
+def untrained_model(prepared: Preparation, base: ClosedForm) -> NextVectorModel:
+    """Build the network of a run, as it is before its first step.
+
+    Args:
+        prepared: of the run.
+        base: what it predicts of documents until it has learned better.
+    """
+    corpus, is_items = prepared.corpus, prepared.corpus.kind == "items"
+    model = NextVectorModel(
+        prepared.config.model(
+            dim=corpus.dim,
+            base=base,
+            num_items=len(corpus.vectors) if is_items else 0,
+            can_copy=is_items and not prepared.suite.excludes_context,
+        )
+    )
+    if model.items is not None:
+        model.items.start(prepared.vectors, torch.from_numpy(prepared.item_counts))
+    return model
 
 
 def _corpus_facts(corpus: Corpus, folder: Path | None) -> dict[str, Any]:

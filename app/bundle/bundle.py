@@ -12,6 +12,7 @@ from safetensors.numpy import load as load_arrays
 from app.bundle.catalogue import FILES as CATALOGUE_FILES
 from app.bundle.catalogue import Catalogue
 from app.bundle.index import NeighborIndex
+from app.bundle.known import KNOWN, KnownItems
 from app.bundle.manifest import Manifest
 from app.bundle.vectors import VECTORS
 from training.checkpoint import Checkpoint, load_checkpoint
@@ -38,6 +39,9 @@ class Bundle:
 
     groups: Int64
     """Duplicate group of each row, shape ``(N,)``."""
+
+    known: KnownItems | None
+    """Finds items by the vectors they were given; None for documents."""
 
     baselines: Mapping[str, Int64]
     """Rank that each pool's best baseline gives the windows' targets, ``(Q,)``."""
@@ -83,7 +87,8 @@ def load_parts(folder: Path, manifest: Manifest) -> Bundle:
         CheckpointError: the weights or the card cannot be used.
         IndexMismatchError: model and index disagree.
     """
-    missing = REQUIRED - set(manifest.files)
+    required = REQUIRED | ({KNOWN} if manifest.corpus_kind == "items" else set())
+    missing = required - set(manifest.files)
     if missing:
         msg = f"{folder}: the bundle lists no {', '.join(sorted(missing))}"
         raise BundleError(msg)
@@ -104,6 +109,7 @@ def load_parts(folder: Path, manifest: Manifest) -> Bundle:
         catalogue=Catalogue.load(folder, manifest.corpus_kind),
         suite=load_suite(folder / VALIDATION),
         groups=_load_groups(folder / GROUPS),
+        known=KnownItems.load(folder) if KNOWN in manifest.files else None,
         baselines=_load_baselines(folder / BASELINES),
     )
     _check_sizes(folder, bundle)
@@ -145,6 +151,8 @@ def _check_sizes(folder: Path, bundle: Bundle) -> None:
     n, windows = len(bundle.index), bundle.suite.windows
     expected = (len(windows),)
     found = {"names": len(bundle.catalogue), "duplicate groups": len(bundle.groups)}
+    if bundle.known is not None:
+        found["known vectors"] = len(bundle.known)
     for what, count in found.items():
         if count != n:
             msg = f"{folder}: {n} vectors in the index, but {count} {what}"

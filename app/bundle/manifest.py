@@ -13,7 +13,7 @@ from training.errors import BundleError
 from training.files import read_versioned, write_json
 
 MANIFEST: Final = "bundle.json"
-FORMAT: Final = 3
+FORMAT: Final = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

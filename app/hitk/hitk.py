@@ -29,7 +29,7 @@ from app.metrics import Metrics
 from training.evaluation.evaluation import KS
 from training.evaluation.metrics import hit_at_k
 from training.evaluation.pools import PoolName
-from training.vectors import Float32
+from training.models.prediction import Prediction
 
 log = logging.getLogger(__name__)
 
@@ -114,10 +114,10 @@ class Hitk:
                 if name in self._tasks and self._tasks[name].done():
                     del self._tasks[name]
         predicted = await self._measurement(_PREDICTIONS, self._validator.predictions)
-        prediction_QD: Float32 = predicted.value
-        measured = [await self._pool(name, prediction_QD) for name in pools]
+        prediction: Prediction = predicted.value
+        measured = [await self._pool(name, prediction) for name in pools]
         mean_cosine = await self._figure(
-            predicted, "mean_cosine", self._validator.mean_cosine(prediction_QD)
+            predicted, "mean_cosine", self._validator.mean_cosine(prediction)
         )
         results = [await self._pool_report(m, ks) for m in measured]
         ended = max(m.ended for m in (predicted, *measured))
@@ -144,9 +144,9 @@ class Hitk:
             duration_s=round(sum(m.duration_s for m in (predicted, *measured)), 3),
         )
 
-    async def _pool(self, name: PoolName, prediction_QD: Float32) -> _Measured:
+    async def _pool(self, name: PoolName, prediction: Prediction) -> _Measured:
         return await self._measurement(
-            name, lambda: self._validator.measure(name, prediction_QD)
+            name, lambda: self._validator.measure(name, prediction)
         )
 
     async def _measurement(

@@ -16,7 +16,8 @@ from app.inference.engine import Engine
 from training.evaluation.pools import Pool, PoolName
 from training.evaluation.ranking import Ranker
 from training.evaluation.score import Score
-from training.vectors import Float32, Int64
+from training.models.prediction import Prediction
+from training.vectors import Int64, l2_normalize
 
 T = TypeVar("T")
 
@@ -57,6 +58,8 @@ class Validator:
         self._windows = bundle.suite.windows
         vectors_ND = torch.from_numpy(bundle.index.vectors)
         self._betas = bundle.manifest.betas
+        # then nothing is copied either
+        self._is_plain = not self._betas
         score = Score(
             hubness=torch.from_numpy(bundle.index.hubness),
             curves={
@@ -77,11 +80,11 @@ class Validator:
         self._by_group = np.argsort(bundle.groups, kind="stable")
         self._sorted_groups = bundle.groups[self._by_group]
 
-    def predictions(self) -> Generator[None, None, Float32]:
-        """Predict after every window, a few at a time; shape ``(Q, D)``."""
+    def predictions(self) -> Generator[None, None, Prediction]:
+        """Predict after every window, a few at a time."""
         vectors, windows = self._engine.bundle.index.vectors, self._windows
 
-        def predict(part: slice) -> Float32:
+        def predict(part: slice) -> Prediction:
             rows_BT, lengths = windows.context_rows[part], windows.lengths[part]
             contexts = [
                 vectors[rows_T[:length]]
@@ -90,24 +93,26 @@ class Validator:
             return self._engine.predict(contexts)
 
         parts = yield from steps(len(windows), self._step_s, predict)
-        return np.concatenate(parts)
+        joined = Prediction.joined(parts)
+        return joined if self._is_plain else joined.at(windows.context_rows)
 
-    def mean_cosine(self, prediction_QD: Float32) -> Generator[None, None, float]:
+    def mean_cosine(self, prediction: Prediction) -> Generator[None, None, float]:
         """Return the mean cosine between predictions and targets, in one step."""
         yield
         has_target = self._windows.target_rows >= 0
         rows = self._windows.target_rows[has_target]
         target_QD = self._engine.bundle.index.vectors[rows]
-        cosines = np.einsum("qd,qd->q", prediction_QD[has_target], target_QD)
+        prediction_QD = l2_normalize(prediction.vectors.numpy()[has_target])
+        cosines = np.einsum("qd,qd->q", prediction_QD, target_QD)
         return float(cosines.mean()) if len(cosines) else np.nan
 
     def measure(
-        self, name: PoolName, prediction_QD: Float32
+        self, name: PoolName, prediction: Prediction
     ) -> Generator[None, None, PoolRanks]:
         """Rank every target in one pool, a few at a time."""
         ranker, pool = self._rankers[name], self._engine.bundle.suite.pool(name)
-        exact = yield from self._exact(ranker, prediction_QD)
-        pairs = yield from self._through_index(pool, prediction_QD)
+        exact = yield from self._exact(ranker, prediction)
+        pairs = yield from self._through_index(pool, prediction)
         return PoolRanks(
             pool=pool,
             exact=exact,
@@ -117,18 +122,16 @@ class Validator:
         )
 
     def _exact(
-        self, ranker: Ranker, prediction_QD: Float32
+        self, ranker: Ranker, prediction: Prediction
     ) -> Generator[None, None, Int64]:
-        whole_QD = torch.from_numpy(prediction_QD)
-
         def rank(part: slice) -> Int64:
-            return ranker.ranks_of(whole_QD[part], part.start)
+            return ranker.ranks_of(prediction[part], part.start)
 
-        parts = yield from steps(len(prediction_QD), self._step_s, rank)
+        parts = yield from steps(len(prediction), self._step_s, rank)
         return np.concatenate(parts)
 
     def _through_index(
-        self, pool: Pool, prediction_QD: Float32
+        self, pool: Pool, prediction: Prediction
     ) -> Generator[None, None, Int64]:
         shared = None
         if pool.members is None and len(pool.rows) < len(self._engine.bundle.index):
@@ -137,7 +140,7 @@ class Validator:
         def rank(part: slice) -> Int64:
             numbers = range(part.start, part.stop)
             out = [self._left_out(number) for number in numbers]
-            found = self._search(pool, shared, prediction_QD, part, out)
+            found = self._search(pool, shared, prediction, part, out)
             return np.array(
                 [
                     self._pair(number, hits, *left_out)
@@ -145,23 +148,34 @@ class Validator:
                 ]
             )
 
-        parts = yield from steps(len(prediction_QD), self._step_s, rank)
+        parts = yield from steps(len(prediction), self._step_s, rank)
         return np.concatenate(parts)
 
     def _search(
         self,
         pool: Pool,
         shared: Selection | None,
-        prediction_QD: Float32,
+        prediction: Prediction,
         part: slice,
         out: list[tuple[Int64, Int64]],
     ) -> list[Found]:
         """Search deep enough that what is left out afterwards cannot be missed."""
         index, beta = self._engine.bundle.index, self._betas.get(pool.name, 0.0)
+        prediction_QD = prediction.vectors.numpy()
         # one more than the depth, so that a tie behind the target is seen as well
         depth = self._depth + 1 + max(len(same) + len(seen) for same, seen in out)
         if pool.members is None:
-            return index.search(prediction_QD[part], depth, shared, beta=beta)
+            found = index.search(prediction_QD[part], depth, shared, beta=beta)
+            if prediction.rows is None:
+                return found
+            rows = list(prediction.rows[part])
+            copies = self._engine.copies(prediction[part], rows)
+            return [
+                f if c is None else c.added_to(f, index, prediction_D, beta=beta)
+                for f, c, prediction_D in zip(
+                    found, copies, prediction_QD[part], strict=True
+                )
+            ]
         return [
             index.search(
                 prediction_QD[number][None],

@@ -13,9 +13,10 @@ import torch
 
 from app.bundle.bundle import Bundle
 from app.bundle.index import Found, Selection
-from app.inference.neighbors import find_neighbors, reach
+from app.inference.neighbors import Copies, find_neighbors, reach
 from training.models.model import predict
-from training.vectors import Float32, Int64
+from training.models.prediction import Prediction
+from training.vectors import Float32, Int64, l2_normalize
 
 _BATCH_SIZES: Final = (1, 2, 4, 8, 16, 32)
 _LENGTHS: Final = (10, 25, 50, 100)
@@ -116,29 +117,33 @@ class Engine:
             msg = f"a query of another bundle than {self.bundle.manifest.version}"
             raise ValueError(msg)
         began = time.perf_counter()
-        contexts = self._contexts(queries)
-        prediction_QD = self.predict(contexts)
+        contexts, rows = self._contexts(queries)
+        prediction = self.predict(contexts)
         modelled = time.perf_counter()
-        found = self._search(queries, contexts, prediction_QD)
+        found = self._search(
+            queries, contexts, self.copies(prediction, rows), prediction
+        )
+        prediction_QD = prediction.vectors.numpy()
+        unit_QD = l2_normalize(prediction_QD)
         vectors = [
-            self.bundle.checkpoint.transform.invert(prediction_D[None])[0]
+            self.bundle.checkpoint.transform.invert(unit_D[None])[0]
             if query.return_vector
             else None
-            for query, prediction_D in zip(queries, prediction_QD, strict=True)
+            for query, unit_D in zip(queries, unit_QD, strict=True)
         ]
         model_s, search_s = modelled - began, time.perf_counter() - modelled
         return [
             Answer(
                 bundle=self.bundle,
                 found=f,
-                cosines=self.bundle.index.scores(f.rows, prediction_D),
+                cosines=self.bundle.index.scores(f.rows, unit_D),
                 num_context=len(context),
                 vector=v,
                 model_s=model_s,
                 search_s=search_s,
             )
-            for f, context, v, prediction_D in zip(
-                found, contexts, vectors, prediction_QD, strict=True
+            for f, context, v, unit_D in zip(
+                found, contexts, vectors, unit_QD, strict=True
             )
         ]
 
@@ -161,14 +166,14 @@ class Engine:
             times.append(time.perf_counter() - began)
         return min(times)
 
-    def predict(self, contexts: Sequence[Float32]) -> Float32:
+    def predict(self, contexts: Sequence[Float32]) -> Prediction:
         """Predict after each context.
 
         Args:
             contexts: unit vectors in the searched space, each ``(T, D)``.
 
         Returns:
-            Unit vectors in the searched space, shape ``(Q, D)``.
+            One for each, in the searched space; without rows.
         """
         lengths = [len(context) for context in contexts]
         width = _at_least(max(lengths), _LENGTHS)
@@ -180,33 +185,61 @@ class Engine:
             context_BTD[row, : len(context)] = context
         # a context of zeros has no direction: the spare rows repeat the first
         context_BTD[len(contexts) :] = context_BTD[0]
-        prediction_BD = predict(
+        prediction = predict(
             self.bundle.checkpoint.model,
             torch.from_numpy(context_BTD),
             torch.from_numpy(length_B),
         )
-        prediction_QD: Float32 = prediction_BD[: len(contexts)].numpy()
-        return prediction_QD
+        return prediction[: len(contexts)]
 
-    def _contexts(self, queries: Sequence[Query]) -> list[Float32]:
-        """Return every context in the searched space."""
+    def copies(
+        self, prediction: Prediction, rows: Sequence[Int64]
+    ) -> list[Copies | None]:
+        """Return which items of each context may return, and how much that adds.
+
+        Args:
+            prediction: after each context.
+            rows: of the items of each, -1 for one that is not known.
+
+        Returns:
+            None for each where nothing returns, or where cosine alone is to rank.
+        """
+        if prediction.copies is None or self.bundle.beta == 0:
+            return [None] * len(rows)
+        copies_QT = prediction.copies.numpy()
+        return [
+            Copies.of(row_T, weight_T[: len(row_T)])
+            for row_T, weight_T in zip(rows, copies_QT, strict=True)
+        ]
+
+    def _contexts(self, queries: Sequence[Query]) -> tuple[list[Float32], list[Int64]]:
+        """Return every context in the searched space, and its rows, -1 for unknown."""
+        index, known = self.bundle.index, self.bundle.known
         given = [q.context for q in queries if q.context is not None]
         if given:
-            moved = self.bundle.checkpoint.transform.apply(np.concatenate(given))
+            whole = np.concatenate(given)
+            moved = self.bundle.checkpoint.transform.apply(whole)
+            found = np.full(len(whole), -1, np.int64)
+            if known is not None:
+                found = known.rows_of(whole)
+                is_known = found >= 0
+                moved[is_known] = index.vectors[found[is_known]]
             cuts = np.cumsum([len(context) for context in given])[:-1]
-            split = iter(np.split(moved, cuts))
-        return [
-            next(split) if q.rows is None else self.bundle.index.vectors[q.rows]
+            split = zip(np.split(moved, cuts), np.split(found, cuts), strict=True)
+        both = [
+            next(split) if q.rows is None else (index.vectors[q.rows], q.rows)
             for q in queries
         ]
+        return [context for context, _ in both], [rows for _, rows in both]
 
     def _search(
         self,
         queries: Sequence[Query],
         contexts: Sequence[Float32],
-        prediction_QD: Float32,
+        copies: Sequence[Copies | None],
+        prediction: Prediction,
     ) -> list[Found]:
-        index = self.bundle.index
+        index, prediction_QD = self.bundle.index, prediction.vectors.numpy()
         selections = [self._selection(query) for query in queries]
         free = [i for i, selection in enumerate(selections) if selection is None]
         first: dict[int, Found] = {}
@@ -225,6 +258,7 @@ class Engine:
                 selection=selections[i],
                 context_TD=contexts[i] if query.exclude_context else None,
                 beta=self.bundle.beta,
+                copies=None if query.exclude_context else copies[i],
                 first=first.get(i),
             )
             for i, query in enumerate(queries)

@@ -8,7 +8,6 @@ import numpy as np
 from app.bundle.bundle import load_bundle
 from app.bundle.manifest import Golden
 from app.inference.engine import Engine, Query, answer
-from app.inference.neighbors import find_neighbors
 from training.errors import BundleError
 
 GOLDEN_K: Final = 10
@@ -34,14 +33,8 @@ def make_golden(engine: Engine) -> Golden:
     windows = engine.bundle.suite.windows
     rows = windows.context_rows[0][: windows.lengths[0]]
     context = engine.bundle.index.vectors[rows]
-    prediction_D = engine.predict([context])[0]
-    found = find_neighbors(
-        engine.bundle.index,
-        prediction_D,
-        GOLDEN_K,
-        context_TD=context,
-        beta=engine.bundle.beta,
-    )
+    prediction_D = engine.predict([context]).vectors[0].numpy()
+    found = answer([Query(engine=engine, rows=rows, k=GOLDEN_K)])[0].found
     return Golden(
         context_rows=rows.tolist(),
         prediction=prediction_D.tolist(),
@@ -63,7 +56,7 @@ def check_golden(engine: Engine) -> None:
         raise BundleError(msg)
     try:
         context_TD = engine.bundle.index.vectors[golden.context_rows]
-        prediction_D = engine.predict([context_TD])[0]
+        prediction_D = engine.predict([context_TD]).vectors[0].numpy()
         moved = float(np.abs(prediction_D - np.array(golden.prediction)).max())
     except (IndexError, ValueError) as error:
         msg = f"{version}: the golden query cannot be asked: {error}"

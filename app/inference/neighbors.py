@@ -1,6 +1,7 @@
 """The neighbors of one prediction: exact, in a fixed order, without the context."""
 
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, Self
 
 import numpy as np
 
@@ -15,8 +16,50 @@ however it was sent (as numbers, octets or id); real duplicates start at 0.999."
 
 _SLACK: Final = 8
 _MARGIN: Final = 2e-6
-# Scores of a search and of `NeighborIndex.scores` differ by rounding, less than this:
-# a row left unseen cannot beat one that leads the last row seen by more.
+# Scores of a search and of `NeighborIndex.scores` differ by rounding, less than this
+# for a prediction of length 1: a row left unseen cannot beat one that leads the last
+# row seen by more.
+
+
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """Items of a context, and how much more they score for having been there."""
+
+    rows: Int64
+    """Each once, ascending; shape ``(M,)``."""
+
+    weights: Float32
+    """Log weight of each, shape ``(M,)``: its score becomes ``log(exp(score) +
+    exp(weight))``."""
+
+    @classmethod
+    def of(cls, rows_T: Int64, weight_T: Float32) -> Self:
+        """Add up what the places of a context weigh.
+
+        Args:
+            rows_T: row at each place, -1 for none.
+            weight_T: log weight of each place.
+        """
+        rows_M, place_T = np.unique(rows_T, return_inverse=True)
+        weight_M = np.full(len(rows_M), -np.inf, np.float32)
+        np.logaddexp.at(weight_M, place_T, weight_T)
+        return cls(rows_M[rows_M >= 0], weight_M[rows_M >= 0])
+
+    def raised(self, rows: Int64, scores: Float32) -> Float32:
+        """Return the scores of some rows with what their being there adds."""
+        place = np.searchsorted(self.rows, rows).clip(max=max(0, len(self.rows) - 1))
+        if len(self.rows) == 0:
+            return scores
+        weight = np.where(self.rows[place] == rows, self.weights[place], -np.inf)
+        raised: Float32 = np.logaddexp(scores, weight).astype(np.float32)
+        return raised
+
+    def added_to(
+        self, found: Found, index: NeighborIndex, query_D: Float32, *, beta: float
+    ) -> Found:
+        """Return what a search found and the copied items, in no particular order."""
+        rows = np.union1d(found.rows, self.rows)
+        return Found(rows, self.raised(rows, index.scores(rows, query_D, beta=beta)))
 
 
 def reach(k: int, num_context: int) -> int:
@@ -32,18 +75,21 @@ def find_neighbors(
     selection: Selection | None = None,
     context_TD: Float32 | None = None,
     beta: float = 0.0,
+    copies: Copies | None = None,
     first: Found | None = None,
 ) -> Found:
     """Find the ``k`` rows with the highest scores for a prediction.
 
     Args:
         index: where to search.
-        query_D: unit vector in the searched space.
+        query_D: prediction in the searched space.
         k: results, at least 1.
         selection: the rows that may be found; None allows all.
         context_TD: unit vectors in the searched space whose rows are left out
             (`CONTEXT_COSINE`); None leaves nothing out.
         beta: share of its hubness that a row scores less; 0 is plain cosine.
+        copies: items that score more than their vectors say; where there are some,
+            any row may be found and no context is left out.
         first: what a search of `reach` or more rows for this query found, when it
             was made together with others.
 
@@ -56,11 +102,16 @@ def find_neighbors(
     wanted = reach(k, num_context)
     found = first or index.search(query_D[None], wanted, selection, beta=beta)[0]
     candidates = index.candidates(selection)
+    margin = _MARGIN * max(1.0, float(np.linalg.norm(query_D)))
     while True:
         rows = _without(index, found.rows, context_TD)
-        scores = index.scores(rows, query_D, beta=beta)
+        if copies is None:
+            scores = index.scores(rows, query_D, beta=beta)
+        else:
+            added = copies.added_to(found, index, query_D, beta=beta)
+            rows, scores = added.rows, added.scores
         best = np.lexsort((rows, -scores))[:k]
-        is_sure = len(best) == k and scores[best[-1]] > found.scores[-1] + _MARGIN
+        is_sure = len(best) == k and scores[best[-1]] > found.scores[-1] + margin
         # an index may hold more than it finds: having asked for all is the end, too
         if is_sure or len(found.rows) == candidates or wanted >= candidates:
             return Found(rows[best], scores[best])

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from app.bundle.bundle import (
     Bundle,
@@ -18,6 +19,7 @@ from app.bundle.bundle import (
 )
 from app.bundle.catalogue import Catalogue
 from app.bundle.index import NeighborIndex, require_match
+from app.bundle.known import KnownItems
 from app.bundle.manifest import MANIFEST, Manifest, sha256_of
 from app.inference.engine import Engine
 from app.inference.golden import make_golden, open_engine
@@ -25,6 +27,8 @@ from training.checkpoint import Checkpoint, load_checkpoint
 from training.corpus.corpus import Corpus
 from training.corpus.store import load_corpus
 from training.errors import BundleError, ProjectError
+from training.evaluation.score import Score
+from training.evaluation.searched import SearchedSpace, space_of
 from training.files import new_folder
 from training.run_folder import BUNDLED, HUBNESS, WEIGHTS
 
@@ -78,9 +82,10 @@ def build_bundle(
             say(f"bundle {version} is there already")
             return bundle
     say(f"indexing {len(loaded.vectors):,} vectors of {loaded.card.name}")
+    space = space_of(checkpoint.model, _given_space(run, checkpoint, loaded))
     index = NeighborIndex.build(
-        checkpoint.transform.apply(loaded.vectors),
-        np.load(run / HUBNESS, allow_pickle=False),
+        space.vectors.numpy(),
+        space.score.hubness.numpy(),
         kind=index_kind,
         fingerprint=loaded.fingerprint,
     )
@@ -89,9 +94,19 @@ def build_bundle(
             shutil.copyfile(run / name, new / name)
         index.save(new)
         Catalogue.of(loaded).save(new)
+        if loaded.kind == "items":
+            KnownItems.of(np.asarray(loaded.vectors)).save(new)
         bundle = seal(new, version, run.name, loaded, index, betas)
     say(f"bundle {version} is whole")
     return bundle
+
+
+def _given_space(run: Path, checkpoint: Checkpoint, corpus: Corpus) -> SearchedSpace:
+    """Return the space that a run started from."""
+    hubness_N = np.load(run / HUBNESS, allow_pickle=False)
+    vectors_ND = checkpoint.transform.apply(corpus.vectors)
+    score = Score(hubness=torch.from_numpy(hubness_N), curves={})
+    return SearchedSpace(torch.from_numpy(vectors_ND), score)
 
 
 def seal(

@@ -1,6 +1,6 @@
 """What a model's skill is made of: the same windows, something taken away."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -12,10 +12,11 @@ from training.evaluation.evaluation import Judge
 from training.evaluation.metrics import hit_at_k
 from training.evaluation.pools import PoolName
 from training.evaluation.ranking import Ranker
+from training.evaluation.searched import SearchedSpace
 from training.evaluation.statistics import Estimate, estimate
-from training.models.blocks import Predict, predict_in_blocks
 from training.models.memory import MemoryEncoder
 from training.models.model import NextVectorModel
+from training.models.prediction import Prediction
 from training.vectors import Int64
 
 CONTEXT_LENGTHS: Final = (5, 20, 50, 100)
@@ -68,9 +69,8 @@ class Diagnostics:
 
 def diagnose(
     model: NextVectorModel,
-    predict: Predict,
     judge: Judge,
-    vectors_ND: Tensor,
+    space: SearchedSpace,
     group_N: Int64,
     document_N: Int64,
     *,
@@ -80,90 +80,80 @@ def diagnose(
 
     Args:
         model: in evaluation mode, on the CPU.
-        predict: contexts and lengths to predictions, by this model.
-        judge: of the validation suite.
-        vectors_ND: the whole catalogue in the searched space.
+        judge: of the validation suite, in the space of the model.
+        space: that space.
         group_N: duplicate group of each row.
         document_N: document of each row.
         seed: seed of the shuffles and replacements.
     """
     suite, rng = judge.suite, np.random.default_rng(seed)
     windows, ranker = suite.windows, judge.rankers[suite.primary]
-    context_QTD, length_Q = _contexts(windows, vectors_ND)
 
-    def hits(context_QTD: Tensor, length_Q: Tensor) -> np.ndarray:
-        rank_Q = ranker.ranks(predict(context_QTD, length_Q))
+    def hits(changed: Windows) -> np.ndarray:
+        rank_Q = ranker.ranks(space.predict(model, changed))
         return (rank_Q <= suite.k).astype(float)
 
-    prediction_QD = predict(context_QTD, length_Q)
-    rank_Q = ranker.ranks(prediction_QD)
+    prediction = space.predict(model, windows)
+    rank_Q = ranker.ranks(prediction)
     hit_Q = (rank_Q <= suite.k).astype(float)
-    shuffled_Q = hits(_shuffled(context_QTD, length_Q, rng), length_Q)
-    others = rng.permutation(context_QTD.shape[0])
-    replaced_QTD = context_QTD.clone()
-    last = (torch.arange(len(windows)), length_Q - 1)
-    replaced_QTD[last] = _other_last(context_QTD[last], windows, others)
+    shuffled_Q = hits(_shuffled(windows, rng))
+    last_replaced_Q = hits(_last_replaced(windows, rng))
     documents = windows.documents
     return Diagnostics(
         pool=suite.primary,
         k=suite.k,
         hit=hit_at_k(rank_Q, suite.k),
         by_context_length={
-            n: float(hits(*_contexts(windows.truncated(n), vectors_ND)).mean())
+            n: float(hits(windows.truncated(n)).mean())
             for n in CONTEXT_LENGTHS
             if n <= windows.width
         },
         shuffled=float(shuffled_Q.mean()),
         shuffled_loss=estimate(hit_Q - shuffled_Q, documents),
-        last_replaced=float(hits(replaced_QTD, length_Q).mean()),
+        last_replaced=float(last_replaced_Q.mean()),
         misses_in_document=None
         if suite.kind == "items"
         else _misses_in_document(
-            ranker.nearest(prediction_QD, without_target=True),
+            ranker.nearest(prediction, without_target=True),
             rank_Q,
             windows,
             document_N,
         ),
         first_is_copy=_first_is_copy(
             Ranker(
-                vectors_ND,
+                space.vectors,
                 group_N,
                 windows,
                 ranker.pool,
                 exclude_context=False,
-                score=judge.score,
+                score=space.score,
             ),
-            prediction_QD,
+            prediction,
             windows,
             group_N,
         ),
-        memory_gain=_memory_gain(model, judge, context_QTD, length_Q, hit_Q),
+        memory_gain=_memory_gain(model, judge, space, hit_Q),
     )
 
 
-def _contexts(windows: Windows, vectors_ND: Tensor) -> tuple[Tensor, Tensor]:
-    context_QTD = torch.from_numpy(windows.contexts(vectors_ND.numpy()))
-    return context_QTD, torch.from_numpy(windows.lengths)
+def _shuffled(windows: Windows, rng: np.random.Generator) -> Windows:
+    rows_QT = windows.context_rows.copy()
+    for query, length in enumerate(windows.lengths.tolist()):
+        order = rng.permutation(length)
+        rows_QT[query, :length] = windows.context_rows[query, order]
+    return replace(windows, context_rows=rows_QT)
 
 
-def _shuffled(
-    context_QTD: Tensor, length_Q: Tensor, rng: np.random.Generator
-) -> Tensor:
-    out = context_QTD.clone()
-    for query, length in enumerate(length_Q.tolist()):
-        order = torch.from_numpy(rng.permutation(length))
-        out[query, :length] = context_QTD[query, order]
-    return out
-
-
-def _other_last(last_QD: Tensor, windows: Windows, order: np.ndarray) -> Tensor:
+def _last_replaced(windows: Windows, rng: np.random.Generator) -> Windows:
     """Take the last vectors of windows of other documents, where there are any."""
-    chosen = np.arange(len(windows))
-    for query in range(len(windows)):
+    order = rng.permutation(len(windows))
+    last_Q = windows.context_rows[np.arange(len(windows)), windows.lengths - 1]
+    rows_QT = windows.context_rows.copy()
+    for query, length in enumerate(windows.lengths.tolist()):
         candidates = np.roll(order, -query)
         elsewhere = windows.documents[candidates] != windows.documents[query]
-        chosen[query] = candidates[int(np.argmax(elsewhere))]
-    return last_QD[torch.from_numpy(chosen)]
+        rows_QT[query, length - 1] = last_Q[candidates[int(np.argmax(elsewhere))]]
+    return replace(windows, context_rows=rows_QT)
 
 
 def _misses_in_document(
@@ -178,10 +168,10 @@ def _misses_in_document(
 
 
 def _first_is_copy(
-    ranker: Ranker, prediction_QD: Tensor, windows: Windows, group_N: Int64
+    ranker: Ranker, prediction: Prediction, windows: Windows, group_N: Int64
 ) -> float:
     # of two vectors that are one the search may give either
-    group_Q1 = group_N[ranker.nearest(prediction_QD)][:, None]
+    group_Q1 = group_N[ranker.nearest(prediction)][:, None]
     is_entry_QT = windows.context_rows >= 0
     is_like_QT = is_entry_QT & (group_N[windows.context_rows] == group_Q1)
     return float(is_like_QT.any(axis=1).mean())
@@ -189,24 +179,22 @@ def _first_is_copy(
 
 @torch.inference_mode()
 def _memory_gain(
-    model: NextVectorModel,
-    judge: Judge,
-    context_QTD: Tensor,
-    length_Q: Tensor,
-    hit_Q: np.ndarray,
+    model: NextVectorModel, judge: Judge, space: SearchedSpace, hit_Q: np.ndarray
 ) -> Estimate | None:
     encoder = model.encoder
     if not isinstance(encoder, MemoryEncoder):
         return None
-    read_H = _sum_of_reads(encoder, context_QTD, length_Q) / length_Q.sum()
-
-    def without_memory(context_BTD: Tensor, length_B: Tensor) -> Tensor:
-        features_BTH = encoder.forward(context_BTD, read_H)
-        return model.predict_from(context_BTD, features_BTH, length_B)
-
-    without_QD = predict_in_blocks(without_memory, context_QTD, length_Q, block=_BLOCK)
     suite = judge.suite
-    without_Q = judge.rankers[suite.primary].ranks(without_QD) <= suite.k
+    context_QTD, length_Q = space.contexts(suite.windows)
+    read_H = _sum_of_reads(encoder, context_QTD, length_Q) / length_Q.sum()
+    blocks = zip(context_QTD.split(_BLOCK), length_Q.split(_BLOCK), strict=True)
+    without = Prediction.joined(
+        [
+            model.predict_from(context, encoder.forward(context, read_H), length)
+            for context, length in blocks
+        ]
+    ).at(suite.windows.context_rows)
+    without_Q = judge.rankers[suite.primary].ranks(without) <= suite.k
     return estimate(hit_Q - without_Q.astype(float), suite.windows.documents)
 
 

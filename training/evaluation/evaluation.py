@@ -1,8 +1,9 @@
 """Hit@K of a model and of its baselines, pool by pool, with lift and interval."""
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from training.evaluation.ranking import Ranker
 from training.evaluation.score import Score
 from training.evaluation.statistics import Estimate, estimate
 from training.evaluation.suite import Suite
+from training.models.prediction import Prediction, as_prediction
 from training.vectors import Int64
 
 KS: Final = (1, 5, 10)
@@ -47,6 +49,10 @@ class PoolResult:
 
     hit_plain: float | None = None
     """Hit@K of the headline with plain cosine."""
+
+    bits: Estimate | None = None
+    """Mean of -log2 of the probability that each target had, over windows whose target
+    is a candidate; None for what gives no probabilities."""
 
     baseline: str | None = None
     """The best baseline of this pool, chosen on validation."""
@@ -132,31 +138,46 @@ class Judge:
             for pool in suite.pools
         }
 
-    def ranks(self, prediction_QD: Tensor) -> dict[PoolName, Int64]:
+    def searching(self, vectors_ND: Tensor, score: Score) -> Self:
+        """Return it for the same windows with other vectors and scores of candidates.
+
+        Args:
+            vectors_ND: the whole catalogue in the searched space.
+            score: how candidates are scored.
+        """
+        other = copy(self)
+        other.score, other._vectors_ND = score, vectors_ND  # noqa: SLF001 - its own
+        other.rankers = {
+            name: ranker.searching(vectors_ND, score)
+            for name, ranker in self.rankers.items()
+        }
+        return other
+
+    def ranks(self, predicted: Tensor | Prediction) -> dict[PoolName, Int64]:
         """Rank the targets in every pool."""
-        return {name: r.ranks(prediction_QD) for name, r in self.rankers.items()}
+        return {name: r.ranks(predicted) for name, r in self.rankers.items()}
 
     def evaluate(
         self,
-        prediction_QD: Tensor,
+        predicted: Tensor | Prediction,
         baselines: Mapping[PoolName, tuple[str, Int64]] | None = None,
     ) -> Evaluation:
         """Judge a predictor.
 
         Args:
-            prediction_QD: one prediction for each window, in the searched space.
+            predicted: one prediction for each window, in the searched space.
             baselines: for each pool, name of its best baseline and the rank it gives
                 each target.
         """
-        windows = self.suite.windows
+        windows, prediction = self.suite.windows, as_prediction(predicted)
         results = []
         for pool in self.suite.pools:
             ranker = self.rankers[pool.name]
             name, baseline_rank_Q = (baselines or {}).get(pool.name, (None, None))
-            rank_Q, included_Q = ranker.ranks_and_included(prediction_QD)
+            rank_Q, included_Q = ranker.ranks_and_included(prediction)
             plain_Q = rank_Q
             if ranker.beta > 0:
-                (plain_Q,) = ranker.ranks_at(prediction_QD, [0.0])
+                (plain_Q,) = ranker.ranks_at(prediction, [0.0])
             results.append(
                 pool_result(
                     pool,
@@ -168,6 +189,7 @@ class Judge:
                     with_context=self._with_context(pool, included_Q),
                     beta=ranker.beta,
                     hit_plain=hit_at_k(plain_Q, self.suite.k),
+                    bits=self._bits(ranker, prediction),
                 )
             )
         return Evaluation(
@@ -177,9 +199,19 @@ class Judge:
             num_unseen=self.suite.num_unseen,
             excludes_context=self.suite.excludes_context,
             is_clean=self.suite.is_clean,
-            mean_cosine=mean_cosine(prediction_QD, windows, self._vectors_ND),
+            mean_cosine=mean_cosine(prediction.vectors, windows, self._vectors_ND),
             pools=tuple(results),
         )
+
+    def _bits(self, ranker: Ranker, prediction: Prediction) -> Estimate | None:
+        if self.suite.kind != "items" or self.score is None or ranker.beta == 0:
+            return None
+        bit_Q = ranker.surprise(prediction) / np.log(2)
+        is_told_Q = np.isfinite(bit_Q)
+        if not is_told_Q.any():
+            return None
+        documents = self.suite.windows.documents
+        return estimate(bit_Q[is_told_Q].astype(float), documents[is_told_Q])
 
     def _with_context(self, pool: Pool, included_Q: Int64) -> float | None:
         if pool.name == "targets" or not self.suite.excludes_context:
@@ -220,6 +252,7 @@ def pool_result(
     with_context: float | None = None,
     beta: float = 0.0,
     hit_plain: float | None = None,
+    bits: Estimate | None = None,
     ks: Sequence[int] = KS,
 ) -> PoolResult:
     """Turn ranks into a result, with intervals over documents; ``k`` of the lift."""
@@ -236,6 +269,7 @@ def pool_result(
         hit_context_included=with_context,
         beta=beta,
         hit_plain=hit_plain,
+        bits=bits,
         baseline=baseline,
         baseline_hit_at=None
         if baseline_rank_Q is None

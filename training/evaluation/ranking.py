@@ -1,6 +1,8 @@
 """The rank of the target among its candidates, by exact search."""
 
 from collections.abc import Callable, Sequence
+from copy import copy
+from typing import Self
 
 import numpy as np
 import torch
@@ -9,7 +11,8 @@ from torch import Tensor
 from training.corpus.windows import Windows
 from training.errors import VectorError
 from training.evaluation.pools import Pool
-from training.evaluation.score import Score, scores
+from training.evaluation.score import Score, add_copies, scores
+from training.models.prediction import Prediction, as_prediction
 from training.vectors import Float32, Int64
 
 _BLOCK_BYTES = 128 << 20
@@ -53,6 +56,7 @@ class Ranker:
         self._candidates_CD = vectors_ND if whole else vectors_ND[rows_C]
         column_N = np.full(len(vectors_ND), -1, dtype=np.int64)
         column_N[pool.rows] = np.arange(len(pool.rows))
+        self._column_N = column_N
         rows_Q = windows.target_rows
         self._column_Q = np.where(rows_Q < 0, -1, column_N[rows_Q])
         self._target_Q = self._column_Q.copy()
@@ -69,11 +73,25 @@ class Ranker:
         """Return the number of queries, Q."""
         return len(self._target_Q)
 
-    def ranks(self, prediction_QD: Tensor) -> Int64:
+    def searching(self, vectors_ND: Tensor, score: Score) -> Self:
+        """Return it for the same windows with other vectors and scores of candidates.
+
+        Args:
+            vectors_ND: the whole catalogue, on the same device as before.
+            score: how candidates are scored.
+        """
+        other = copy(self)
+        rows_C = torch.from_numpy(self.pool.rows)
+        other.beta = score.beta(self.pool.name)
+        other._hubness_C = score.hubness[rows_C].to(self._device)  # noqa: SLF001 - its own
+        other._candidates_CD = vectors_ND[rows_C.to(self._device)]  # noqa: SLF001
+        return other
+
+    def ranks(self, predicted: Tensor | Prediction) -> Int64:
         """Rank every target.
 
         Args:
-            prediction_QD: one prediction for each window, in the searched space.
+            predicted: one prediction for each window, in the searched space.
 
         Returns:
             Shape ``(Q,)``, 1 is best; a target that is no candidate gets the number
@@ -83,13 +101,16 @@ class Ranker:
             VectorError: another number of predictions, or one that is not finite (it
                 would compare with nothing and look perfect).
         """
-        return self.ranks_and_included(prediction_QD)[0]
+        return self.ranks_and_included(predicted)[0]
 
-    def ranks_at(self, prediction_QD: Tensor, betas: Sequence[float]) -> list[Int64]:
+    def ranks_at(
+        self, predicted: Tensor | Prediction, betas: Sequence[float]
+    ) -> list[Int64]:
         """Rank every target by each of some shares of hubness, from one product.
 
         Args:
-            prediction_QD: one prediction for each window, in the searched space.
+            predicted: one prediction for each window, in the searched space; nothing
+                is copied.
             betas: shares of the hubness that are taken off; 0 is plain cosine.
 
         Returns:
@@ -97,30 +118,52 @@ class Ranker:
         """
         found: list[list[Int64]] = [[] for _ in betas]
         for start in range(0, len(self), self._block):
-            part = prediction_QD[start : start + self._block]
-            cosine_QC = self._scores(part, beta=0.0)
+            part = as_prediction(predicted).vectors[start : start + self._block]
+            cosine_QC = self._scores(Prediction(part), beta=0.0)
             for ranks, beta in zip(found, betas, strict=True):
                 score_QC = cosine_QC - beta * self._hubness_C
                 ranks.append(self._ranks(score_QC, start)[0])
         return [np.concatenate(ranks) for ranks in found]
 
-    def ranks_and_included(self, prediction_QD: Tensor) -> tuple[Int64, Int64]:
+    def ranks_and_included(self, predicted: Tensor | Prediction) -> tuple[Int64, Int64]:
         """Rank every target, and once more with the context among the candidates.
 
         The second costs next to nothing beside the first. It means something only in
         pools in which all queries have the same candidates.
         """
-        if len(prediction_QD) != len(self):
-            msg = f"expected {len(self)} predictions, got {len(prediction_QD)}"
+        prediction = as_prediction(predicted)
+        if len(prediction) != len(self):
+            msg = f"expected {len(self)} predictions, got {len(prediction)}"
             raise VectorError(msg)
-        return self._in_blocks(lambda part: self._scores(prediction_QD[part]))
+        return self._in_blocks(lambda part: self._scores(prediction[part]))
 
-    def ranks_of(self, prediction_QD: Tensor, start: int) -> Int64:
+    def surprise(self, prediction: Prediction) -> Float32:
+        """Return how little each target was expected: ``-log P`` among its candidates.
+
+        Scores are taken for log-probabilities up to a constant, which they are where
+        training made them so: of items. Everything that is no candidate has none.
+
+        Returns:
+            Natural logarithms, shape ``(Q,)``; NaN for a target that is no candidate.
+        """
+        found = []
+        for start in range(0, len(self), self._block):
+            score_QC = self._scores(prediction[start : start + self._block])
+            part = slice(start, start + len(score_QC))
+            target_Q = torch.from_numpy(self._target_Q[part]).to(self._device)
+            target_score_Q1 = score_QC.gather(1, target_Q.clamp(min=0)[:, None])
+            for query, score_C in enumerate(score_QC):
+                self._leave_out(score_C, start + query, group=False)
+            lost_Q = torch.logsumexp(score_QC, dim=1) - target_score_Q1[:, 0]
+            found.append(lost_Q.masked_fill(target_Q < 0, torch.nan).cpu().numpy())
+        return np.concatenate(found)
+
+    def ranks_of(self, prediction: Prediction, start: int) -> Int64:
         """Rank the targets of the queries from number ``start`` on.
 
         The part of `ranks` that one block is; for callers that must pause between.
         """
-        return self._ranks(self._scores(prediction_QD), start)[0]
+        return self._ranks(self._scores(prediction), start)[0]
 
     def ranks_by(self, score_N: Tensor) -> Int64:
         """Rank every target by scores that are the same for all queries.
@@ -185,13 +228,15 @@ class Ranker:
         included_Q[self._column_Q[part] < 0] = last
         return rank_Q, included_Q
 
-    def nearest(self, prediction_QD: Tensor, *, without_target: bool = False) -> Int64:
+    def nearest(
+        self, predicted: Tensor | Prediction, *, without_target: bool = False
+    ) -> Int64:
         """Return the best candidate of every query, as a row of the catalogue.
 
         For pools in which all queries have the same candidates.
 
         Args:
-            prediction_QD: one prediction for each window, in the searched space.
+            predicted: one prediction for each window, in the searched space.
             without_target: leave out the target and its duplicates: the best wrong
                 answer.
 
@@ -200,21 +245,22 @@ class Ranker:
         """
         found = []
         for start in range(0, len(self), self._block):
-            score_QC = self._scores(prediction_QD[start : start + self._block])
+            part = as_prediction(predicted)[start : start + self._block]
+            score_QC = self._scores(part)
             for query in range(len(score_QC)):
                 self._leave_out(score_QC[query], start + query, group=without_target)
             found.append(self.pool.rows[score_QC.argmax(dim=1).cpu().numpy()])
         return np.concatenate(found)
 
     def best_first(
-        self, prediction_QD: Tensor, queries: Sequence[int]
+        self, prediction: Prediction, queries: Sequence[int]
     ) -> list[tuple[Int64, Float32]]:
         """Return who competes for some windows, best first.
 
         For pools in which all queries have the same candidates.
 
         Args:
-            prediction_QD: one prediction for each of these windows.
+            prediction: one for each of these windows.
             queries: numbers of the windows, few: their scores are held at once.
 
         Returns:
@@ -224,7 +270,7 @@ class Ranker:
             and so a miss, stands where it would.
         """
         found = []
-        for query, score_C in zip(queries, self._scores(prediction_QD), strict=True):
+        for query, score_C in zip(queries, self._scores(prediction), strict=True):
             is_target_C = torch.arange(len(score_C)) == int(self._column_Q[query])
             target_score = score_C[is_target_C]
             self._leave_out(score_C, query)
@@ -248,13 +294,22 @@ class Ranker:
         if context:
             score_C[self._context_Q[query]] = -torch.inf
 
-    def _scores(self, prediction_QD: Tensor, beta: float | None = None) -> Tensor:
-        if not torch.isfinite(prediction_QD).all():
+    def _scores(self, prediction: Prediction, beta: float | None = None) -> Tensor:
+        if not prediction.is_finite:
             msg = "a prediction holds NaN or infinity"
             raise VectorError(msg)
-        prediction_QD = prediction_QD.to(self._device)
+        prediction_QD = prediction.vectors.to(self._device)
         beta = self.beta if beta is None else beta
-        return scores(prediction_QD, self._candidates_CD, self._hubness_C, beta)
+        score_QC = scores(prediction_QD, self._candidates_CD, self._hubness_C, beta)
+        if prediction.copies is not None and prediction.rows is not None:
+            column_QT = torch.from_numpy(self._columns(prediction.rows))
+            copies_QT = prediction.copies[:, : column_QT.shape[1]]
+            add_copies(score_QC, column_QT.to(self._device), copies_QT.to(self._device))
+        return score_QC
+
+    def _columns(self, rows: Int64) -> Int64:
+        """Return the column of each row, -1 for those that are no candidates."""
+        return np.where(rows < 0, -1, self._column_N[rows])
 
 
 def _count(is_as_high_QC: Tensor) -> Int64:

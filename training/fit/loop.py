@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
@@ -62,7 +63,7 @@ def fit(
     """
     fabric = Fabric(accelerator=accelerator(config.device), devices=1)
     optimizer = torch.optim.AdamW(
-        model.parameters(), lr=config.lr, weight_decay=config.weight_decay
+        _parameter_groups(model, config.weight_decay), lr=config.lr
     )
     trainer = EpochTrainer(fabric, model, optimizer, prepared, config)
     monitor = Monitor(prepared, config)
@@ -110,6 +111,19 @@ def fit(
         best_score=stopping.best_score,
         restored_score=restored_score,
     )
+
+
+def _parameter_groups(
+    model: NextVectorModel, weight_decay: float
+) -> list[dict[str, Any]]:
+    """Leave the table of items without decay: an item not met is to stay as it is."""
+    table = [] if model.items is None else list(model.items.parameters())
+    known = {id(parameter) for parameter in table}
+    rest = [p for p in model.parameters() if id(p) not in known]
+    groups: list[dict[str, Any]] = [{"params": rest, "weight_decay": weight_decay}]
+    if table:
+        groups.append({"params": table, "weight_decay": 0.0})
+    return groups
 
 
 def accelerator(device: Device) -> str:

@@ -82,7 +82,7 @@ def _log_probability(
 ) -> Tensor:
     """Log of the softmax share that the target has among itself and the negatives."""
     score_PN = prediction_PD @ bank_ND.T / temperature
-    position, column = _same_group(target_group_P, bank_group_N)
+    position, column = same_group(target_group_P, bank_group_N)
     score_PN[position, column] = -torch.inf
     target_P = cosine_P / temperature
     others_P = torch.logsumexp(score_PN, dim=1)
@@ -93,8 +93,8 @@ def _log_probability(
     return target_P - torch.logaddexp(target_P, others_P)
 
 
-def _same_group(target_group_P: Tensor, bank_group_N: Tensor) -> tuple[Tensor, Tensor]:
-    """Pairs of a position and a row of the bank that are the same thing.
+def same_group(target_group_P: Tensor, bank_group_N: Tensor) -> tuple[Tensor, Tensor]:
+    """Return pairs of a position and a row of the bank that are the same thing.
 
     Looked up in sorted order: comparing every target with every row would cost as
     much memory as the scores.

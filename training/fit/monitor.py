@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from training.config import TrainingConfig
 from training.corpus.windows import Windows, cut_windows, min_context
@@ -13,8 +12,10 @@ from training.evaluation.evaluation import target_cosines
 from training.evaluation.metrics import hit_at_k
 from training.evaluation.pools import documents_pool, index_pool
 from training.evaluation.ranking import Ranker
+from training.evaluation.searched import space_of
 from training.fit.losses import mixed_loss
-from training.models.model import NextVectorModel, predict
+from training.models.model import NextVectorModel
+from training.models.prediction import Prediction
 from training.preparation.preparation import Preparation
 
 _MAX_TRAIN_WINDOWS = 500
@@ -35,10 +36,11 @@ class Measured:
 
 def selection_score(model: NextVectorModel, prepared: Preparation) -> float:
     """Return validation Hit@K in the selection pool, as early stopping computes it."""
-    context_QTD, length_Q = prepared.context(prepared.suite.windows)
-    prediction_QD = predict(model, context_QTD, length_Q).cpu()
+    space = space_of(model, prepared.space)
+    prediction = space.predict(model, prepared.suite.windows)
     ranker = prepared.judge.rankers[prepared.selection_pool]
-    return hit_at_k(ranker.ranks(prediction_QD), prepared.suite.k)
+    ranker = ranker.searching(space.vectors, space.score)
+    return hit_at_k(ranker.ranks(prediction), prepared.suite.k)
 
 
 class Monitor:
@@ -59,40 +61,47 @@ class Monitor:
         Raises:
             TrainingError: the score is not finite, because the predictions are not.
         """
-        prediction_QD, cosine_Q = self._predict(model, self._validation)
-        if not torch.isfinite(prediction_QD).all():
+        space = space_of(model, self._prepared.space)
+        found = [
+            (windows, ranker.searching(space.vectors, space.score))
+            for windows, ranker in (
+                (self._validation, self._ranker),
+                (self._train, self._train_ranker),
+            )
+        ]
+        (windows, ranker), (train_windows, train_ranker) = found
+        prediction = space.predict(model, windows)
+        if not prediction.is_finite:
             msg = (
                 f"after epoch {epoch} the model predicts NaN or infinity on "
                 "validation; try a smaller --lr or --grad-clip"
             )
             raise TrainingError(msg)
-        trained_QD, trained_cosine_Q = self._predict(model, self._train)
-        ranks, k = self._train_ranker.ranks(trained_QD), self._prepared.suite.k
+        trained, k = space.predict(model, train_windows), self._prepared.suite.k
+        cosines = [
+            target_cosines(p.vectors, w, space.vectors)
+            for p, w in ((prediction, windows), (trained, train_windows))
+        ]
         return Measured(
-            score=hit_at_k(self._ranker.ranks(prediction_QD), k),
-            train_loss=self._loss(trained_QD, self._train),
-            validation_loss=self._loss(prediction_QD, self._validation),
-            validation_cosine=float(cosine_Q.nanmean()),
-            train_cosine=float(trained_cosine_Q.nanmean()),
-            train_score=hit_at_k(ranks, k),
+            score=hit_at_k(ranker.ranks(prediction), k),
+            train_loss=self._loss(trained, train_windows, train_ranker),
+            validation_loss=self._loss(prediction, windows, ranker),
+            validation_cosine=float(cosines[0].nanmean()),
+            train_cosine=float(cosines[1].nanmean()),
+            train_score=hit_at_k(train_ranker.ranks(trained), k),
         )
 
-    def _predict(
-        self, model: NextVectorModel, windows: Windows
-    ) -> tuple[Tensor, Tensor]:
-        context_QTD, length_Q = self._prepared.context(windows)
-        prediction_QD = predict(model, context_QTD, length_Q).cpu()
-        vectors_ND = self._prepared.vectors
-        return prediction_QD, target_cosines(prediction_QD, windows, vectors_ND)
-
-    def _loss(self, prediction_QD: Tensor, windows: Windows) -> float:
+    def _loss(self, prediction: Prediction, windows: Windows, ranker: Ranker) -> float:
+        """Return what training minimizes; of items the mean of ``-log P``."""
+        if self._prepared.corpus.kind == "items":
+            return float(np.nanmean(ranker.surprise(prediction)))
         vectors_ND = self._prepared.vectors
         group_N = torch.from_numpy(self._prepared.groups)
         has_target_Q = windows.target_rows >= 0
         target_Q = torch.from_numpy(windows.target_rows[has_target_Q])
         bank_N = torch.from_numpy(self._bank)
         loss = mixed_loss(
-            prediction_QD[torch.from_numpy(has_target_Q)],
+            prediction.vectors[torch.from_numpy(has_target_Q)],
             vectors_ND[target_Q],
             group_N[target_Q],
             vectors_ND[bank_N],

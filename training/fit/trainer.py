@@ -1,7 +1,7 @@
 """One pass over the training documents."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -11,12 +11,15 @@ from torch import Tensor
 from training.config import TrainingConfig
 from training.corpus.segments import batches, cut_segments
 from training.errors import TrainingError
-from training.fit.losses import mixed_loss
-from training.fit.negatives import OwnNegatives
+from training.fit.document_loss import DocumentLoss
+from training.fit.item_loss import ItemLoss
 from training.listener import Listener
 from training.models.model import NextVectorModel
 from training.preparation.preparation import Preparation
 from training.vectors import Int64
+
+BatchLoss = Callable[[NextVectorModel, Int64, np.random.Generator], Tensor]
+"""Model and rows ``(B, T)``, padded with -1, to the mean loss, a scalar."""
 
 
 class EpochTrainer:
@@ -38,11 +41,11 @@ class EpochTrainer:
         self._fabric, self._bare = fabric, model
         self._model, self._optimizer = fabric.setup(model, optimizer)
         self._prepared, self._config = prepared, config
-        self._weights = config.loss_weights
-        self._vectors_ND = prepared.vectors.to(fabric.device)
-        self._group_N = torch.from_numpy(prepared.groups).to(fabric.device)
-        is_documents = prepared.corpus.kind == "documents"
-        self._num_own = config.document_negatives if is_documents else 0
+        self._loss: BatchLoss = (
+            ItemLoss.of(prepared)
+            if prepared.corpus.kind == "items"
+            else DocumentLoss(prepared, prepared.vectors.to(fabric.device))
+        )
 
     def train(self, epoch: int, step: int, listener: Listener) -> tuple[float, int]:
         """Take all steps of an epoch.
@@ -84,7 +87,7 @@ class EpochTrainer:
         self, rows_BT: Int64, epoch: int, step: int, rng: np.random.Generator
     ) -> float:
         fabric, config = self._fabric, self._config
-        loss = self._loss(rows_BT, rng)
+        loss = self._loss(self._bare, rows_BT, rng)
         _check_finite("loss", loss, epoch, step)
         self._optimizer.zero_grad()
         fabric.backward(loss)
@@ -100,37 +103,6 @@ class EpochTrainer:
             group["lr"] = learning_rate(config, epoch, step)
         self._optimizer.step()
         return float(loss.item())
-
-    def _bank(self, rng: np.random.Generator) -> Int64:
-        """Rows of the negatives of a step: all there are, or as many by lot."""
-        rows, size = self._prepared.train_rows, self._config.bank_size
-        return rows if size >= len(rows) else rows[rng.integers(len(rows), size=size)]
-
-    def _loss(self, rows_BT: Int64, rng: np.random.Generator) -> Tensor:
-        """Loss of a batch of stretches, at every position that has a next vector."""
-        prepared, vectors_ND, group_N = self._prepared, self._vectors_ND, self._group_N
-        rows = torch.from_numpy(rows_BT).to(vectors_ND.device)
-        inside_BT = rows[:, 1:] >= 0
-        prediction_BTD = self._model(vectors_ND[rows[:, :-1].clamp(min=0)])
-        target_P = rows[:, 1:][inside_BT]
-        negative_N = torch.from_numpy(self._bank(rng)).to(vectors_ND.device)
-        own_PE = None
-        if self._num_own:
-            own = OwnNegatives.draw(
-                prepared.corpus, rows_BT[:, :-1], self._num_own, rng
-            )
-            target_BT = rows[:, 1:].clamp(min=0)
-            own_PE = own.cosines(prediction_BTD, vectors_ND, group_N, target_BT)
-            own_PE = own_PE[inside_BT]
-        return mixed_loss(
-            prediction_BTD[inside_BT],
-            vectors_ND[target_P],
-            group_N[target_P],
-            vectors_ND[negative_N],
-            group_N[negative_N],
-            self._weights,
-            own_PE,
-        )
 
 
 def learning_rate(config: TrainingConfig, epoch: int, step: int) -> float:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 from pydantic.dataclasses import dataclass
 
 from training.checked import CHECKED
@@ -10,6 +10,8 @@ from training.models.closed_form import ClosedForm
 from training.vectors import CONTEXT_LENGTH
 
 Architecture = Literal["baseline", "memory", "hierarchical", "linear", "transformer"]
+
+ItemVectors = Literal["learned", "frozen"]
 
 _Dropout = Annotated[float, Field(ge=0, lt=1)]
 _NumLags = Annotated[int, Field(ge=1, le=CONTEXT_LENGTH)]
@@ -48,6 +50,10 @@ class NetworkOptions:
     chunk_size: PositiveInt = 10
     """Vectors in a chunk; hierarchical architecture only."""
 
+    item_vectors: ItemVectors = "learned"
+    """Whether the vectors of items learn, or stay frozen as they are given; items
+    only."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CHECKED)
 class ModelConfig(NetworkOptions):
@@ -57,4 +63,10 @@ class ModelConfig(NetworkOptions):
     """Length D of every input and output vector."""
 
     base: ClosedForm = ClosedForm()
-    """What the untrained network predicts."""
+    """What the untrained network predicts; documents only."""
+
+    num_items: NonNegativeInt = 0
+    """Items in the catalogue, N; 0 for documents, whose vectors are what they are."""
+
+    can_copy: bool = False
+    """Whether an item of the context may come again; items only."""

@@ -7,13 +7,14 @@ import torch
 from torch import Tensor, nn
 
 from training.models.baseline import BaselineEncoder
-from training.models.blocks import predict_in_blocks
 from training.models.config import Architecture, ModelConfig
 from training.models.encoders import Encoder
 from training.models.head import DeltaHead
 from training.models.hierarchical import HierarchicalEncoder
+from training.models.items import Copying, ItemHead, ItemTable
 from training.models.linear import LinearEncoder
 from training.models.memory import MemoryEncoder
+from training.models.prediction import Prediction
 from training.models.transformer import TransformerEncoder
 
 ENCODERS: Final[Mapping[Architecture, Callable[[ModelConfig], Encoder]]] = {
@@ -29,8 +30,9 @@ class NextVectorModel(nn.Module):
     """Predict the vector after each position of a context.
 
     Causal: a prediction sees its own position and the ones before. Stateless: a
-    forward pass changes nothing that a later one can see. Untrained, it equals its
-    closed-form base exactly.
+    forward pass changes nothing that a later one can see. Untrained, it equals a
+    closed form exactly: of documents its base; of items how often each occurs, and
+    where they may return what `Copying` starts with.
     """
 
     encoder: Encoder
@@ -40,18 +42,29 @@ class NextVectorModel(nn.Module):
         super().__init__()
         self.config = config
         self.encoder = ENCODERS[config.architecture](config)
-        self.head = DeltaHead(config, self.encoder.num_features)
+        num_features = self.encoder.num_features
+        self.items = ItemTable(config) if config.num_items else None
+        self.head: DeltaHead | ItemHead = (
+            ItemHead(config, num_features)
+            if config.num_items
+            else DeltaHead(config, num_features)
+        )
+        has_keys = config.architecture == "memory"
+        self.copying = (
+            Copying(num_features, has_keys=has_keys) if config.can_copy else None
+        )
 
     def forward(self, context_BTD: Tensor) -> Tensor:
-        """Predict after every position: unit vectors, shape ``(B, T, D)``."""
+        """Predict vectors after every position, shape ``(B, T, D)``."""
+        return self.everywhere(context_BTD).vectors
+
+    def everywhere(self, context_BTD: Tensor) -> Prediction:
+        """Predict after every position: vectors ``(B, T, D)``, copies ``(B, T, T)``."""
         position_T = torch.arange(context_BTD.shape[1], device=context_BTD.device)
         position_BT = position_T.expand(context_BTD.shape[0], -1)
-        prediction_BTD: Tensor = self.head(
-            context_BTD, self.encoder(context_BTD), position_BT
-        )
-        return prediction_BTD
+        return self._at(context_BTD, self.encoder(context_BTD), position_BT)
 
-    def predict(self, context_BTD: Tensor, length_B: Tensor) -> Tensor:
+    def predict(self, context_BTD: Tensor, length_B: Tensor) -> Prediction:
         """Predict after the last vector of each context.
 
         Args:
@@ -60,19 +73,31 @@ class NextVectorModel(nn.Module):
             length_B: vectors in each context, 1 to T.
 
         Returns:
-            Unit vectors, shape ``(B, D)``.
+            One prediction for each; without rows.
         """
         return self.predict_from(context_BTD, self.encoder(context_BTD), length_B)
 
     def predict_from(
         self, context_BTD: Tensor, features_BTH: Tensor, length_B: Tensor
-    ) -> Tensor:
+    ) -> Prediction:
         """Like `predict`, from features that are already there."""
-        last_B1 = length_B[:, None] - 1
-        index_B1H = last_B1[..., None].expand(-1, -1, features_BTH.shape[-1])
-        last_B1H = features_BTH.gather(1, index_B1H)
-        prediction_B1D: Tensor = self.head(context_BTD, last_B1H, last_B1)
-        return prediction_B1D[:, 0]
+        found = self._at(context_BTD, features_BTH, length_B[:, None] - 1)
+        copies_B1T = found.copies
+        return Prediction(
+            found.vectors[:, 0], None if copies_B1T is None else copies_B1T[:, 0]
+        )
+
+    def _at(
+        self, context_BTD: Tensor, features_BTH: Tensor, position_BP: Tensor
+    ) -> Prediction:
+        index_BPH = position_BP[..., None].expand(-1, -1, features_BTH.shape[-1])
+        features_BPH = features_BTH.gather(1, index_BPH)
+        if isinstance(self.head, DeltaHead):
+            return Prediction(self.head(context_BTD, features_BPH, position_BP))
+        copies_BPT = None
+        if self.copying is not None:
+            copies_BPT = self.copying(context_BTD, features_BTH, position_BP)
+        return Prediction(self.head(features_BPH), copies_BPT)
 
 
 @torch.inference_mode()
@@ -82,7 +107,7 @@ def predict(
     length_Q: Tensor,
     *,
     block: int = 64,
-) -> Tensor:
+) -> Prediction:
     """Predict for many contexts, a block at a time.
 
     Args:
@@ -92,15 +117,16 @@ def predict(
         block: contexts at a time.
 
     Returns:
-        Unit vectors, shape ``(Q, D)``, on the model's device.
+        One prediction for each, on the model's device; without rows.
     """
     device = next(model.parameters()).device
     if len(context_QTD) == 0:
         # which the hierarchy cannot cut into chunks
-        return torch.empty(0, model.config.dim, device=device)
-    return predict_in_blocks(
-        lambda context, length: model.predict(context.to(device), length.to(device)),
-        context_QTD,
-        length_Q,
-        block=block,
+        return Prediction(torch.empty(0, model.config.dim, device=device))
+    blocks = zip(context_QTD.split(block), length_Q.split(block), strict=True)
+    return Prediction.joined(
+        [
+            model.predict(context.to(device), length.to(device))
+            for context, length in blocks
+        ]
     )

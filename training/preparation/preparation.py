@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-import torch
+import numpy as np
 from torch import Tensor
 
 from training.config import TrainingConfig
@@ -14,6 +14,7 @@ from training.evaluation.baselines import Baseline, fit_baselines
 from training.evaluation.evaluation import Judge
 from training.evaluation.pools import PoolName
 from training.evaluation.score import Score
+from training.evaluation.searched import SearchedSpace
 from training.evaluation.suite import Suite
 from training.transform import Transform
 from training.vectors import Int64
@@ -36,14 +37,12 @@ class Preparation:
     transform: Transform
     """To the searched space."""
 
-    vectors: Tensor
-    """The whole catalogue in that space, unit rows, shape ``(N, D)``, on the CPU."""
+    space: SearchedSpace
+    """The catalogue in that space, and how candidates are scored before any network
+    has changed it."""
 
     suite: Suite
     """Windows and pools of validation."""
-
-    score: Score
-    """How candidates are scored."""
 
     judge: Judge
     """Of these."""
@@ -58,6 +57,22 @@ class Preparation:
         wanted = self.config.selection_pool
         return self.suite.pool(self.suite.primary if wanted == "auto" else wanted).name
 
+    @property
+    def vectors(self) -> Tensor:
+        """The whole catalogue in the searched space, unit rows, shape ``(N, D)``."""
+        return self.space.vectors
+
+    @property
+    def score(self) -> Score:
+        """How candidates are scored."""
+        return self.space.score
+
+    @cached_property
+    def item_counts(self) -> Int64:
+        """Entries of the training sequences that name each row, shape ``(N,)``."""
+        entries = [self.corpus.known(number) for number in self.split.train.tolist()]
+        return np.bincount(np.concatenate(entries), minlength=len(self.vectors))
+
     @cached_property
     def fitted_baselines(self) -> list[Baseline]:
         """Every setting of every baseline, fitted on the training documents."""
@@ -65,5 +80,4 @@ class Preparation:
 
     def context(self, windows: Windows) -> tuple[Tensor, Tensor]:
         """Return context vectors ``(Q, T, D)`` in the searched space, and lengths."""
-        context_QTD = windows.contexts(self.vectors.numpy())
-        return torch.from_numpy(context_QTD), torch.from_numpy(windows.lengths)
+        return self.space.contexts(windows)

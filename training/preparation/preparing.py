@@ -14,6 +14,7 @@ from training.corpus.split import SplitConfig, split_documents
 from training.corpus.unique import UInt64, row_keys
 from training.errors import CorpusError
 from training.evaluation.evaluation import Judge
+from training.evaluation.searched import SearchedSpace
 from training.evaluation.suite import Suite, build_suite
 from training.evaluation.suite_store import load_suite, save_suite
 from training.files import array_bytes
@@ -92,9 +93,8 @@ def prepare(
         groups=group_N,
         train_rows=train_rows,
         transform=transform,
-        vectors=vectors_ND,
+        space=SearchedSpace(vectors_ND, score),
         suite=suite,
-        score=score,
         judge=Judge(vectors_ND, group_N, suite, score),
     )
 

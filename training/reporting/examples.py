@@ -3,9 +3,10 @@
 from typing import Any, Final
 
 import numpy as np
-from torch import Tensor
 
 from training.corpus.corpus import Corpus
+from training.evaluation.evaluation import Judge
+from training.models.prediction import Prediction
 from training.preparation.preparation import Preparation
 from training.vectors import Float32, Int64
 
@@ -24,7 +25,7 @@ copied into every bundle, and ``/info`` answers with it."""
 
 
 def choose_examples(
-    prepared: Preparation, prediction_QD: Tensor, *, seed: int
+    prepared: Preparation, judge: Judge, prediction: Prediction, *, seed: int
 ) -> dict[str, Any]:
     """Choose hits and misses among the validation windows.
 
@@ -33,8 +34,8 @@ def choose_examples(
 
     Args:
         prepared: of the run.
-        prediction_QD: one prediction for each validation window, in the searched
-            space.
+        judge: of the validation windows, in the space of the predictor.
+        prediction: one for each validation window.
         seed: seed of the choice.
 
     Returns:
@@ -46,8 +47,8 @@ def choose_examples(
     """
     suite = prepared.suite
     pool = suite.pool(suite.primary)
-    ranker = prepared.judge.rankers[pool.name]
-    is_hit_Q = ranker.ranks(prediction_QD) <= suite.k
+    ranker = judge.rankers[pool.name]
+    is_hit_Q = ranker.ranks(prediction) <= suite.k
     can_be_shown_Q = suite.windows.target_rows >= 0
     rng = np.random.default_rng(seed)
     chosen: list[int] = []
@@ -61,7 +62,7 @@ def choose_examples(
         "windows": [
             _example(prepared, query, *found)
             for query, found in zip(
-                chosen, ranker.best_first(prediction_QD[chosen], chosen), strict=True
+                chosen, ranker.best_first(prediction[chosen], chosen), strict=True
             )
         ],
     }

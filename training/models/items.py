@@ -1,0 +1,164 @@
+"""What a network knows of items: vectors that learn, biases, and which may return."""
+
+import math
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize, pad
+
+from training.models.config import ModelConfig
+
+NEVER: Final = -1e4
+"""Log weight of what cannot be: ``exp`` of it is 0, and its gradient 0 and not NaN."""
+
+_LONGEST_MATCH: Final = 8
+# Items back to which two places are compared; what is longer is rare and as sure.
+
+_SAME_COSINE: Final = 1 - 1e-5
+# Two vectors at least this close are one item, whichever way they came.
+
+_KEY_SIZE: Final = 64
+
+
+class ItemTable(nn.Module):
+    """A vector and a bias for each item, the same where it is read and where it is met.
+
+    One table for input and output halves the parameters and trains rare items better
+    (Press and Wolf 2017, https://arxiv.org/abs/1608.05859). An item that training does
+    not meet keeps the vector it was given.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        """Make room for the items of a catalogue, N; `start` fills it."""
+        super().__init__()
+        size = (config.num_items, config.dim)
+        learns = config.item_vectors == "learned"
+        self.vectors_ND = nn.Parameter(torch.zeros(size), requires_grad=learns)
+        self.bias_N = nn.Parameter(torch.zeros(config.num_items))
+
+    @torch.no_grad()
+    def start(self, vectors_ND: Tensor, count_N: Tensor) -> None:
+        """Begin with vectors as they are given, and with how often each item occurs.
+
+        Args:
+            vectors_ND: unit rows in the searched space.
+            count_N: events of training with each item; none counts as half an event.
+        """
+        self.vectors_ND.copy_(vectors_ND)
+        share_N = (count_N + 0.5) / (count_N + 0.5).sum()
+        self.bias_N.copy_(share_N.log())
+
+    def unit(self) -> Tensor:
+        """Return all vectors, unit rows, shape ``(N, D)``."""
+        return normalize(self.vectors_ND, dim=-1)
+
+
+class ItemHead(nn.Module):
+    """Turn features into a vector whose products with those of items are logits.
+
+    Its length is free: how sure a prediction is differs from context to context, and
+    with unit vectors and one learned temperature Hit@10 on MovieLens 100k was 20.2
+    instead of 21.6. It starts at zero, so that an untrained network knows how often
+    items occur, and what `Copying` starts with.
+    """
+
+    def __init__(self, config: ModelConfig, num_features: int) -> None:
+        """Build it for ``num_features`` features at each position."""
+        super().__init__()
+        self.out = nn.Linear(num_features, config.dim)
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)
+
+    def forward(self, features_BPH: Tensor) -> Tensor:
+        """Return vectors of any length, shape ``(B, P, D)``."""
+        vectors: Tensor = self.out(features_BPH)
+        return vectors
+
+
+class Copying(nn.Module):
+    """Which items of the context come next, by what followed places like this one.
+
+    The log weight of what followed place s, at place t, is a sum: a bonus for each item
+    that the two have in common, read backwards (a cache with the length of the match
+    for a key: Kuhn and De Mori 1990); a loss for each step between them; how far
+    copying is to be trusted here; and, with keys, a product of what the network knows
+    at both (a pointer: Merity et al. 2016, https://arxiv.org/abs/1609.07843). It starts
+    as the cache that does best untrained.
+
+    The weights stand in one sum with ``exp`` of the logits of items (Gu et al. 2016,
+    https://arxiv.org/abs/1603.06393), so what they do to a rank is exact for a search
+    that knows nothing of them: an item that is not in the context keeps its logit.
+    """
+
+    def __init__(self, num_features: int, *, has_keys: bool) -> None:
+        """Build it for ``num_features`` features at each position."""
+        super().__init__()
+        first, each = math.log(0.02), math.log(4.0)
+        self.no_match = nn.Parameter(torch.tensor(first))
+        steps = torch.full((_LONGEST_MATCH,), each)
+        steps[0] -= first
+        self.match_L = nn.Parameter(steps)
+        self.step = nn.Parameter(torch.tensor(math.log(0.98)))
+        self.trust = nn.Linear(num_features, 1)
+        nn.init.zeros_(self.trust.weight)
+        nn.init.constant_(self.trust.bias, -1.0)
+        self.query = self.key = None
+        if has_keys:
+            self.query = nn.Linear(num_features, _KEY_SIZE)
+            self.key = nn.Linear(num_features, _KEY_SIZE)
+            nn.init.zeros_(self.query.weight)
+            nn.init.zeros_(self.query.bias)
+
+    def forward(
+        self, context_BTD: Tensor, features_BTH: Tensor, position_BP: Tensor
+    ) -> Tensor:
+        """Weigh the places of a context after some positions.
+
+        Causal: position t knows what followed the places before it, up to itself.
+
+        Args:
+            context_BTD: unit vectors of items.
+            features_BTH: what the network knows at every position.
+            position_BP: positions, 0 to ``T - 1``.
+
+        Returns:
+            Log weight of the item at each place, shape ``(B, P, T)``; `NEVER` at the
+            first, which followed nothing, and after the position.
+        """
+        index_BPH = position_BP[..., None].expand(-1, -1, features_BTH.shape[-1])
+        features_BPH = features_BTH.gather(1, index_BPH)
+        place_T = torch.arange(context_BTD.shape[1], device=context_BTD.device)
+        back_BPT = position_BP[..., None] - place_T
+        weight_BPT = self.no_match + self.step * back_BPT + self.trust(features_BPH)
+        for bonus, is_match_BPT in zip(
+            self.match_L, _matches(context_BTD, position_BP), strict=True
+        ):
+            weight_BPT = weight_BPT + bonus * is_match_BPT
+        if self.query is not None and self.key is not None:
+            key_BTK = self.key(features_BTH)
+            product_BPT = self.query(features_BPH) @ key_BTK.transpose(1, 2)
+            weight_BPT = weight_BPT + product_BPT / math.sqrt(_KEY_SIZE)
+        weight_BPT = weight_BPT.masked_fill(back_BPT <= 0, NEVER)
+        # what is told of a place so far is about the item after it
+        return pad(weight_BPT[..., :-1], (1, 0), value=NEVER)
+
+
+@torch.no_grad()
+def _matches(context_BTD: Tensor, position_BP: Tensor) -> list[Tensor]:
+    """Tell where the newest 1, 2, ... items before a place are those of a position.
+
+    Returns:
+        For each length up to `_LONGEST_MATCH` 0 or 1, shape ``(B, P, T)``.
+    """
+    same_BTT = context_BTD @ context_BTD.transpose(1, 2) >= _SAME_COSINE
+    length = same_BTT.shape[1]
+    found: list[Tensor] = []
+    for back in range(_LONGEST_MATCH):
+        there_BP = position_BP - back
+        index_BPT = there_BP.clamp(min=0)[..., None].expand(-1, -1, length)
+        same_BPT = same_BTT.gather(1, index_BPT) & (there_BP >= 0)[..., None]
+        # place s against position t: s - back against t - back
+        shifted_BPT = pad(same_BPT, (back, 0))[..., :length]
+        found.append(shifted_BPT & found[-1] if found else shifted_BPT)
+    return [is_match.to(context_BTD.dtype) for is_match in found]
