@@ -14,6 +14,7 @@ from torch.nn.functional import normalize
 from training.corpus.corpus import Corpus
 from training.corpus.segments import cut_segments
 from training.evaluation.evaluation import Judge
+from training.evaluation.item_baselines.kneser_ney import fit_kneser_ney
 from training.evaluation.item_baselines.linear import fit_regressions
 from training.evaluation.item_baselines.neighbors import fit_neighbors
 from training.evaluation.item_baselines.rules import fit_rules
@@ -317,6 +318,7 @@ def fit_baselines(
         baselines += fit_rules(corpus, train)
         baselines += fit_regressions(corpus, train)
         baselines += fit_neighbors(corpus, train)
+        baselines += fit_kneser_ney(corpus, train)
     return baselines
 
 
