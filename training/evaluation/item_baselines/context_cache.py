@@ -8,14 +8,16 @@ from scipy.sparse import coo_array, csr_array
 from training.corpus.windows import Windows
 from training.vectors import Int64
 
-MAX_MATCH: Final = 5
-"""Items up to which a match is told apart from a longer one."""
+MAX_MATCH: Final = 8
+"""Items up to which a match is told apart from a longer one: on folk tunes 5 costs 0.3
+points of Hit@1, and 12 is the same."""
 
 _GAIN: Final = 4.0
 _FADING: Final = 0.98
 _UNMATCHED: Final = 0.02
 # A match one longer counts four times as much, one step more of age 2 % less, and a
-# place where not even the item is the same a fiftieth: tried on folk tunes.
+# place where not even the item is the same a fiftieth. Gains of 2 and 8 were no better
+# on folk tunes.
 
 
 def cache_of(windows: Windows, num_items: int) -> csr_array:

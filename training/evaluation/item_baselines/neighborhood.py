@@ -15,8 +15,8 @@ from training.vectors import Float32, Int64
 ABSENT: Final = np.iinfo(np.int32).max
 """Lag of an item that is not in a context."""
 
-_BLOCK_ENTRIES: Final = 1 << 22
-# Items of neighbors, similarities, or scores held at a time: some 32 MB of each.
+_BLOCK_ENTRIES: Final = 1 << 20
+# Items of neighbors, similarities, or scores held at a time: some 8 MB of each.
 
 Float64 = NDArray[np.float64]
 
