@@ -196,6 +196,7 @@ def _train(
         "test_evaluation": test.to_dict(),
         "baselines": baselines.scores,
         "baseline_estimates": baselines.estimates,
+        "baseline_bits": baselines.bits,
         "diagnostics": diagnostics.to_dict(),
         "readiness": readiness.to_dict(),
         "examples": choose_examples(prepared, prediction_QD, seed=config.seed),

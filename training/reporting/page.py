@@ -12,7 +12,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from training.files import write_bytes
 from training.reporting.diagnosis import findings
 from training.reporting.finding import THRESHOLDS
-from training.reporting.formats import environment
+from training.reporting.formats import environment, fewest_bits
 from training.reporting.svg import svg_element, svg_style
 from training.run_folder import CURVES, MARKDOWN, REPORT
 
@@ -25,7 +25,8 @@ def write_report(folder: Path, card: dict[str, Any]) -> None:
     Args:
         folder: gets `REPORT`, `MARKDOWN`, and the `CURVES` that this shows.
         card: of the run. One from before there were diagnosis and examples is held to
-            the rules now, and shows no examples.
+            the rules now, and shows no examples. A network's own bits stand in
+            ``bits`` as they do for each baseline in ``baseline_bits``, if it has any.
     """
     curves = draw_curves(card)
     told = {
@@ -36,6 +37,9 @@ def write_report(folder: Path, card: dict[str, Any]) -> None:
         "diagnosis": card.get("diagnosis", findings(card)),
         "thresholds": THRESHOLDS,
         "examples": card.get("examples"),
+        "baseline_bits": card.get("baseline_bits", {}),
+        "fewest_bits": fewest_bits(card.get("baseline_bits", {})),
+        "bits": card.get("bits"),
         "curves_file": CURVES,
         "curves": Markup(curves),  # noqa: S704 - drawn here
     }

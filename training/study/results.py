@@ -46,6 +46,9 @@ _COPIED: Final = (
     "versions",
 )
 
+_OPTIONAL: Final = ("baseline_bits",)
+# Results from before there were such have none.
+
 _CORPUS: Final = (
     "name",
     "kind",
@@ -76,6 +79,7 @@ def result_of(card: Mapping[str, Any], *, wall_s: float | None) -> dict[str, Any
         "wall_s": wall_s,
         "corpus": {name: card["corpus"][name] for name in _CORPUS},
         **{name: card[name] for name in _COPIED},
+        **{name: card[name] for name in _OPTIONAL if name in card},
     }
 
 
