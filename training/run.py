@@ -18,6 +18,7 @@ from training.errors import TrainingError
 from training.evaluation.diagnostics import diagnose
 from training.evaluation.evaluation import Judge
 from training.evaluation.readiness import assess
+from training.evaluation.sequence_hits import sequence_hits
 from training.evaluation.suite import PROTOCOL, build_suite
 from training.files import read_json, write_json
 from training.fit.loop import fit
@@ -32,7 +33,15 @@ from training.reporting.diagnosis import findings
 from training.reporting.examples import choose_examples
 from training.reporting.history import write_history
 from training.reporting.page import write_report
-from training.run_folder import CARD, HISTORY, LOCK, OPTIONS, STATE, is_finished
+from training.run_folder import (
+    CARD,
+    HISTORY,
+    LOCK,
+    OPTIONS,
+    SEQUENCES,
+    STATE,
+    is_finished,
+)
 
 
 def run_name(corpus: Corpus, config: TrainingConfig) -> str:
@@ -170,10 +179,25 @@ def _train(
     )
     listener.stage("one look at the test documents")
     test_judge = Judge(prepared.vectors, prepared.groups, test_suite, prepared.score)
-    test = test_judge.evaluate(
-        predict(trained.model, *prepared.context(test_suite.windows)),
-        baselines_on_test(prepared, baselines, test_judge, cache),
-    )
+    test_baselines = baselines_on_test(prepared, baselines, test_judge, cache)
+    test_prediction_QD = predict(trained.model, *prepared.context(test_suite.windows))
+    test = test_judge.evaluate(test_prediction_QD, test_baselines)
+    if corpus.kind == "items":
+        sequences = {
+            "evaluation": sequence_hits(
+                prepared.suite,
+                prepared.judge.ranks(prediction_QD),
+                baselines.paired(),
+                corpus.document_ids,
+            ),
+            "test_evaluation": sequence_hits(
+                test_suite,
+                test_judge.ranks(test_prediction_QD),
+                test_baselines,
+                corpus.document_ids,
+            ),
+        }
+        write_json(folder / SEQUENCES, sequences)
     card = {
         "format": FORMAT,
         "protocol": PROTOCOL,
