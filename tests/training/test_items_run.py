@@ -17,7 +17,7 @@ from training.preparation.preparing import prepare
 from training.preparation.shared_cache import SharedCache
 from training.rejudge import judge_checkpoint
 from training.run import train
-from training.run_folder import BASELINE_SCORES, MARKDOWN, REPORT
+from training.run_folder import BASELINE_SCORES, MARKDOWN, REPORT, SEQUENCES
 from training.vectors import l2_normalize
 
 ITEMS = 48
@@ -107,6 +107,25 @@ def test_a_run_on_items_is_about_the_catalogue_and_hit_at_10(
         "order matters",
         "restored weights",
     ]
+
+
+@pytest.mark.slow
+def test_a_run_on_items_leaves_its_hits_by_sequence(
+    item_run: tuple[dict[str, Any], Path],
+) -> None:
+    card, run = item_run
+
+    told = read_json(run / SEQUENCES)
+
+    for part in ("evaluation", "test_evaluation"):
+        (pool,) = card[part]["pools"]
+        own = told[part]["pools"]["index"]
+        assert sum(told[part]["windows"]) == pool["num_windows"]
+        hits = sum(own["hits"]) / pool["num_windows"]
+        assert hits == pytest.approx(pool["hit_at"]["10"]["value"])
+        base = sum(own["baseline_hits"]) / pool["num_windows"]
+        assert base == pytest.approx(pool["baseline_hit_at"]["10"])
+        assert set(told[part]["ids"]) < {f"session{n}" for n in range(80)}
 
 
 @pytest.mark.slow

@@ -61,7 +61,7 @@ def estimate(
         1.0
     """
     _, index_Q = np.unique(document_Q, return_inverse=True)
-    sum_D = np.bincount(index_Q, weights=value_Q)
+    sum_D = np.bincount(index_Q, weights=value_Q).astype(np.float64)
     return estimate_sums(sum_D, np.bincount(index_Q), resamples=resamples, seed=seed)
 
 

@@ -6,7 +6,6 @@ from typing import Any, Final
 
 import numpy as np
 
-from training.corpus.corpus import Corpus
 from training.errors import TrainingError
 from training.evaluation.statistics import Estimate, estimate_sums
 from training.study.results import Result
@@ -16,27 +15,6 @@ MIN_SPLITS: Final = 5
 """Splits that a claim needs (evaluation protocol, item sequences)."""
 
 BASELINE: Final = "the best of each split"
-
-
-def require_same_sequences(corpora: Sequence[Corpus]) -> None:
-    """Refuse corpora that are no splits of the same item sequences.
-
-    Raises:
-        TrainingError: one holds documents, or sequences of other names or lengths.
-    """
-    first = corpora[0]
-    for corpus in corpora:
-        if corpus.kind != "items":
-            msg = f"{corpus.card.name}: expected item sequences to pool, got documents"
-            raise TrainingError(msg)
-        if list(corpus.document_ids) != list(first.document_ids) or not np.array_equal(
-            corpus.offsets, first.offsets
-        ):
-            msg = (
-                f"{corpus.card.name} and {first.card.name}: expected the same "
-                "sequences, with vectors made for another split"
-            )
-            raise TrainingError(msg)
 
 
 def pooled(splits: Mapping[int, Sequence[Result]]) -> list[dict[str, Any]]:
