@@ -9,8 +9,8 @@ from training.corpus.windows import Windows
 from training.evaluation.statistics import Estimate, estimate
 from training.vectors import Float32
 
-_BLOCK: Final = 4096
-# Windows whose probabilities are held at a time: 26 MB of them for 1,589 items.
+_BLOCK_CELLS: Final = 1 << 24
+# Probabilities held at a time: 64 MB, 10,558 windows for 1,589 items.
 
 
 @runtime_checkable
@@ -22,7 +22,9 @@ class Probabilistic(Protocol):
         ...
 
 
-def target_bits(predictor: Probabilistic, windows: Windows) -> NDArray[np.float64]:
+def target_bits(
+    predictor: Probabilistic, windows: Windows, num_items: int
+) -> NDArray[np.float64]:
     """Return ``-log2`` of the probability of each target.
 
     The probability is that within the whole catalogue: items of the context are not
@@ -31,14 +33,16 @@ def target_bits(predictor: Probabilistic, windows: Windows) -> NDArray[np.float6
     Args:
         predictor: that gives probabilities.
         windows: whose targets.
+        num_items: rows of the catalogue, N; says how many windows are asked at a time.
 
     Returns:
         Shape ``(Q,)``; NaN for a target of -1, which has no vector or is in no training
         sequence, and infinity for one that was said to be impossible.
     """
     found = []
-    for start in range(0, len(windows), _BLOCK):
-        part = windows.take(np.arange(start, min(start + _BLOCK, len(windows))))
+    block = max(1, _BLOCK_CELLS // num_items)
+    for start in range(0, len(windows), block):
+        part = windows.take(np.arange(start, min(start + block, len(windows))))
         chance_QN = predictor.probabilities(part)
         target_Q1 = np.maximum(part.target_rows, 0)[:, None]
         chance_Q = np.take_along_axis(chance_QN, target_Q1, axis=1)[:, 0]
@@ -48,16 +52,18 @@ def target_bits(predictor: Probabilistic, windows: Windows) -> NDArray[np.float6
     return np.concatenate(found)
 
 
-def mean_bits(predictor: Probabilistic, windows: Windows) -> Estimate | None:
+def mean_bits(
+    predictor: Probabilistic, windows: Windows, num_items: int
+) -> Estimate | None:
     """Return the mean over targets that training met, with its 95 % interval.
 
     Fewer is better; equal chances for N items are ``log2 N``. The interval is from a
-    bootstrap over sequences (`estimate`).
+    bootstrap over sequences (`estimate`). Arguments as of `target_bits`.
 
     Returns:
         None if training met no target.
     """
-    bits_Q = target_bits(predictor, windows)
+    bits_Q = target_bits(predictor, windows, num_items)
     is_met_Q = windows.target_rows >= 0
     if not is_met_Q.any():
         return None

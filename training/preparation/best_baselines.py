@@ -87,7 +87,8 @@ class BestBaselines:
                 if pool not in best or score > best[pool][0]:
                     best[pool] = (score, baseline.name, rank_Q)
             if isinstance(baseline, Probabilistic):
-                surprise = mean_bits(baseline, judge.suite.windows)
+                size = judge.suite.pool("index").size
+                surprise = mean_bits(baseline, judge.suite.windows, size)
                 if surprise is not None:
                     bits[baseline.name] = asdict(surprise)
 

@@ -29,31 +29,31 @@ def windows_of(newest: list[int], targets: list[int]) -> Windows:
     )
 
 
-@pytest.mark.parametrize("block", [2, 4096])
+@pytest.mark.parametrize("cells", [1, 6, 4096])
 def test_bits_are_minus_log2_of_the_chance_of_the_target(
-    monkeypatch: pytest.MonkeyPatch, block: int
+    monkeypatch: pytest.MonkeyPatch, cells: int
 ) -> None:
-    monkeypatch.setattr(bits, "_BLOCK", block)
+    monkeypatch.setattr(bits, "_BLOCK_CELLS", cells)
     windows = windows_of([0, 0, 1], [0, 1, -1])
 
-    found = target_bits(ByContext(), windows)
+    found = target_bits(ByContext(), windows, 3)
 
     np.testing.assert_array_equal(found, [1, 2, np.nan])
 
 
 def test_a_target_that_training_never_met_is_left_out_of_the_mean() -> None:
-    found = mean_bits(ByContext(), windows_of([0] * 36, [0, 1, -1] * 12))
+    found = mean_bits(ByContext(), windows_of([0] * 36, [0, 1, -1] * 12), 3)
 
     assert found is not None
     assert (found.value, found.low, found.high) == (1.5, 1.5, 1.5)
-    assert mean_bits(ByContext(), windows_of([0] * 36, [-1] * 36)) is None
+    assert mean_bits(ByContext(), windows_of([0] * 36, [-1] * 36), 3) is None
 
 
 def test_the_interval_is_over_sequences() -> None:
     # windows of a sequence are alike: its three count as one
     targets = np.repeat([0, 1], 18).tolist()
 
-    found = mean_bits(ByContext(), windows_of([0] * 36, targets))
+    found = mean_bits(ByContext(), windows_of([0] * 36, targets), 3)
 
     assert found is not None
     assert found.value == 1.5
@@ -67,4 +67,4 @@ def test_popularity_gives_the_share_of_each_item() -> None:
 
     assert isinstance(popularity, Probabilistic)
     assert not isinstance(WeightedMean((1.0,)), Probabilistic)
-    np.testing.assert_array_equal(target_bits(popularity, windows), [1, 2, np.inf])
+    np.testing.assert_array_equal(target_bits(popularity, windows, 4), [1, 2, np.inf])

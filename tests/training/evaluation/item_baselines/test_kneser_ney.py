@@ -187,3 +187,17 @@ def test_where_every_run_is_frequent_something_is_left_for_the_others(
 
     assert (found > 0).all()
     assert found.sum() == pytest.approx(1)
+
+
+def test_runs_longer_than_any_sequence_change_nothing(
+    sequences_of: MakeSequences, windows_of: MakeWindows
+) -> None:
+    sequences = [[0, 1, 2], [1, 2, 0]]
+    windows = windows_of([[0, 1, 2, 1], [2, 1]])
+
+    longer = of_order(sequences_of, sequences, 3, 7).probabilities(windows)
+
+    counts = counted(sequences, 7)
+    for context, chance_N in zip([[0, 1, 2, 1], [2, 1]], longer, strict=True):
+        expected = [probability(counts, context, item, 3) for item in range(3)]
+        np.testing.assert_allclose(chance_N, expected, rtol=2e-5)

@@ -69,7 +69,7 @@ def test_longer_runs_find_more_of_a_rule_than_a_first_order_count(
     assert 0.3 < hit(chain, windows, 1) < 0.5
     assert hit(chain, windows, 1) + 0.05 < hit(three, windows, 1)
     assert hit(five, windows, 1) > 0.64
-    bits = {name: target_bits(one, windows).mean() for name, one in fitted.items()}
+    bits = {name: target_bits(one, windows, 300).mean() for name, one in fitted.items()}
     # what is left to who knows the rule
     right, other = 1 - NOISE + NOISE / 300, NOISE / 300
     least = -right * np.log2(right) - 299 * other * np.log2(other)
