@@ -19,6 +19,7 @@ from training.evaluation.diagnostics import diagnose
 from training.evaluation.evaluation import Judge
 from training.evaluation.readiness import assess
 from training.evaluation.searched import space_of
+from training.evaluation.sequence_hits import sequence_hits
 from training.evaluation.suite import PROTOCOL, build_suite
 from training.files import read_json, write_json
 from training.fit.loop import fit
@@ -34,7 +35,15 @@ from training.reporting.diagnosis import findings
 from training.reporting.examples import choose_examples
 from training.reporting.history import write_history
 from training.reporting.page import write_report
-from training.run_folder import CARD, HISTORY, LOCK, OPTIONS, STATE, is_finished
+from training.run_folder import (
+    CARD,
+    HISTORY,
+    LOCK,
+    OPTIONS,
+    SEQUENCES,
+    STATE,
+    is_finished,
+)
 
 
 def run_name(corpus: Corpus, config: TrainingConfig) -> str:
@@ -167,11 +176,27 @@ def _train(
         is_test_clean=test_suite.is_clean,
     )
     listener.stage("one look at the test documents")
-    test_judge = Judge(prepared.vectors, prepared.groups, test_suite, prepared.score)
-    test = test_judge.searching(space.vectors, space.score).evaluate(
-        space.predict(trained.model, test_suite.windows),
-        baselines_on_test(prepared, baselines, test_judge, cache),
-    )
+    given_judge = Judge(prepared.vectors, prepared.groups, test_suite, prepared.score)
+    test_baselines = baselines_on_test(prepared, baselines, given_judge, cache)
+    test_judge = given_judge.searching(space.vectors, space.score)
+    test_prediction = space.predict(trained.model, test_suite.windows)
+    test = test_judge.evaluate(test_prediction, test_baselines)
+    if corpus.kind == "items":
+        sequences = {
+            "evaluation": sequence_hits(
+                prepared.suite,
+                judge.ranks(prediction),
+                baselines.paired(),
+                corpus.document_ids,
+            ),
+            "test_evaluation": sequence_hits(
+                test_suite,
+                test_judge.ranks(test_prediction),
+                test_baselines,
+                corpus.document_ids,
+            ),
+        }
+        write_json(folder / SEQUENCES, sequences)
     card = {
         "format": FORMAT,
         "protocol": PROTOCOL,
@@ -194,6 +219,7 @@ def _train(
         "test_evaluation": test.to_dict(),
         "baselines": baselines.scores,
         "baseline_estimates": baselines.estimates,
+        "baseline_bits": baselines.bits,
         "diagnostics": diagnostics.to_dict(),
         "readiness": readiness.to_dict(),
         "examples": choose_examples(prepared, judge, prediction, seed=config.seed),

@@ -37,6 +37,9 @@ BASELINE_SCORES: Final = "baselines.json"
 TEST_BASELINES: Final = "test-baselines.safetensors"
 """Rank that they give each test target."""
 
+SEQUENCES: Final = "sequences.json"
+"""Hits of the model and of the best baseline by sequence; of a run on items alone."""
+
 WEIGHTS: Final = "best_hit5.safetensors"
 """Weights of the best epoch so far, and the transform."""
 
@@ -76,7 +79,7 @@ FINISHED: Final = (
     CURVES,
     CARD,
 )
-"""The files of a finished run."""
+"""The files of a finished run, on items with `SEQUENCES` besides."""
 
 BUNDLED: Final = (WEIGHTS, CARD, VALIDATION, GROUPS, BASELINES, HUBNESS)
 """What a bundle takes over as it is. Its version is a digest of them in this order."""

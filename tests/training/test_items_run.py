@@ -11,12 +11,13 @@ from training.config import TrainingConfig
 from training.corpus.corpus import Corpus, CorpusCard
 from training.corpus.store import load_corpus, save_corpus
 from training.errors import CorpusError
+from training.files import read_json
 from training.listener import NullListener
 from training.preparation.preparing import prepare
 from training.preparation.shared_cache import SharedCache
 from training.rejudge import judge_checkpoint
 from training.run import train
-from training.run_folder import MARKDOWN, REPORT
+from training.run_folder import BASELINE_SCORES, MARKDOWN, REPORT, SEQUENCES
 from training.vectors import l2_normalize
 
 ITEMS = 48
@@ -92,6 +93,12 @@ def test_a_run_on_items_is_about_the_catalogue_and_hit_at_10(
     assert card["evaluation"]["excludes_context"] == (card["repeat_share"] < 0.01)
     assert card["evaluation"]["num_unseen"] > 0
     assert "popularity" in card["baselines"]
+    assert "VSTAN(100, 10, 10)" in card["baselines"]
+    bits = card["baseline_bits"]
+    assert set(bits) == {
+        name for name in card["baselines"] if name.startswith(("Kneser", "pop"))
+    }
+    assert min(one["value"] for one in bits.values()) < bits["popularity"]["value"] - 1
     assert card["diagnostics"]["misses_in_document"] is None
     names = [check["name"] for check in card["readiness"]["checks"]]
     assert names == [
@@ -100,6 +107,25 @@ def test_a_run_on_items_is_about_the_catalogue_and_hit_at_10(
         "order matters",
         "restored weights",
     ]
+
+
+@pytest.mark.slow
+def test_a_run_on_items_leaves_its_hits_by_sequence(
+    item_run: tuple[dict[str, Any], Path],
+) -> None:
+    card, run = item_run
+
+    told = read_json(run / SEQUENCES)
+
+    for part in ("evaluation", "test_evaluation"):
+        (pool,) = card[part]["pools"]
+        own = told[part]["pools"]["index"]
+        assert sum(told[part]["windows"]) == pool["num_windows"]
+        hits = sum(own["hits"]) / pool["num_windows"]
+        assert hits == pytest.approx(pool["hit_at"]["10"]["value"])
+        base = sum(own["baseline_hits"]) / pool["num_windows"]
+        assert base == pytest.approx(pool["baseline_hit_at"]["10"])
+        assert set(told[part]["ids"]) < {f"session{n}" for n in range(80)}
 
 
 @pytest.mark.slow
@@ -123,6 +149,7 @@ def test_the_report_speaks_of_sequences(item_run: tuple[dict[str, Any], Path]) -
         assert "targets are in no training sequence and count as misses" in text
         assert "lie in the right document" not in text
         assert "Hit@10 in the pool" in text
+        assert "needs the fewest bits a target" in text
         assert "title " in text
 
 
@@ -134,6 +161,7 @@ def test_a_run_on_items_is_judged_again_as_it_was(
 
     judged = judge_checkpoint(run, None)
 
+    assert read_json(run / BASELINE_SCORES)["bits"] == card["baseline_bits"]
     assert judged.is_own_corpus
     again = judged.evaluation.to_dict()["pools"][0]
     assert again["hit_at"]["10"]["value"] == pytest.approx(

@@ -10,7 +10,7 @@ from training import run_folder
 from training.run_folder import FINISHED, LOCK, STATE
 
 ROOT = Path(__file__).parents[2]
-NAMES = {*FINISHED, STATE}
+NAMES = {*FINISHED, STATE, run_folder.SEQUENCES}
 
 OTHERS = {
     "training/run_folder.py": NAMES,
@@ -64,11 +64,12 @@ def test_every_name_is_one_of_a_finished_run_or_known_to_be_gone() -> None:
         if name.isupper() and isinstance(value, str)
     }
 
-    assert named == {*FINISHED, STATE, LOCK, run_folder.SHARED}
+    known = {STATE, LOCK, run_folder.SHARED, run_folder.SEQUENCES}
+    assert named == {*FINISHED, *known}
     assert len(set(FINISHED)) == len(FINISHED)
 
 
-@pytest.mark.parametrize("name", FINISHED)
+@pytest.mark.parametrize("name", [*FINISHED, run_folder.SEQUENCES])
 def test_every_file_of_a_finished_run_is_documented(name: str) -> None:
     assert f"`{name}`" in (ROOT / "docs/training.md").read_text()
 

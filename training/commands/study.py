@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, get_args
 
@@ -16,17 +17,35 @@ from training.models.config import Architecture
 from training.recipe import resolve
 from training.study.foreign import foreign_rows, read_foreign
 from training.study.grid import run_grid
+from training.study.pooled_report import split_folder, write_pooled
 from training.study.report import PAGE, write_study
 from training.study.results import Result, read_results
-from training.study.summary import PARTS, rows_of, verdicts
+from training.study.splits import CorpusSplit, splits_of
+from training.study.summary import PARTS, Row, rows_of, verdicts
 
 STUDIES = Path("artifacts/studies")
 """Folder of the studies, unless an option says another."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Plan:
+    """What was asked for, the same for every split."""
+
+    architectures: Sequence[str]
+    seeds: Sequence[int]
+    recipe: str | None
+    runs: Path
+
+
 @handle_errors()
 def study(
-    corpus: Annotated[Path, typer.Argument(help="Folder of a corpus.")],
+    corpus: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Folder of a corpus; of item sequences several, with vectors made for "
+            "different splits, whose windows are pooled."
+        ),
+    ],
     *,
     architecture: Annotated[
         list[str] | None,
@@ -38,6 +57,14 @@ def study(
     seed: Annotated[
         list[int] | None,
         typer.Option(min=0, help="Seed; named several times (default: 0)."),
+    ] = None,
+    split_seed: Annotated[
+        list[int] | None,
+        typer.Option(
+            min=0,
+            help="Seed of a split, for vectors that were made for none; named several "
+            "times, the windows of item sequences are pooled (default: the recipe's).",
+        ),
     ] = None,
     recipe: Recipe = None,
     out: Annotated[
@@ -51,22 +78,51 @@ def study(
     Every finished run leaves a small result file; what has left one is not run again,
     and the report is about all that lie there.
     """
-    loaded = load_corpus(corpus)
-    architectures = architecture or list(get_args(Architecture))
-    seeds = sorted(set(seed or [0]))
-    folder = out or STUDIES / loaded.card.name
+    splits = splits_of({path: load_corpus(path) for path in corpus}, split_seed)
+    plan = _Plan(
+        architectures=list(dict.fromkeys(architecture or get_args(Architecture))),
+        seeds=sorted(set(seed or [0])),
+        recipe=recipe,
+        runs=runs,
+    )
+    folder = out or STUDIES / splits[0].corpus.card.name
+    told = _words(corpus, split_seed, recipe, out)
+    if len(splits) == 1:
+        results = _compare(plan, splits[0], folder, told)
+        foreign = foreign_rows(read_foreign(folder, results[0]))
+        _tell([*rows_of(results), *foreign], folder)
+        return
+    found = {}
+    for one in splits:
+        number = int(one.seed or 0)
+        where = split_folder(folder, number)
+        own = _words([one.folder], split_seed and [number], recipe, where)
+        found[number] = _compare(plan, one, where, own)
+    everything = [result for results in found.values() for result in results]
+    _tell(write_pooled(folder, found, commands=_commands(told, everything)), folder)
+
+
+def _compare(
+    plan: _Plan, split: CorpusSplit, folder: Path, told: Sequence[str]
+) -> list[Result]:
+    """Run all networks on one split, and write the report of it."""
+    seed = {} if split.seed is None else {"split_seed": split.seed}
     configs = [
-        resolve(recipe, {"architecture": name, "seed": number}, kind=loaded.kind)
-        for number in seeds
-        for name in dict.fromkeys(architectures)
+        resolve(
+            plan.recipe,
+            {"architecture": name, "seed": number, **seed},
+            kind=split.corpus.kind,
+        )
+        for number in plan.seeds
+        for name in plan.architectures
     ]
     with ConsoleListener() as listener:
         made = run_grid(
-            loaded,
+            split.corpus,
             configs,
             folder,
-            runs,
-            corpus_folder=corpus,
+            plan.runs,
+            corpus_folder=split.folder,
             listener=listener,
             say=lambda what: console.print(f"· {what}", soft_wrap=True),
         )
@@ -74,34 +130,44 @@ def study(
     with FileLock(folder / ".lock"):
         results = read_results(folder, made[0])
         foreign = read_foreign(folder, made[0])
-        write_study(
-            folder,
-            results,
-            foreign,
-            commands=_commands(corpus, results, recipe, out),
-        )
-    rows = [*rows_of(results), *foreign_rows(foreign)]
-    for part, name in PARTS.items():
+        write_study(folder, results, foreign, commands=_commands(told, results))
+    return list(results)
+
+
+def _tell(rows: Sequence[Row], folder: Path) -> None:
+    """Print what is shown, and where."""
+    for part, name in PARTS.items() if rows else ():
         for sentence in verdicts(rows, part):
             console.print(f"· {name}, {sentence}", markup=False, soft_wrap=True)
     console.print(f"Report: {folder / PAGE}", soft_wrap=True)
 
 
-def _commands(
-    corpus: Path, results: Sequence[Result], recipe: str | None, out: Path | None
+def _words(
+    corpora: Sequence[Path],
+    split_seeds: Sequence[int] | None,
+    recipe: str | None,
+    out: Path | None,
 ) -> list[str]:
+    """Return a command that names no networks and seeds."""
+    words = ["nextvec", "study", *(str(path) for path in corpora)]
+    for number in split_seeds or ():
+        words += ["--split-seed", str(number)]
+    words += [] if recipe is None else ["--recipe", recipe]
+    return words + ([] if out is None else ["--out", str(out)])
+
+
+def _commands(told: Sequence[str], results: Sequence[Result]) -> list[str]:
     """Return the lines that make a study again, one for each choice of seeds."""
     by_seeds: dict[tuple[int, ...], list[str]] = {}
     for row in rows_of(results):
-        by_seeds.setdefault(tuple(row.seeds), []).append(row.architecture)
+        seeds = tuple(dict.fromkeys(row.seeds))
+        by_seeds.setdefault(seeds, []).append(row.architecture)
     lines = []
     for seeds, architectures in by_seeds.items():
-        words = ["nextvec", "study", str(corpus)]
+        words = list(told)
         for name in architectures:
             words += ["--architecture", name]
         for number in seeds:
             words += ["--seed", str(number)]
-        words += [] if recipe is None else ["--recipe", recipe]
-        words += [] if out is None else ["--out", str(out)]
         lines.append(shlex.join(words))
     return lines

@@ -13,7 +13,9 @@ from torch.nn.functional import normalize
 
 from training.corpus.corpus import Corpus
 from training.corpus.segments import cut_segments
+from training.corpus.windows import Windows
 from training.evaluation.evaluation import Judge
+from training.evaluation.item_baselines.kneser_ney import fit_kneser_ney
 from training.evaluation.item_baselines.linear import fit_regressions
 from training.evaluation.item_baselines.neighbors import fit_neighbors
 from training.evaluation.item_baselines.rules import fit_rules
@@ -22,7 +24,7 @@ from training.evaluation.training_positions import BLOCK, TrainingPositions
 from training.models.blocks import predict_in_blocks
 from training.models.closed_form import ClosedForm, SequenceMemory
 from training.models.weighted_mean import weighted_mean_at
-from training.vectors import Int64
+from training.vectors import Float32, Int64
 
 _MAX_RIDGE_ROWS = 50_000
 _MAX_KNN_ROWS = 200_000
@@ -269,6 +271,11 @@ class Popularity:
         del context_QTD, length_Q
         return {n: r.ranks_by(self.counts) for n, r in judge.rankers.items()}
 
+    def probabilities(self, windows: Windows) -> Float32:
+        """Return the same share of the training entries for all, shape ``(Q, N)``."""
+        share_N: Float32 = (self.counts / self.counts.sum()).numpy()
+        return np.broadcast_to(share_N, (len(windows), len(share_N)))
+
 
 def closed_form_baseline(form: ClosedForm) -> ClosedFormBaseline:
     """Return the baseline that computes a closed form."""
@@ -317,6 +324,7 @@ def fit_baselines(
         baselines += fit_rules(corpus, train)
         baselines += fit_regressions(corpus, train)
         baselines += fit_neighbors(corpus, train)
+        baselines += fit_kneser_ney(corpus, train)
     return baselines
 
 

@@ -61,16 +61,36 @@ def estimate(
         1.0
     """
     _, index_Q = np.unique(document_Q, return_inverse=True)
-    sums = np.bincount(index_Q, weights=value_Q)
-    counts = np.bincount(index_Q)
-    value = float(sums.sum() / counts.sum())
-    if len(counts) < MIN_DOCUMENTS:
+    sum_D = np.bincount(index_Q, weights=value_Q).astype(np.float64)
+    return estimate_sums(sum_D, np.bincount(index_Q), resamples=resamples, seed=seed)
+
+
+def estimate_sums(
+    sum_D: NDArray[np.floating],
+    count_D: Int64,
+    *,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> Estimate:
+    """Mean over windows and its interval, from sums over the windows of documents.
+
+    Args:
+        sum_D: sum of the numbers of each document's windows, shape ``(D,)``.
+        count_D: windows of each document, at least one, shape ``(D,)``.
+        resamples: how many times documents are drawn, with replacement.
+        seed: seed of the draws.
+
+    Returns:
+        As `estimate` of the same windows.
+    """
+    value = float(sum_D.sum() / count_D.sum())
+    if len(count_D) < MIN_DOCUMENTS:
         return Estimate(value=value, low=-np.inf, high=np.inf)
     rng = np.random.default_rng(seed)
     times = rng.multinomial(
-        len(counts), np.full(len(counts), 1 / len(counts)), resamples
+        len(count_D), np.full(len(count_D), 1 / len(count_D)), resamples
     )
-    means = (times @ sums) / (times @ counts)
+    means = (times @ sum_D) / (times @ count_D)
     low, high = np.percentile(means, [2.5, 97.5])
     return Estimate(value=value, low=float(low), high=float(high))
 

@@ -12,6 +12,7 @@ from training.evaluation.baselines import (
     WeightedMean,
     remembering,
 )
+from training.evaluation.bits import Probabilistic, mean_bits
 from training.evaluation.evaluation import Judge
 from training.evaluation.metrics import hit_at_k
 from training.evaluation.pools import PoolName
@@ -38,6 +39,10 @@ class BestBaselines:
 
     estimates: dict[str, dict[PoolName, dict[str, float]]]
     """The same with 95 % intervals over documents: value, low and high."""
+
+    bits: dict[str, dict[str, float]]
+    """Mean bits of a validation target, with intervals, of every setting that gives
+    probabilities; empty for documents."""
 
     base: ClosedFormBaseline
     """The best closed form of the selection pool: the base of the model."""
@@ -68,6 +73,7 @@ class BestBaselines:
         """
         scores: dict[str, dict[PoolName, float]] = {}
         estimates: dict[str, dict[PoolName, dict[str, float]]] = {}
+        bits: dict[str, dict[str, float]] = {}
         best: dict[PoolName, tuple[float, str, Int64]] = {}
         k, documents = judge.suite.k, judge.suite.windows.documents
 
@@ -80,6 +86,15 @@ class BestBaselines:
                 estimates[baseline.name][pool] = asdict(found)
                 if pool not in best or score > best[pool][0]:
                     best[pool] = (score, baseline.name, rank_Q)
+            if isinstance(baseline, Probabilistic):
+                surprise = mean_bits(
+                    baseline,
+                    judge.suite.windows,
+                    judge.suite.pool("index").size,
+                    excludes_context=judge.suite.excludes_context,
+                )
+                if surprise is not None:
+                    bits[baseline.name] = asdict(surprise)
 
         means = [b for b in fitted if isinstance(b, WeightedMean)]
         total = len(fitted) + len(remembering(means[0]))
@@ -100,6 +115,7 @@ class BestBaselines:
             ranks={pool: rank_Q for pool, (_, _, rank_Q) in best.items()},
             scores=scores,
             estimates=estimates,
+            bits=bits,
             # of equals the one that remembers nothing
             base=max([mean, *memories], key=score_of),
         )

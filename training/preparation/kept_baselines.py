@@ -111,6 +111,7 @@ def _dump(chosen: BestBaselines) -> dict[str, bytes]:
         "names": chosen.names,
         "scores": chosen.scores,
         "estimates": chosen.estimates,
+        "bits": chosen.bits,
         "base": asdict(chosen.base.form),
     }
     return {
@@ -131,6 +132,7 @@ def _load(folder: Path) -> BestBaselines:
         ranks=ranks,
         scores=about["scores"],
         estimates=about["estimates"],
+        bits=about["bits"],
         base=closed_form_baseline(form),
     )
 

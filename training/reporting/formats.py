@@ -30,6 +30,7 @@ def environment(package: str, *, autoescape: bool) -> Environment:
     found.filters["percent"] = percent
     found.filters["difference"] = difference
     found.filters["interval"] = interval
+    found.filters["bits"] = bits
     found.filters["points"] = lambda gain: points(Estimate.from_plain(gain))
     found.filters["estimate"] = points
     found.filters["leaked_share"] = leaked_share
@@ -59,6 +60,31 @@ def interval(plain: Mapping[str, float | None]) -> str:
     if math.isinf(found.low):
         return ""
     return f"[{100 * found.low:.1f}, {100 * found.high:.1f}]"
+
+
+def bits(plain: Mapping[str, float | None]) -> str:
+    """Write a mean of bits, with its interval where there is one.
+
+    Example:
+        >>> bits({"value": 2.981, "low": 2.9, "high": 3.1})
+        '2.98 [2.90, 3.10]'
+    """
+    found = Estimate.from_plain(plain)
+    if math.isinf(found.low):
+        return f"{found.value:.2f}"
+    return f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]"
+
+
+def fewest_bits(figures: Mapping[str, Mapping[str, float | None]]) -> str | None:
+    """Return the name with the fewest bits, None if there is none.
+
+    Example:
+        >>> few, many = ({"value": v, "low": 0.0, "high": 9.0} for v in (2.5, 3.5))
+        >>> fewest_bits({"a": many, "b": few})
+        'b'
+    """
+    values = {name: Estimate.from_plain(told).value for name, told in figures.items()}
+    return min(values, key=lambda name: values[name], default=None)
 
 
 def markdown_text(value: object) -> object:

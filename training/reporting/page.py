@@ -12,7 +12,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from training.files import write_bytes
 from training.reporting.diagnosis import findings
 from training.reporting.finding import THRESHOLDS
-from training.reporting.formats import environment
+from training.reporting.formats import environment, fewest_bits
 from training.reporting.svg import svg_element, svg_style
 from training.run_folder import CURVES, MARKDOWN, REPORT
 
@@ -36,6 +36,9 @@ def write_report(folder: Path, card: dict[str, Any]) -> None:
         "diagnosis": card.get("diagnosis", findings(card)),
         "thresholds": THRESHOLDS,
         "examples": card.get("examples"),
+        "baseline_bits": card.get("baseline_bits", {}),
+        "fewest_bits": fewest_bits(card.get("baseline_bits", {})),
+        "bits": card["evaluation"]["pools"][-1].get("bits"),
         "curves_file": CURVES,
         "curves": Markup(curves),  # noqa: S704 - drawn here
     }

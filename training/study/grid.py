@@ -3,12 +3,14 @@
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from training.config import TrainingConfig
 from training.corpus.corpus import Corpus
+from training.files import read_json
 from training.listener import Listener
 from training.run import run_name, train
-from training.run_folder import SHARED
+from training.run_folder import SEQUENCES, SHARED
 from training.study.results import (
     Result,
     find_result,
@@ -69,7 +71,17 @@ def run_grid(
             listener=listener,
         )
         took = round(time.perf_counter() - began, 1)
-        result = result_of(card, wall_s=took if is_new else None)
+        result = result_of(
+            card,
+            wall_s=took if is_new else None,
+            sequences=_sequences(runs / name),
+        )
         write_result(folder, result)
         results.append(result)
     return results
+
+
+def _sequences(run: Path) -> dict[str, Any] | None:
+    """Read what a run left of its hits by sequence; one on documents left nothing."""
+    path = run / SEQUENCES
+    return read_json(path) if path.exists() else None

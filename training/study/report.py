@@ -9,7 +9,7 @@ from markupsafe import Markup
 from training.evaluation.statistics import Estimate
 from training.files import write_bytes
 from training.reporting.finding import THRESHOLDS
-from training.reporting.formats import environment
+from training.reporting.formats import environment, fewest_bits
 from training.study.foreign import foreign_rows
 from training.study.plots import draw_study
 from training.study.results import Result, first_of_comparable
@@ -56,6 +56,8 @@ def write_study(
         },
         "baselines": _families(first),
         "all_baselines": first["baseline_estimates"],
+        "baseline_bits": first.get("baseline_bits", {}),
+        "fewest_bits": fewest_bits(first.get("baseline_bits", {})),
         "min_seeds": MIN_SEEDS,
         "plots": Markup(plots),  # noqa: S704 - drawn here
         "thresholds": THRESHOLDS,

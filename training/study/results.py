@@ -46,6 +46,9 @@ _COPIED: Final = (
     "versions",
 )
 
+_OPTIONAL: Final = ("baseline_bits",)
+# Results from before there were such have none.
+
 _CORPUS: Final = (
     "name",
     "kind",
@@ -61,22 +64,31 @@ _CORPUS: Final = (
 _REQUIRED: Final = {"architecture", "seed", "wall_s", "corpus", *_COPIED}
 
 
-def result_of(card: Mapping[str, Any], *, wall_s: float | None) -> dict[str, Any]:
+def result_of(
+    card: Mapping[str, Any],
+    *,
+    wall_s: float | None,
+    sequences: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
     """Take out of a run's card what a study needs.
 
     Args:
         card: of a finished run.
         wall_s: seconds from its start to its card, preparation and evaluation included;
             None if it was finished before.
+        sequences: its hits by sequence, of each part, by which several splits can be
+            pooled (`sequence_hits`); None if it has none.
     """
-    return {
+    result = {
         "format": FORMAT,
         "architecture": card["model"]["architecture"],
         "seed": card["options"]["seed"],
         "wall_s": wall_s,
         "corpus": {name: card["corpus"][name] for name in _CORPUS},
         **{name: card[name] for name in _COPIED},
+        **{name: card[name] for name in _OPTIONAL if name in card},
     }
+    return result if sequences is None else result | {"sequences": dict(sequences)}
 
 
 def write_result(folder: Path, result: Result) -> None:

@@ -8,7 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.evaluation.statistics import MIN_DOCUMENTS, Estimate, estimate
+from training.evaluation.statistics import (
+    MIN_DOCUMENTS,
+    Estimate,
+    estimate,
+    estimate_sums,
+)
 
 
 @given(
@@ -97,3 +102,18 @@ def test_an_interval_without_end_survives_json() -> None:
     assert Estimate.from_plain(plain) == found
     narrow = Estimate(value=0.5, low=0.25, high=0.75)
     assert Estimate.from_plain(asdict(narrow)) == narrow
+
+
+def test_sums_over_documents_are_all_that_an_estimate_needs(
+    rng: np.random.Generator,
+) -> None:
+    values, documents = rng.normal(size=200), rng.integers(30, size=200)
+    names = np.unique(documents)
+
+    sums = np.array([values[documents == name].sum() for name in names])
+    counts = np.array([(documents == name).sum() for name in names])
+    found = estimate_sums(sums, counts)
+
+    expected = estimate(values, documents)
+    assert asdict(found) == pytest.approx(asdict(expected))
+    assert math.isinf(estimate_sums(sums[:3], counts[:3]).low)

@@ -60,6 +60,7 @@ class Interrupting(NullListener):
 def assert_same(left: BestBaselines, right: BestBaselines) -> None:
     assert left.names == right.names
     assert left.scores == right.scores
+    assert left.bits == right.bits
     assert left.base == right.base
     for pool, ranks in right.ranks.items():
         np.testing.assert_array_equal(left.ranks[pool], ranks)

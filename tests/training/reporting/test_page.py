@@ -182,6 +182,51 @@ def test_names_are_text_and_no_markup(card: dict[str, Any], tmp_path: Path) -> N
     assert "encoder &lt;b&gt;" in page
 
 
+def test_bits_stand_beside_hit_where_a_baseline_gives_them(
+    card: dict[str, Any], tmp_path: Path
+) -> None:
+    first, second, *_ = card["baselines"]
+    card["baseline_bits"] = {
+        first: {"value": 3.456, "low": 3.4, "high": 3.5},
+        second: {"value": 2.0, "low": None, "high": None},
+    }
+
+    page, markdown = write(tmp_path, card), write_markdown(tmp_path, card)
+
+    (baselines,) = [t for t in tables(markdown) if t[0][0] == "baseline"]
+    assert baselines[0][-1] == "bits"
+    found = {row[0]: row[-1].replace("\\", "") for row in baselines[1:]}
+    assert (found[first], found[second]) == ("3.46 [3.40, 3.50]", "2.00")
+    assert set(found.values()) == {"3.46 [3.40, 3.50]", "2.00", "-"}
+    shown = f"“{second}” needs the fewest bits a target: 2.00."
+    for text in (page, markdown):
+        assert text.count(shown) == 1
+        assert "targets that are in no training sequence are left out" in text
+    assert page.count("<td>-</td>") == len(card["baselines"]) - 2
+
+
+def test_the_bits_of_a_network_stand_beside_the_fewest(
+    card: dict[str, Any], tmp_path: Path
+) -> None:
+    first, *_ = card["baselines"]
+    card["baseline_bits"] = {first: {"value": 3.0, "low": 2.9, "high": 3.1}}
+    card["bits"] = {"value": 2.5, "low": 2.4, "high": 2.6}
+
+    text = write(tmp_path, card)
+
+    assert "a target: 3.00 [2.90, 3.10], this run 2.50 [2.40, 2.60]." in text
+
+
+def test_without_probabilities_nothing_is_said_of_bits(
+    card: dict[str, Any], tmp_path: Path
+) -> None:
+    assert card["baseline_bits"] == {}
+
+    for text in (write(tmp_path, card), write_markdown(tmp_path, card)):
+        assert "fewest bits" not in text
+        assert "Bits:" not in text
+
+
 @pytest.mark.parametrize(
     ("share", "words"), [(0.5, "50.0 %"), (0, "0.0 %"), (None, "not measured")]
 )

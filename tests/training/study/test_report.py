@@ -59,6 +59,25 @@ def test_the_page_needs_no_other_file_and_markdown_shows_the_figure(
     assert (tmp_path / PLOTS).read_text().startswith("<svg")
 
 
+@pytest.mark.parametrize("name", [PAGE, MARKDOWN])
+def test_bits_are_shown_where_a_baseline_gives_them(
+    results: list[dict[str, Any]], tmp_path: Path, name: str
+) -> None:
+    baseline = next(iter(results[0]["baseline_estimates"]))
+    bits = {baseline: {"value": 3.456, "low": 3.4, "high": 3.5}}
+    for result in results:
+        result["baseline_bits"] = bits
+
+    write_study(tmp_path, results, commands=["nextvec study tiny"])
+
+    text = (tmp_path / name).read_text().replace("\\", "")
+    assert f"“{baseline}” needs the fewest bits a target, 3.46 [3.40, 3.50]" in text
+    assert text.count("3.46 [3.40, 3.50]") == 2
+    del results[0]["baseline_bits"]
+    write_study(tmp_path, results, commands=["nextvec study tiny"])
+    assert "fewest bits" not in (tmp_path / name).read_text()
+
+
 def test_the_same_results_give_the_same_bytes(
     results: list[dict[str, Any]], tmp_path: Path
 ) -> None:

@@ -1,5 +1,6 @@
 """A GO that a table of counts beats is the worst thing this project can say."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,88 @@ import pytest
 
 from tests.training.evaluation.item_baselines.conftest import MakeSequences
 from training.config import TrainingConfig
+from training.corpus.corpus import Corpus
+from training.corpus.windows import Windows, cut_windows
+from training.evaluation.bits import target_bits
+from training.evaluation.item_baselines.kneser_ney import fit_kneser_ney
+from training.evaluation.item_baselines.rules import fit_rules
+from training.evaluation.item_baselines.scored import ItemBaseline
 from training.run import train
+
+NOISE = 0.15
+TRAIN = 300
+
+
+@pytest.fixture(scope="module")
+def ruled(sequences_of: MakeSequences) -> Callable[[int], Corpus]:
+    """Sequences of 40 items: what follows is a permutation of the newest.
+
+    Which of three it is the item three steps back decides, and 15 % are by chance.
+    """
+
+    def make(items: int) -> Corpus:
+        rng = np.random.default_rng(0)
+        orders = [rng.permutation(items) for _ in range(3)]
+        found = []
+        for _ in range(TRAIN + 60):
+            rows = rng.integers(items, size=3).tolist()
+            while len(rows) < 40:
+                follows = int(orders[rows[-3] % 3][rows[-1]])
+                is_noise = rng.random() < NOISE
+                rows.append(int(rng.integers(items)) if is_noise else follows)
+            found.append(rows)
+        return sequences_of(found, items)
+
+    return make
+
+
+def windows_of_validation(corpus: Corpus) -> Windows:
+    return cut_windows(corpus, np.arange(TRAIN, TRAIN + 60), stride=1)
+
+
+def hit(one: ItemBaseline, windows: Windows, k: int) -> float:
+    score_QN = one.scores(windows)
+    target_Q1 = np.take_along_axis(score_QN, windows.target_rows[:, None], axis=1)
+    return float(((score_QN >= target_Q1).sum(axis=1) <= k).mean())
+
+
+def test_longer_runs_find_more_of_a_rule_than_a_first_order_count(
+    ruled: Callable[[int], Corpus],
+) -> None:
+    corpus = ruled(300)
+    windows = windows_of_validation(corpus)
+
+    chain = fit_rules(corpus, np.arange(TRAIN))[0]
+    fitted = {one.name: one for one in fit_kneser_ney(corpus, np.arange(TRAIN))}
+
+    three, five = fitted["Kneser-Ney(3)"], fitted["Kneser-Ney(5)"]
+    for one in (chain, three, five):
+        # the three that can follow are among the first ten
+        assert hit(one, windows, 10) > 0.83
+    assert 0.3 < hit(chain, windows, 1) < 0.5
+    assert hit(chain, windows, 1) + 0.05 < hit(three, windows, 1)
+    assert hit(five, windows, 1) > 0.64
+    bits = {name: target_bits(one, windows, 300).mean() for name, one in fitted.items()}
+    # what is left to who knows the rule
+    right, other = 1 - NOISE + NOISE / 300, NOISE / 300
+    least = -right * np.log2(right) - 299 * other * np.log2(other)
+    assert least < bits[five.name] < least + 0.9 < bits[three.name]
+    # in so short a context hardly anything returns
+    assert bits[five.name] + 0.3 < bits["Kneser-Ney(5, cache 0.3)"]
+
+
+def test_where_runs_return_a_rule_of_three_steps_is_counted(
+    ruled: Callable[[int], Corpus],
+) -> None:
+    corpus = ruled(8)
+    windows = windows_of_validation(corpus)
+
+    fitted = {one.name: one for one in fit_kneser_ney(corpus, np.arange(TRAIN))}
+
+    # 15 % are by chance, of which an eighth is right all the same
+    assert hit(fitted["Kneser-Ney(5)"], windows, 1) > 0.85
+    # three items back is one more than it looks
+    assert hit(fitted["Kneser-Ney(3)"], windows, 1) < 0.65
 
 
 @pytest.mark.slow
