@@ -80,10 +80,14 @@ def _sequence_facts(corpus: Corpus) -> dict[str, str]:
         ("sequences", LONG_SEQUENCE) if is_items else ("documents", LONG_DOCUMENT)
     )
     lengths = corpus.lengths
-    return {
+    facts = {
         what: f"{len(lengths):,}, of {np.median(lengths):.0f} entries (median)",
         f"long {what}": f"{(lengths >= least).sum():,} of at least {least} entries",
     }
+    if corpus.families is not None:
+        num_families = len(np.unique(corpus.families))
+        facts["families"] = f"{num_families:,}, each in one part of a split"
+    return facts
 
 
 def _text_facts(texts: Sequence[str], *, is_items: bool) -> dict[str, str]:

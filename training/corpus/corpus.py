@@ -79,6 +79,10 @@ class Corpus:
     texts: Sequence[str] | None = None
     """Text of each row, N of them, where there are any."""
 
+    families: Int64 | None = None
+    """Family of each sequence, such as a tune and its variants, which a split keeps
+    together, shape ``(S,)``; None: each is alone."""
+
     def __post_init__(self) -> None:
         """Refuse parts that do not fit together."""
         if self.vectors.ndim != 2:
@@ -98,6 +102,12 @@ class Corpus:
             msg = (
                 f"{self.card.name}: {len(self.document_ids)} documents need "
                 f"{len(self.document_ids) + 1} offsets from 0 to {len(self.rows)}"
+            )
+            raise CorpusError(msg)
+        if self.families is not None and len(self.families) != len(self.document_ids):
+            msg = (
+                f"{self.card.name}: {len(self.document_ids)} documents but "
+                f"{len(self.families)} families"
             )
             raise CorpusError(msg)
         least = -1 if self.kind == "items" else 0
@@ -188,7 +198,8 @@ class Corpus:
             used = np.unique(rows[rows >= 0])
             new_rows = np.where(rows < 0, -1, np.searchsorted(used, rows))
         card = self.card
-        lengths = self.lengths[np.asarray(documents)]
+        numbers = np.asarray(documents)
+        lengths = self.lengths[numbers]
         return Corpus(
             vectors=np.asarray(self.vectors[used]),
             ids=[self.ids[r] for r in used],
@@ -206,11 +217,12 @@ class Corpus:
             ),
             kind=self.kind,
             texts=None if self.texts is None else [self.texts[r] for r in used],
+            families=None if self.families is None else self.families[numbers],
         )
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over vectors, sequences and names, as 64 hexadecimal digits.
+        """SHA-256 over vectors, sequences, names, families: 64 hexadecimal digits.
 
         Texts and the card are left out: they change no number.
         """
@@ -223,6 +235,9 @@ class Corpus:
             digest.update(np.ascontiguousarray(numbers, dtype="<i8").data)
         for names in (self.ids, self.document_ids):
             digest.update("\0".join(names).encode())
+        if self.families is not None:
+            # they decide on the split
+            digest.update(np.ascontiguousarray(self.families, dtype="<i8").data)
         return digest.hexdigest()
 
 

@@ -85,11 +85,17 @@ def split_documents(corpus: Corpus, config: SplitConfig) -> Split:
         config,
         longest_short=min_context(corpus.kind),
         source=corpus.card.name,
+        families=corpus.families,
     )
 
 
 def split_lengths(
-    lengths: Int64, config: SplitConfig, *, longest_short: int, source: str
+    lengths: Int64,
+    config: SplitConfig,
+    *,
+    longest_short: int,
+    source: str,
+    families: Int64 | None = None,
 ) -> Split:
     """Deal sequences out by their lengths alone, before there are vectors.
 
@@ -101,9 +107,12 @@ def split_lengths(
         config: seed and shares.
         longest_short: entries of the longest sequence that holds no window.
         source: what the sequences are called in a message.
+        families: family of each sequence, shape ``(S,)``: a family goes to one part
+            as a whole, and counts as long if one of it is; None: each is alone.
 
     Raises:
-        CorpusError: fewer than three are long enough for a window.
+        CorpusError: fewer than three sequences or families are long enough for a
+            window.
     """
     is_long = lengths > longest_short
     if is_long.sum() < len(PARTS):
@@ -113,6 +122,8 @@ def split_lengths(
         )
         raise CorpusError(msg)
     rng = np.random.default_rng(config.seed)
+    if families is not None:
+        return _split_families(families, is_long, config, rng, source)
     parts: dict[str, list[Int64]] = {name: [] for name in PARTS}
     for documents in (np.flatnonzero(is_long), np.flatnonzero(~is_long)):
         dealt = _deal(rng.permutation(documents), config, is_long=is_long)
@@ -134,3 +145,47 @@ def _deal(shuffled: Int64, config: SplitConfig, *, is_long: np.ndarray) -> list[
         else:
             num_test -= 1
     return np.split(shuffled, [num_validation, num_validation + num_test])
+
+
+def _split_families(
+    families: Int64,
+    is_long: np.ndarray,
+    config: SplitConfig,
+    rng: np.random.Generator,
+    source: str,
+) -> Split:
+    """Deal whole families out, so that each part gets its share of the sequences."""
+    names, family_S, size_F = np.unique(
+        families, return_inverse=True, return_counts=True
+    )
+    is_long_F = np.isin(names, families[is_long])
+    if is_long_F.sum() < len(PARTS):
+        msg = (
+            f"{source}: {int(is_long_F.sum())} families have a document or sequence "
+            f"that is long enough, expected at least {len(PARTS)} (one in each part)"
+        )
+        raise CorpusError(msg)
+    part_F = np.empty(len(names), dtype=np.int64)
+    for is_dealt_F, least in ((is_long_F, 1), (~is_long_F, 0)):
+        shuffled = rng.permutation(np.flatnonzero(is_dealt_F))
+        cuts = _family_cuts(size_F[shuffled], config, least)
+        part_F[shuffled] = np.searchsorted(cuts, np.arange(len(shuffled)), "right")
+    part_S = part_F[family_S]
+    validation, test, train = (np.flatnonzero(part_S == part) for part in range(3))
+    return Split(train=train, validation=validation, test=test)
+
+
+def _family_cuts(sizes: Int64, config: SplitConfig, least: int) -> tuple[int, int]:
+    """Where validation and test end among shuffled families, ``least`` in each part."""
+    ends = np.concatenate([[0], np.cumsum(sizes)])
+    total = ends[-1]
+    validation = _nearest(
+        ends, config.validation * total, least, len(sizes) - 2 * least
+    )
+    test = ends[validation] + config.test * total
+    return validation, _nearest(ends, test, validation + least, len(sizes) - least)
+
+
+def _nearest(ends: Int64, wanted: float, least: int, most: int) -> int:
+    """Number of families, within bounds, that hold nearest to a number of sequences."""
+    return least + int(np.abs(ends[least : most + 1] - wanted).argmin())

@@ -3,6 +3,7 @@
 vectors.npy        float32 (N, D), unit rows; memory-mapped when loaded
 offsets.npy        int64 (S + 1,)
 rows.npy           int64 (M,); left out for documents, where it is 0..N-1
+families.npy       int64 (S,), where sequences have families
 ids.json           N names
 document_ids.json  S names
 texts.json         N texts, where there are any
@@ -24,6 +25,8 @@ from training.vectors import Float32
 FORMAT = 1
 
 CARD: Final = "card.json"
+
+_FAMILIES = "families.npy"
 
 
 def save_corpus(corpus: Corpus, folder: Path) -> Corpus:
@@ -71,6 +74,8 @@ def _save_rest(corpus: Corpus, folder: Path) -> None:
     np.save(folder / "offsets.npy", corpus.offsets)
     if corpus.kind == "items":
         np.save(folder / "rows.npy", corpus.rows)
+    if corpus.families is not None:
+        np.save(folder / _FAMILIES, corpus.families)
     write_json(folder / "ids.json", list(corpus.ids))
     write_json(folder / "document_ids.json", list(corpus.document_ids))
     if corpus.texts is not None:
@@ -83,6 +88,8 @@ def _save_rest(corpus: Corpus, folder: Path) -> None:
         "num_documents": len(corpus.document_ids),
         "fingerprint": corpus.fingerprint,
     }
+    if corpus.families is not None:
+        about["num_families"] = len(np.unique(corpus.families))
     write_json(folder / CARD, about | asdict(corpus.card))
 
 
@@ -100,6 +107,12 @@ def load_corpus(folder: Path) -> Corpus:
             np.load(folder / "rows.npy", allow_pickle=False)
             if card["kind"] == "items"
             else np.arange(len(vectors))
+        )
+        # named in the card: without the file, variants would come apart in silence
+        families = (
+            np.load(folder / _FAMILIES, allow_pickle=False)
+            if "num_families" in card
+            else None
         )
         texts = folder / "texts.json"
         corpus = Corpus(
@@ -119,6 +132,7 @@ def load_corpus(folder: Path) -> Corpus:
             ),
             kind=card["kind"],
             texts=read_json(texts) if texts.exists() else None,
+            families=families,
         )
         # The digest of a large file takes long; it was computed when it was written.
         corpus.__dict__["fingerprint"] = card["fingerprint"]

@@ -66,6 +66,15 @@ def test_selecting_sessions_keeps_each_item_once(make_items: MakeCorpus) -> None
     assert chosen.texts is None
 
 
+def test_selected_documents_keep_their_families(make_corpus: MakeCorpus) -> None:
+    corpus = replace(make_corpus([3, 2, 4]), families=np.array([5, 6, 5]))
+
+    chosen = corpus.select([2, 1], name="part")
+
+    assert chosen.families is not None
+    assert chosen.families.tolist() == [5, 6]
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -75,6 +84,7 @@ def test_selecting_sessions_keeps_each_item_once(make_items: MakeCorpus) -> None
         pytest.param(lambda _: {"offsets": np.array([0, 3, 5])}, id="a boundary"),
         pytest.param(lambda c: {"rows": c.rows[::-1].copy()}, id="an order"),
         pytest.param(lambda _: {"kind": "items"}, id="the kind"),
+        pytest.param(lambda _: {"families": np.array([0, 1])}, id="families"),
     ],
 )
 def test_the_fingerprint_tells_what_changes_a_number(
@@ -132,6 +142,9 @@ def test_the_fingerprint_does_not_depend_on_how_it_is_read(
         ),
         pytest.param(
             {"vectors": np.ones(5, np.float32)}, r"expected vectors \(N, D\)", id="1-D"
+        ),
+        pytest.param(
+            {"families": np.array([0])}, "tiny: 2 documents but 1 fam", id="families"
         ),
     ],
 )

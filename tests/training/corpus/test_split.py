@@ -1,11 +1,12 @@
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from training.corpus.corpus import Corpus
+from training.corpus.corpus import Corpus, CorpusCard
 from training.corpus.split import PARTS, SplitConfig, split_documents
 from training.errors import CorpusError
 
@@ -119,3 +120,84 @@ def test_shares_that_leave_a_part_empty_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         SplitConfig(**told)  # type: ignore[arg-type]
+
+
+@settings(max_examples=60)
+@given(
+    sizes=st.lists(st.integers(1, 5), min_size=3, max_size=12),
+    num_short=st.integers(0, 6),
+    shares=shares,
+    seed=st.integers(0, 50),
+)
+def test_a_family_is_in_one_part_and_every_part_has_a_long_document(
+    make_corpus: MakeCorpus,
+    sizes: list[int],
+    num_short: int,
+    shares: tuple[float, float],
+    seed: int,
+) -> None:
+    # of each family one is long; short ones are alone
+    lengths = [101 if place == 0 else 2 for size in sizes for place in range(size)]
+    family = np.repeat(np.arange(len(sizes)) * 3, sizes)
+    families = np.concatenate([family, 100 + np.arange(num_short)])
+    corpus = make_corpus(lengths + [2] * num_short, dim=2)
+    corpus = replace(corpus, families=families)
+    config = SplitConfig(seed=seed, validation=shares[0], test=shares[1])
+
+    split = split_documents(corpus, config)
+
+    dealt = np.concatenate([split.part(name) for name in PARTS])
+    assert sorted(dealt.tolist()) == list(range(len(families)))
+    parts = [set(families[split.part(name)].tolist()) for name in PARTS]
+    assert sum(map(len, parts)) == len(set(families.tolist()))
+    for name in PARTS:
+        assert (corpus.lengths[split.part(name)] > 100).any()
+        assert (np.diff(split.part(name)) > 0).all()
+
+
+def test_shares_are_of_documents_not_of_families(make_corpus: MakeCorpus) -> None:
+    corpus = make_corpus([101] * 200, dim=2)
+    families = np.minimum(np.arange(200), 150)  # one of 50
+
+    split = split_documents(replace(corpus, families=families), SplitConfig())
+
+    assert abs(len(split.validation) - 30) <= 25
+    assert abs(len(split.test) - 50) <= 25
+    assert sum(len(split.part(name)) for name in PARTS) == 200
+
+
+def test_small_families_get_the_very_shares(make_corpus: MakeCorpus) -> None:
+    corpus = make_corpus([101] * 200, dim=2)
+
+    split = split_documents(
+        replace(corpus, families=np.arange(200) // 2), SplitConfig()
+    )
+
+    assert [len(split.part(name)) for name in PARTS] == [120, 30, 50]
+
+
+def test_fewer_than_three_long_families_are_refused(make_corpus: MakeCorpus) -> None:
+    corpus = replace(
+        make_corpus([101] * 5 + [2], dim=2), families=np.array([0, 0, 0, 1, 1, 2])
+    )
+
+    with pytest.raises(CorpusError, match="tiny: 2 families have a document"):
+        split_documents(corpus, SplitConfig())
+
+
+def test_without_families_splits_and_fingerprints_are_what_they_were() -> None:
+    corpus = Corpus(
+        vectors=np.eye(4, dtype=np.float32),
+        ids=list("abcd"),
+        rows=np.arange(30 * 24) % 4,
+        offsets=np.arange(24 + 1) * 30,
+        document_ids=[f"s{number}" for number in range(24)],
+        card=CorpusCard(name="tiny", encoder="none", source="made by a test"),
+        kind="items",
+    )
+
+    split = split_documents(corpus, SplitConfig(seed=3))
+
+    # noted before there were families
+    assert corpus.fingerprint.startswith("3ded16d801f6694e")
+    assert split.fingerprint(corpus).startswith("2e1a5937136c535b")

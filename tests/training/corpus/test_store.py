@@ -53,6 +53,38 @@ def test_documents_come_back_bit_for_bit(
     assert not (tmp_path / "corpus" / "rows.npy").exists()
 
 
+def test_families_come_back(make_corpus: MakeCorpus, tmp_path: Path) -> None:
+    corpus = replace(make_corpus([3, 1, 7]), families=np.array([4, 0, 4]))
+
+    returned = save_corpus(corpus, tmp_path / "corpus")
+
+    assert_same(returned, corpus)
+    assert returned.families is not None
+    assert returned.families.tolist() == [4, 0, 4]
+    assert read_card(tmp_path / "corpus")["num_families"] == 2
+
+
+def test_without_families_the_folder_is_what_it_was(
+    make_corpus: MakeCorpus, tmp_path: Path
+) -> None:
+    corpus = save_corpus(make_corpus([3, 1, 7]), tmp_path / "corpus")
+
+    assert corpus.families is None
+    assert "num_families" not in read_card(tmp_path / "corpus")
+    assert not (tmp_path / "corpus" / "families.npy").exists()
+
+
+def test_families_that_are_gone_are_missed(
+    make_corpus: MakeCorpus, tmp_path: Path
+) -> None:
+    corpus = replace(make_corpus([3, 1, 7]), families=np.array([4, 0, 4]))
+    save_corpus(corpus, tmp_path / "corpus")
+    (tmp_path / "corpus" / "families.npy").unlink()
+
+    with pytest.raises(CorpusError, match=r"is damaged: .*families"):
+        load_corpus(tmp_path / "corpus")
+
+
 def test_a_folder_is_asked_for_its_corpus(
     make_corpus: MakeCorpus, tmp_path: Path
 ) -> None:

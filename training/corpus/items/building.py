@@ -77,6 +77,7 @@ def build_item_corpus(
         card=card,
         kind="items",
         texts=None if texts is None else [texts.get(name, "") for name in vectors.ids],
+        families=sequences.families,
     )
     parts = split_documents(corpus, split)
     counts = dict(notes or {}) | {

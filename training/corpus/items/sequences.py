@@ -34,6 +34,10 @@ class ItemSequences:
     items: Int64
     """Position in ``item_ids`` of every entry, sequence after sequence; ``(M,)``."""
 
+    families: Int64 | None = None
+    """Family of each sequence, which a split keeps together, shape ``(S,)``; None:
+    each is alone."""
+
     def sequences(self) -> list[Int64]:
         """Items of each sequence, S arrays."""
         return np.split(self.items, np.cumsum(self.lengths)[:-1])
@@ -45,8 +49,33 @@ class ItemSequences:
             CorpusError: fewer than three are long enough for a window.
         """
         return split_lengths(
-            self.lengths, config, longest_short=MIN_ITEM_CONTEXT, source=self.source
+            self.lengths,
+            config,
+            longest_short=MIN_ITEM_CONTEXT,
+            source=self.source,
+            families=self.families,
         )
+
+
+def named_sequences(
+    names: Sequence[str], items: Sequence[Sequence[str]], *, source: str
+) -> ItemSequences:
+    """Put sequences of named items together, in the order in which they come.
+
+    Args:
+        names: unique name of each sequence, at least one.
+        items: names of the items of each sequence in order, at least one each.
+        source: what they are called in messages.
+    """
+    item_ids = sorted({name for sequence in items for name in sequence})
+    number_of = {name: number for number, name in enumerate(item_ids)}
+    return ItemSequences(
+        source=source,
+        sequence_ids=names,
+        lengths=np.array([len(sequence) for sequence in items]),
+        item_ids=item_ids,
+        items=np.array([number_of[name] for sequence in items for name in sequence]),
+    )
 
 
 def require_long_sequence(sequences: ItemSequences) -> None:
@@ -87,4 +116,5 @@ def without_duplicates(sequences: ItemSequences) -> ItemSequences:
         sequence_ids=[sequences.sequence_ids[number] for number in kept],
         lengths=sequences.lengths[kept],
         items=np.concatenate([every[number] for number in kept]),
+        families=None if sequences.families is None else sequences.families[kept],
     )

@@ -83,6 +83,23 @@ def test_the_split_before_is_the_split_after(tmp_path: Path) -> None:
         np.testing.assert_array_equal(before.part(part), after.part(part))
 
 
+def test_variants_stay_together_before_and_after(tmp_path: Path) -> None:
+    sequences, _ = unique_sequences(
+        replace(make_sequences(), families=np.arange(17) // 2)
+    )
+    vectors = make_item_vectors(sequences, CooccurrenceConfig(window=2, dim=4), SPLIT)
+
+    corpus = build_item_corpus(sequences, vectors, CARD, tmp_path / "c", split=SPLIT)
+
+    before, after = sequences.split(SPLIT), split_documents(corpus, SPLIT)
+    assert corpus.families is not None
+    for part in PARTS:
+        np.testing.assert_array_equal(before.part(part), after.part(part))
+        others = np.setdiff1d(np.arange(16), after.part(part))
+        here = set(corpus.families[after.part(part)].tolist())
+        assert here.isdisjoint(corpus.families[others].tolist())
+
+
 def test_entries_without_a_vector_are_counted_by_part(tmp_path: Path) -> None:
     sequences, _ = unique_sequences(make_sequences())
     ids = [name for name in sequences.item_ids if name != "i07"]

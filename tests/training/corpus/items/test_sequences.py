@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from training.corpus.items.sequences import (
     ItemSequences,
+    named_sequences,
     require_long_sequence,
     without_duplicates,
 )
@@ -33,6 +36,24 @@ def test_a_long_sequence_counts_once_and_short_ones_all_stay() -> None:
         long[::-1],
     ]
     assert set(kept.items) == set(found.items)
+
+
+def test_families_go_with_their_sequences() -> None:
+    long = list(range(21))
+    found = replace(make([1, 2], long, long), families=np.array([7, 8, 8]))
+
+    kept = without_duplicates(found)
+
+    assert kept.families is not None
+    assert kept.families.tolist() == [7, 8]
+
+
+def test_named_items_are_numbered_by_name() -> None:
+    found = named_sequences(["x", "y"], [["b", "a"], ["a"]], source="here")
+
+    assert found.item_ids == ["a", "b"]
+    assert [items.tolist() for items in found.sequences()] == [[1, 0], [0]]
+    assert found.families is None
 
 
 def test_without_a_long_sequence_nothing_can_be_measured() -> None:
