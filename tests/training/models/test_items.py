@@ -80,7 +80,10 @@ def weigh(copying: Copying, sequence: list[int], features_TH: Tensor) -> Tensor:
     """Weigh all places after every position, shape ``(T, T)``."""
     position_BP = torch.arange(len(sequence))[None]
     with torch.inference_mode():
-        return copying(context_of(sequence), features_TH[None], position_BP)[0]
+        weight_BTT: Tensor = copying(
+            context_of(sequence), features_TH[None], position_BP
+        )
+    return weight_BTT[0]
 
 
 def slow_weight(
@@ -133,6 +136,8 @@ def test_weights_are_what_a_slow_count_says(*, has_keys: bool, seed: int) -> Non
     features_TH = torch.randn(17, 4, generator=torch.Generator().manual_seed(seed))
 
     found_TT = weigh(copying, sequence, features_TH)
+
+    assert (copying.query is not None) == has_keys
 
     slow_TT = [
         [slow_weight(copying, sequence, features_TH, t, s) for s in range(17)]
