@@ -1,7 +1,8 @@
 """One pass over the training documents."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -9,17 +10,28 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from training.config import TrainingConfig
-from training.corpus.segments import batches, cut_segments
 from training.errors import TrainingError
 from training.fit.document_loss import DocumentLoss
 from training.fit.item_loss import ItemLoss
+from training.fit.rank_loss import RankLoss
 from training.listener import Listener
 from training.models.model import NextVectorModel
 from training.preparation.preparation import Preparation
 from training.vectors import Int64
 
-BatchLoss = Callable[[NextVectorModel, Int64, np.random.Generator], Tensor]
-"""Model and rows ``(B, T)``, padded with -1, to the mean loss, a scalar."""
+
+class BatchLoss(Protocol):
+    """What a kind of network is trained by, and on what."""
+
+    def batches(self, rng: np.random.Generator) -> Iterator[tuple[Int64, int, int]]:
+        """Yield the batches of an epoch, and how far it has come with each."""
+        ...
+
+    def __call__(
+        self, model: NextVectorModel, batch: Int64, rng: np.random.Generator, /
+    ) -> Tensor:
+        """Return the mean loss of a batch, a scalar."""
+        ...
 
 
 class EpochTrainer:
@@ -41,11 +53,7 @@ class EpochTrainer:
         self._fabric, self._bare = fabric, model
         self._model, self._optimizer = fabric.setup(model, optimizer)
         self._prepared, self._config = prepared, config
-        self._loss: BatchLoss = (
-            ItemLoss.of(prepared)
-            if prepared.corpus.kind == "items"
-            else DocumentLoss(prepared, prepared.vectors.to(fabric.device))
-        )
+        self._loss = _loss_of(model, prepared, fabric.device)
 
     def train(self, epoch: int, step: int, listener: Listener) -> tuple[float, int]:
         """Take all steps of an epoch.
@@ -66,8 +74,8 @@ class EpochTrainer:
         rng = np.random.default_rng([self._config.seed, epoch])
         self._model.train()
         losses = []
-        for rows_BT, done, total in self._batches(rng):
-            losses.append(self._step(rows_BT, epoch, step, rng))
+        for batch, done, total in self._loss.batches(rng):
+            losses.append(self._step(batch, epoch, step, rng))
             step += 1
             listener.progress(done, total)
         if not all(bool(torch.isfinite(p).all()) for p in self._bare.parameters()):
@@ -75,19 +83,11 @@ class EpochTrainer:
             raise TrainingError(msg)
         return float(np.mean(losses)), step
 
-    def _batches(self, rng: np.random.Generator) -> Iterator[tuple[Int64, int, int]]:
-        """Yield the batches of an epoch, and how far it has come with each."""
-        train, size = self._prepared.split.train, self._config.batch_size
-        segments = cut_segments(self._prepared.corpus, train, rng=rng)
-        total = math.ceil(len(segments) / size)
-        for done, rows in enumerate(batches(segments, size, rng), start=1):
-            yield rows, done, total
-
     def _step(
-        self, rows_BT: Int64, epoch: int, step: int, rng: np.random.Generator
+        self, batch: Int64, epoch: int, step: int, rng: np.random.Generator
     ) -> float:
         fabric, config = self._fabric, self._config
-        loss = self._loss(self._bare, rows_BT, rng)
+        loss = self._loss(self._bare, batch, rng)
         _check_finite("loss", loss, epoch, step)
         self._optimizer.zero_grad()
         fabric.backward(loss)
@@ -103,6 +103,16 @@ class EpochTrainer:
             group["lr"] = learning_rate(config, epoch, step)
         self._optimizer.step()
         return float(loss.item())
+
+
+def _loss_of(
+    model: NextVectorModel, prepared: Preparation, device: torch.device
+) -> BatchLoss:
+    if model.items is not None:
+        return ItemLoss.of(prepared)
+    if model.config.weighs_places:
+        return RankLoss.of(prepared, model.config.base, device)
+    return DocumentLoss(prepared, prepared.vectors.to(device))
 
 
 def learning_rate(config: TrainingConfig, epoch: int, step: int) -> float:
