@@ -3,6 +3,7 @@
 * ProjectError
   - VectorError         an array is not what the operation needs
   - CorpusError         a corpus or its source is missing, unreadable or unusable
+    - TuneError         one tune of a collection cannot be read
   - TrainingError       a run cannot start, go on, or be read back
   - CheckpointError     a checkpoint is missing, unreadable or of another format
   - BundleError         a bundle is missing, damaged, or cannot be promoted
@@ -20,6 +21,10 @@ class VectorError(ProjectError):
 
 class CorpusError(ProjectError):
     """A corpus, or the source it is made from, is missing or unusable."""
+
+
+class TuneError(CorpusError):
+    """One tune of a collection cannot be read: it is left out, its reason counted."""
 
 
 class TrainingError(ProjectError):

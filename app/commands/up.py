@@ -28,7 +28,7 @@ def up(
         str,
         typer.Option(
             help="Sample to make where no corpus is given: docs, docs-large, "
-            "movielens or smoke."
+            "movielens, smoke or tunes."
         ),
     ] = "docs",
     recipe: Recipe = None,

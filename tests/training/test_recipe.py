@@ -80,7 +80,14 @@ def test_a_recipe_with_a_mistake_is_refused(
 
 
 def test_the_shipped_recipes_are_listed() -> None:
-    assert recipe_names() == ["default", "items", "seed-failed", "seed-fixed", "smoke"]
+    assert recipe_names() == [
+        "default",
+        "items",
+        "seed-failed",
+        "seed-fixed",
+        "smoke",
+        "tunes",
+    ]
 
 
 @pytest.mark.parametrize("name", recipe_names())

@@ -64,7 +64,7 @@ def sample(
     min_coherence: MinCoherence = None,
     force: Force = False,
 ) -> None:
-    """Make a sample corpus: documentation of well-known packages, or films rated."""
+    """Make a sample corpus: pages of documentation, films rated, or folk tunes."""
     out = out or CORPORA / name
     if is_made(out, force=force):
         return

@@ -1,6 +1,7 @@
 import hashlib
 import json
 import zipfile
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,8 +10,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from training.commands.corpus import corpus_app
+from training.corpus.items.cooccurrence import CooccurrenceConfig
 from training.corpus.samples.movielens import MOVIELENS
 from training.corpus.samples.samples import SAMPLES
+from training.corpus.samples.tunes import TUNES, Collection
+from training.corpus.split import PARTS, SplitConfig, split_documents
 from training.corpus.store import load_corpus
 
 
@@ -170,6 +174,66 @@ def test_a_sample_of_item_sequences_is_made_once(films: Path) -> None:
     assert "10.1145/2827872" in corpus.card.licenses["MovieLens 100k"]
     assert corpus.texts is not None
     assert corpus.texts[corpus.row_of_id["i1"]] == "One (1999)"
+
+
+@pytest.fixture
+def songs(monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A sample of tunes whose wheel is in the downloads already.
+
+    Ten tunes, a variant of each in another key and under another title, a duplicate,
+    and one that cannot be read.
+    """
+    downloads = Path("downloads")
+    downloads.mkdir()
+    file = downloads / "tiny-1.0-py3-none-any.whl"
+    rng = np.random.default_rng(0)
+    walks = [
+        "".join("CDEFGAB"[note] for note in rng.integers(7, size=40)) for _ in range(10)
+    ]
+    higher = str.maketrans("CDEFGAB", "GABcdef")
+    tunes = [("C", "Tune", walk) for walk in walks]
+    tunes += [("G", "Variant", walk.translate(higher) + "G2z") for walk in walks]
+    tunes += [("C", "Again", walks[0]), ("H", "Unknown", walks[1])]
+    with zipfile.ZipFile(file, "w") as wheel:
+        for number, (key, title, notes) in enumerate(tunes):
+            wheel.writestr(
+                f"tiny/tunes/{number:02d}.abc",
+                f"X:{number}\nT:{title} no. {number}x\nL:1/8\nK:{key}\n{notes}|\n",
+            )
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    sample = replace(
+        TUNES,
+        archive=replace(TUNES.archive, file=file.name, sha256=digest),
+        collections=(Collection(name="Tiny", path="tiny/tunes", terms="none"),),
+    )
+    monkeypatch.setitem(SAMPLES, "songs", sample)
+    monkeypatch.setattr(
+        "training.corpus.samples.making.CooccurrenceConfig",
+        lambda: CooccurrenceConfig(dim=4),
+    )
+    return downloads
+
+
+def test_a_sample_of_tunes_keeps_variants_together(songs: Path) -> None:
+    made = call("sample", "songs", "--downloads", songs)
+
+    assert made.exit_code == 0, made.output
+    assert "10, each in one part of a split" in made.output
+    corpus = load_corpus(Path("artifacts/corpora/songs"))
+    assert corpus.card.licenses == {"Tiny": "none"}
+    assert corpus.card.notes["tunes_left_out"] == {"unknown key": 1}
+    assert corpus.card.notes["duplicate_sequences_left_out"] == 1
+    assert corpus.texts is None
+    assert set(corpus.ids) <= {
+        *(f"{note}4 1/8" for note in "CDEFGAB"),
+        "C4 1/4",
+        "rest 1/8",
+    }
+    assert corpus.families is not None
+    assert corpus.families.tolist() == [*range(10), *range(10)]
+    split = split_documents(corpus, SplitConfig())
+    for name in PARTS:
+        assert set(Counter(corpus.families[split.part(name)].tolist()).values()) == {2}
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,7 @@ def make_sequence_corpus(
     cooccurrence: CooccurrenceConfig,
     vectors: ItemVectors | None = None,
     texts: Mapping[str, str] | None = None,
+    notes: Mapping[str, object] | None = None,
 ) -> Corpus:
     """Make a corpus from sequences that were read already.
 
@@ -99,6 +100,7 @@ def make_sequence_corpus(
         cooccurrence: how vectors are made.
         vectors: those that were brought; None makes them.
         texts: text of each item by id, where there are any.
+        notes: counts from before, for the card.
 
     Returns:
         The corpus as loaded from ``folder``.
@@ -107,8 +109,14 @@ def make_sequence_corpus(
         CorpusError: too few items, or too few long sequences for the split; nothing
             is written.
     """
-    sequences, notes = unique_sequences(found)
+    sequences, counts = unique_sequences(found)
     catalogue = vectors or make_item_vectors(sequences, cooccurrence, split)
     return build_item_corpus(
-        sequences, catalogue, card, folder, split=split, texts=texts, notes=notes
+        sequences,
+        catalogue,
+        card,
+        folder,
+        split=split,
+        texts=texts,
+        notes=dict(notes or {}) | counts,
     )

@@ -6,7 +6,7 @@ from training.corpus.corpus import Corpus
 from training.corpus.items.cooccurrence import CooccurrenceConfig
 from training.corpus.items.making import make_sequence_corpus
 from training.corpus.parts import Progress, ignore_progress
-from training.corpus.samples.movielens import ItemSample, read_item_sample
+from training.corpus.samples.item_sample import ItemSample, read_item_sample
 from training.corpus.samples.samples import (
     get_sample,
     item_sample_card,
@@ -74,15 +74,16 @@ def make_sample_corpus(
 def _make_items(
     name: str, sample: ItemSample, folder: Path, downloads: Path, progress: Progress
 ) -> Corpus:
-    sequences, titles = read_item_sample(sample, downloads, progress=progress)
+    found = read_item_sample(sample, downloads, progress=progress)
     progress("making vectors", 0, 1)
     corpus = make_sequence_corpus(
-        sequences,
+        found.sequences,
         item_sample_card(name, sample),
         folder,
         split=SplitConfig(),
         cooccurrence=CooccurrenceConfig(),
-        texts=titles,
+        texts=found.texts,
+        notes=found.notes,
     )
     progress("making vectors", 1, 1)
     return corpus

@@ -8,47 +8,42 @@ tables are read in place. Nothing in it is installed or run.
 """
 
 import zipfile
-import zlib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from training.corpus.items.events import EventColumns, check_events, order_events
-from training.corpus.items.sequences import ItemSequences
 from training.corpus.items.tables import as_text, parse_tsv, refuse_missing
-from training.corpus.parts import Progress, ignore_progress
-from training.corpus.samples.archives import PinnedArchive, fetch_archive
-from training.errors import CorpusError
+from training.corpus.samples.archives import PinnedArchive
+from training.corpus.samples.item_sample import FoundItems, ItemSample
 
 _COLUMNS = EventColumns(
     sequence="user_id:token", item="item_id:token", time="timestamp:float"
 )
 _TITLE_COLUMNS = ("item_id:token", "movie_title:token_seq", "release_year:token")
 
-_DAMAGED = (OSError, KeyError, zipfile.BadZipFile, zlib.error, EOFError)
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ItemSample:
-    """A sample of item sequences inside a pinned wheel."""
-
-    archive: PinnedArchive
-    """The wheel."""
+@dataclass(frozen=True, kw_only=True)
+class MovieLens(ItemSample):
+    """Ratings in a table of events, and one of titles."""
 
     events: str
-    """Path of the table of events inside it."""
+    """Path of the table of events inside the wheel."""
 
     titles: str
     """Path of the table of items inside it."""
 
-    part: str
-    """What the data are called in the card."""
+    def read(self, wheel: zipfile.ZipFile, source: str) -> FoundItems:
+        """Read the events, and the title of each item."""
+        events, titles = wheel.read(self.events), wheel.read(self.titles)
+        where = f"{source}: {self.events}"
+        table = parse_tsv(events, _COLUMNS.names, where)
+        checked, _ = check_events(table, _COLUMNS, source=where)
+        sequences = order_events(checked, self.part)
+        texts = _titles(titles, f"{source}: {self.titles}")
+        return FoundItems(sequences=sequences, texts=texts)
 
-    description: str
-    """One line for people."""
 
-
-MOVIELENS: Final = ItemSample(
+MOVIELENS: Final = MovieLens(
     archive=PinnedArchive(
         name="recbole",
         version="1.2.1",
@@ -67,40 +62,6 @@ MOVIELENS: Final = ItemSample(
 )
 """Every rating counts as an event, whatever its stars: what was watched is predicted,
 not what was liked."""
-
-
-def read_item_sample(
-    sample: ItemSample, downloads: Path, *, progress: Progress = ignore_progress
-) -> tuple[ItemSequences, dict[str, str]]:
-    """Read the events and titles of a sample, fetching its wheel if it is not there.
-
-    Args:
-        sample: which.
-        downloads: folder of the archives; made if missing.
-        progress: told before and after.
-
-    Returns:
-        Sequences by time, and the title of each item by id.
-
-    Raises:
-        CorpusError: the wheel cannot be fetched, is not the pinned one, or is damaged.
-    """
-    stage = f"{sample.archive.name} {sample.archive.version}"
-    progress(stage, 0, 1)
-    path = fetch_archive(sample.archive, downloads)
-    try:
-        with zipfile.ZipFile(path) as wheel:
-            events = wheel.read(sample.events)
-            titles = wheel.read(sample.titles)
-    except _DAMAGED as error:
-        msg = f"{path}: expected a whole wheel with {sample.events}: {error}"
-        raise CorpusError(msg) from error
-    progress(stage, 1, 1)
-    source = f"{path}: {sample.events}"
-    table = parse_tsv(events, _COLUMNS.names, source)
-    checked, _ = check_events(table, _COLUMNS, source=source)
-    sequences = order_events(checked, sample.part)
-    return sequences, _titles(titles, f"{path}: {sample.titles}")
 
 
 def _titles(content: bytes, source: str) -> dict[str, str]:

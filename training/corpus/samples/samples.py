@@ -1,4 +1,4 @@
-"""Real data for a first run: documentation of well-known packages, ratings of films.
+"""Real data for a first run: documentation, ratings of films, folk tunes.
 
 What is read is fixed by version and SHA-256, so everybody gets the same passages.
 """
@@ -12,7 +12,9 @@ from training.corpus.items.vectors import COOCCURRENCE
 from training.corpus.parts import Progress, ignore_progress
 from training.corpus.samples.archive_table import read_archive_table
 from training.corpus.samples.archives import SourceArchive, fetch_archive, read_pages
-from training.corpus.samples.movielens import MOVIELENS, ItemSample
+from training.corpus.samples.item_sample import ItemSample
+from training.corpus.samples.movielens import MOVIELENS
+from training.corpus.samples.tunes import TUNES
 from training.corpus.text.text import Document
 from training.errors import CorpusError
 
@@ -79,6 +81,7 @@ SAMPLES: Final[dict[str, Sample | ItemSample]] = {
         archives=(_CELERY,),
         description="documentation of Celery, for quick checks",
     ),
+    "tunes": TUNES,
 }
 """The sample corpora by name."""
 
@@ -139,5 +142,5 @@ def item_sample_card(name: str, sample: ItemSample) -> CorpusCard:
         name=name,
         encoder=COOCCURRENCE,
         source=f"{sample.part} in the wheel of {archive.name} {archive.version}",
-        licenses={sample.part: archive.license},
+        licenses=sample.licenses,
     )

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from training.corpus.samples.movielens import MOVIELENS, ItemSample, read_item_sample
+from training.corpus.samples.item_sample import ItemSample, read_item_sample
+from training.corpus.samples.movielens import MOVIELENS
 from training.errors import CorpusError
 
 EVENTS = (
@@ -48,20 +49,22 @@ def wheel(tmp_path: Path) -> Wheel:
 def test_ratings_become_sequences_by_time(wheel: Wheel, tmp_path: Path) -> None:
     stages: list[tuple[str, int, int]] = []
 
-    sequences, titles = read_item_sample(
+    found = read_item_sample(
         wheel(), tmp_path, progress=lambda *told: stages.append(told)
     )
 
+    sequences = found.sequences
     assert sequences.sequence_ids == ["10", "9"]
     assert sequences.item_ids == ["1", "2"]
     assert [items.tolist() for items in sequences.sequences()] == [[0, 1], [0]]
-    assert titles == {"1": "Toy Story (1995)", "2": '"Unknown"'}
+    assert found.texts == {"1": "Toy Story (1995)", "2": '"Unknown"'}
     assert stages == [("recbole 1.2.1", 0, 1), ("recbole 1.2.1", 1, 1)]
 
 
 def test_a_wheel_without_the_tables_is_named(wheel: Wheel, tmp_path: Path) -> None:
     with pytest.raises(
-        CorpusError, match=r"tiny-1\.0.*\.whl: expected a whole wheel with recbole/"
+        CorpusError,
+        match=r"tiny-1\.0.*\.whl: expected a whole wheel of recbole: .*inter",
     ):
         read_item_sample(wheel(events=None), tmp_path)
 

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from training.corpus.samples.item_sample import ItemSample
 from training.corpus.samples.movielens import MOVIELENS
 from training.corpus.samples.samples import (
     SAMPLES,
@@ -10,13 +11,14 @@ from training.corpus.samples.samples import (
     item_sample_card,
     sample_card,
 )
+from training.corpus.samples.tunes import TUNES
 from training.errors import CorpusError
 
 
 def test_an_unknown_sample_is_named_with_the_known_ones() -> None:
     with pytest.raises(
         CorpusError,
-        match="no sample named 'x'; there are: docs, docs-large, movielens, smoke",
+        match="no sample named 'x'; there are: docs, docs-large, movielens, smoke, t",
     ):
         get_sample("x")
 
@@ -27,7 +29,7 @@ def text_sample(name: str) -> Sample:
     return sample
 
 
-@pytest.mark.parametrize("name", sorted(set(SAMPLES) - {"movielens"}))
+@pytest.mark.parametrize("name", sorted(set(SAMPLES) - {"movielens", "tunes"}))
 def test_every_archive_is_pinned_and_licensed(name: str) -> None:
     sample = text_sample(name)
 
@@ -52,12 +54,25 @@ def test_the_large_sample_holds_the_small_one_and_no_archive_twice() -> None:
     assert len(set(files)) == len(files)
 
 
-def test_the_item_sample_is_pinned_and_names_its_terms() -> None:
-    assert get_sample("movielens") is MOVIELENS
+@pytest.mark.parametrize(
+    ("name", "sample", "source"),
+    [
+        ("movielens", MOVIELENS, "MovieLens 100k in the wheel of recbole 1.2.1"),
+        ("tunes", TUNES, "folk tunes in the wheel of music21 10.5.1"),
+    ],
+)
+def test_item_samples_are_pinned_and_name_their_terms(
+    name: str, sample: ItemSample, source: str
+) -> None:
+    assert get_sample(name) is sample
 
-    card = item_sample_card("movielens", MOVIELENS)
+    card = item_sample_card(name, sample)
 
-    assert len(bytes.fromhex(MOVIELENS.archive.sha256)) == 32
-    assert MOVIELENS.archive.version in MOVIELENS.archive.file
-    assert card.source == "MovieLens 100k in the wheel of recbole 1.2.1"
-    assert "https://doi.org/10.1145/2827872" in card.licenses["MovieLens 100k"]
+    assert len(bytes.fromhex(sample.archive.sha256)) == 32
+    assert sample.archive.version in sample.archive.file
+    assert card.source == source
+    assert card.licenses == sample.licenses
+
+
+def test_films_ask_for_an_acknowledgement() -> None:
+    assert "https://doi.org/10.1145/2827872" in MOVIELENS.licenses["MovieLens 100k"]

@@ -1,0 +1,1 @@
+"""Tunes in ABC notation: read, and variants of one another found."""
