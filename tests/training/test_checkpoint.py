@@ -23,6 +23,7 @@ from training.files import write_json
 from training.models.closed_form import ClosedForm
 from training.models.config import Architecture, ModelConfig
 from training.models.model import NextVectorModel, predict
+from training.models.prediction import Prediction
 from training.run_folder import CARD, WEIGHTS
 from training.transform import Transform, TransformConfig
 from training.vectors import l2_normalize
@@ -210,10 +211,10 @@ def test_a_card_of_another_architecture_is_refused(
     ("change", "message"),
     [
         pytest.param(
-            lambda c: c | {"format": 1}, "expected checkpoint format 3, got 1", id="1"
+            lambda c: c | {"format": 1}, "expected checkpoint format 4, got 1", id="1"
         ),
         pytest.param(
-            lambda _: [1], "expected checkpoint format 3, got None", id="list"
+            lambda _: [1], "expected checkpoint format 4, got None", id="list"
         ),
         pytest.param(lambda c: {"format": c["format"]}, "cannot build", id="no model"),
         pytest.param(
@@ -287,8 +288,9 @@ def test_predicting_in_blocks_changes_nothing(tmp_path: Path, block: int) -> Non
     one_by_one = [
         model.predict(context_QTD[q : q + 1], length_Q[q : q + 1]) for q in range(7)
     ]
-    torch.testing.assert_close(predicted, torch.cat(one_by_one), atol=1e-6, rtol=0)
-    assert not predicted.requires_grad
+    together = Prediction.joined(one_by_one).vectors
+    torch.testing.assert_close(predicted.vectors, together, atol=1e-6, rtol=0)
+    assert not predicted.vectors.requires_grad
 
 
 def test_predicting_for_nothing_gives_nothing(tmp_path: Path) -> None:
@@ -297,4 +299,4 @@ def test_predicting_for_nothing_gives_nothing(tmp_path: Path) -> None:
     empty = torch.empty(0, dtype=torch.int64)
     predicted = predict(model, torch.empty(0, 9, 5), empty)
 
-    assert predicted.shape == (0, 5)
+    assert predicted.vectors.shape == (0, 5)

@@ -17,6 +17,7 @@ from training.errors import CorpusError, TrainingError
 from training.files import read_json, write_json
 from training.fit.monitor import selection_score
 from training.listener import Epoch, NullListener
+from training.models.head import DeltaHead
 from training.preparation.preparing import prepare
 from training.preparation.shared_cache import SharedCache
 from training.run import run_name, train
@@ -107,9 +108,11 @@ def test_the_restored_weights_reproduce_the_recorded_score_bit_for_bit(
     assert restored["name"] == "restored weights"
     assert restored["is_met"]
     # and it could have come out otherwise
+    head = checkpoint.model.head
+    assert isinstance(head, DeltaHead)
     with torch.no_grad():
-        checkpoint.model.head.free.weight.neg_()
-        checkpoint.model.head.lags.weight.neg_()
+        head.free.weight.neg_()
+        head.lags.weight.neg_()
     assert selection_score(checkpoint.model, prepared) != score
 
 
@@ -419,4 +422,4 @@ def test_vectors_of_768_numbers_work_from_end_to_end(
     checkpoint = load_checkpoint(tmp_path)
     context_TD = torch.from_numpy(checkpoint.transform.apply(corpus.vectors[:100]))
     predicted = checkpoint.model.predict(context_TD[None], torch.tensor([100]))
-    assert predicted.shape == (1, 768)
+    assert predicted.vectors.shape == (1, 768)

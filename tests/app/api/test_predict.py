@@ -51,7 +51,7 @@ class TestPredict:
         self, client: TestClient, engine: Engine, world: World, context: list[str]
     ) -> None:
         vectors = engine.bundle.index.vectors
-        prediction = engine.predict([vectors[130:230]])[0]
+        prediction = engine.predict([vectors[130:230]]).vectors[0].numpy()
         bundle = engine.bundle
         cosines = np.einsum("nd,d->n", vectors, prediction)
         scores = cosines - bundle.beta * bundle.index.hubness
@@ -96,7 +96,8 @@ class TestPredict:
 
         assert np.linalg.norm(vector) == pytest.approx(1, abs=1e-5)
         predicted = engine.predict([engine.bundle.index.vectors[130:230]])
-        expected = engine.bundle.checkpoint.transform.invert(predicted)[0]
+        transform = engine.bundle.checkpoint.transform
+        expected = transform.invert(predicted.vectors.numpy())[0]
         np.testing.assert_allclose(vector, expected, atol=1e-5)
 
     @pytest.mark.parametrize("length", [1, 2, 9, 10, 11, 37, 99, 100])

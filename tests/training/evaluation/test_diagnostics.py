@@ -1,5 +1,5 @@
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -8,17 +8,33 @@ from torch import Tensor
 
 from training.corpus.corpus import Corpus
 from training.corpus.split import SplitConfig, split_documents
+from training.corpus.windows import Windows
 from training.evaluation.baselines import ContextMean, WeightedMean
 from training.evaluation.diagnostics import Diagnostics, diagnose
 from training.evaluation.evaluation import Judge
+from training.evaluation.score import Score
+from training.evaluation.searched import SearchedSpace
 from training.evaluation.suite import build_suite
 from training.models.config import Architecture, ModelConfig
+from training.models.head import DeltaHead
 from training.models.memory import MemoryEncoder
 from training.models.model import NextVectorModel
+from training.models.prediction import Prediction
 from training.vectors import Int64, l2_normalize
 
 MakeCorpus = Callable[..., Corpus]
 Predict = Callable[[Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Told(SearchedSpace):
+    """A space in which something else than the model predicts."""
+
+    say: Predict
+
+    def predict(self, _model: NextVectorModel, windows: Windows) -> Prediction:
+        said_QD = self.say(*self.contexts(windows))
+        return Prediction(said_QD).at(windows.context_rows)
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +60,7 @@ def make_model(architecture: Architecture = "memory") -> NextVectorModel:
         dim=16, architecture=architecture, hidden_size=8, num_slots=4, num_lags=4
     )
     model = NextVectorModel(config)
+    assert isinstance(model.head, DeltaHead)
     for layer in (model.head.lags, model.head.free):
         torch.nn.init.normal_(layer.weight, std=0.3)
     return model.eval()
@@ -52,15 +69,21 @@ def make_model(architecture: Architecture = "memory") -> NextVectorModel:
 def run(
     corpus: Corpus,
     judge: Judge,
-    predict: Predict,
+    predict: Predict | None,
     model: NextVectorModel | None = None,
     groups: Int64 | None = None,
 ) -> Diagnostics:
+    vectors_ND = torch.from_numpy(corpus.vectors)
+    score = Score.plain(len(vectors_ND))
+    space = (
+        SearchedSpace(vectors_ND, score)
+        if predict is None
+        else Told(vectors_ND, score, predict)
+    )
     return diagnose(
         model or make_model("baseline"),
-        predict,
         judge,
-        torch.from_numpy(corpus.vectors),
+        space,
         np.arange(len(corpus.vectors)) if groups is None else groups,
         corpus.document_of_row,
     )
@@ -208,11 +231,7 @@ def test_a_second_place_is_a_miss_of_the_first_answer(
 def test_what_the_memory_brings_is_measured(corpus: Corpus, judge: Judge) -> None:
     model = make_model("memory")
 
-    def predict(context_BTD: Tensor, length_B: Tensor) -> Tensor:
-        with torch.inference_mode():
-            return model.predict(context_BTD, length_B)
-
-    found = run(corpus, judge, predict, model)
+    found = run(corpus, judge, None, model)
 
     assert found.memory_gain is not None
     assert -1 <= found.memory_gain.value <= 1
@@ -221,7 +240,7 @@ def test_what_the_memory_brings_is_measured(corpus: Corpus, judge: Judge) -> Non
     values_RH = model.encoder.memory.values_RH
     with torch.no_grad():
         values_RH.copy_(values_RH[:1].expand_as(values_RH))
-    empty = run(corpus, judge, predict, model)
+    empty = run(corpus, judge, None, model)
     assert empty.memory_gain is not None
     assert empty.memory_gain.value == pytest.approx(0)
 

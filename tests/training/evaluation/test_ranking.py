@@ -16,6 +16,7 @@ from training.errors import VectorError
 from training.evaluation.metrics import hit_at_k, mrr_at_k
 from training.evaluation.pools import Pool, documents_pool, index_pool
 from training.evaluation.ranking import Ranker
+from training.models.prediction import Prediction
 from training.vectors import Int64
 
 MakeCorpus = Callable[..., Corpus]
@@ -117,7 +118,9 @@ def test_ranks_agree_with_a_slow_obvious_search(
         assert included.tolist() == slow_ranks(
             predictions, vectors, groups, windows, pool, exclude_context=False
         )
-        competing = ranker.best_first(torch.from_numpy(predictions), range(queries))
+        competing = ranker.best_first(
+            Prediction(torch.from_numpy(predictions)), range(queries)
+        )
         for query, (rows, scores) in enumerate(competing):
             target = targets[query]
             left_out = set(contexts[query]) if exclude else set()

@@ -14,6 +14,7 @@ from training.errors import TrainingError
 from training.fit.loop import Trained, accelerator, fit
 from training.fit.monitor import selection_score
 from training.listener import Epoch, NullListener
+from training.models.head import DeltaHead
 from training.models.model import NextVectorModel
 from training.preparation.preparation import Preparation
 from training.preparation.preparing import prepare
@@ -61,7 +62,7 @@ def test_a_gradient_that_is_not_finite_stops_with_epoch_and_step(
         # 0, whose derivative is infinite
         return (prediction_PD - prediction_PD.detach()).square().sum().sqrt()
 
-    monkeypatch.setattr("training.fit.trainer.mixed_loss", flat)
+    monkeypatch.setattr("training.fit.document_loss.mixed_loss", flat)
 
     with pytest.raises(TrainingError, match="the gradient of epoch 1, step 1 is nan"):
         start()
@@ -86,6 +87,7 @@ def test_predictions_that_are_not_finite_stop_with_the_epoch(
     start: Fit, value: float
 ) -> None:
     def spoil(model: NextVectorModel) -> None:
+        assert isinstance(model.head, DeltaHead)
         torch.nn.init.constant_(model.head.free.bias, value)
 
     with pytest.raises(TrainingError, match="after epoch 0 the model predicts NaN"):
@@ -94,6 +96,7 @@ def test_predictions_that_are_not_finite_stop_with_the_epoch(
 
 def test_a_failed_run_leaves_no_best_weights(start: Fit, tmp_path: Path) -> None:
     def spoil(model: NextVectorModel) -> None:
+        assert isinstance(model.head, DeltaHead)
         torch.nn.init.constant_(model.head.free.bias, float("nan"))
 
     with pytest.raises(TrainingError):

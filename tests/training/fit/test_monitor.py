@@ -14,6 +14,7 @@ from training.evaluation.ranking import Ranker
 from training.fit.monitor import Monitor, selection_score
 from training.listener import NullListener
 from training.models.model import NextVectorModel, predict
+from training.models.prediction import Prediction
 from training.preparation.preparation import Preparation
 from training.preparation.preparing import prepare
 from training.preparation.shared_cache import SharedCache
@@ -68,7 +69,7 @@ def test_the_cosine_is_that_of_the_validation_windows(
     measured = Monitor(prepared, prepared.config).measure(model, epoch=0)
 
     windows = prepared.suite.windows
-    predicted = predict(model, *prepared.context(windows))
+    predicted = predict(model, *prepared.context(windows)).vectors
     target = prepared.vectors[torch.from_numpy(windows.target_rows)]
     mean = float(cosine_similarity(predicted, target).mean())
     assert measured.validation_cosine == pytest.approx(mean, abs=1e-6)
@@ -87,13 +88,13 @@ def test_training_windows_are_ranked_among_as_many_documents_as_validation_has(
 
     def turn(
         _: NextVectorModel, context_QTD: torch.Tensor, __: torch.Tensor
-    ) -> torch.Tensor:
+    ) -> Prediction:
         # what comes in the tiny corpus is the last vector, turned; blurred, so that it
         # is among the first five of some candidates and not of more
-        return context_QTD[:, -1] @ turn_DD + 0.7 * context_QTD[:, -2]
+        return Prediction(context_QTD[:, -1] @ turn_DD + 0.7 * context_QTD[:, -2])
 
     monkeypatch.setattr("training.fit.monitor.cut_windows", remember)
-    monkeypatch.setattr("training.fit.monitor.predict", turn)
+    monkeypatch.setattr("training.evaluation.searched.predict", turn)
 
     measured = Monitor(prepared, prepared.config).measure(model, epoch=0)
 

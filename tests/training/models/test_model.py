@@ -12,6 +12,7 @@ from torch.nn.functional import normalize
 from training.evaluation.baselines import Remembering, WeightedMean
 from training.models.closed_form import ClosedForm, SequenceMemory
 from training.models.config import Architecture, ModelConfig
+from training.models.head import DeltaHead
 from training.models.memory import MemoryEncoder
 from training.models.model import NextVectorModel
 
@@ -35,6 +36,7 @@ def trained_like(architecture: Architecture, *, dim: int = 6) -> NextVectorModel
         ),
     )
     model = NextVectorModel(config)
+    assert isinstance(model.head, DeltaHead)
     for layer in (model.head.lags, model.head.free):
         torch.nn.init.normal_(layer.weight, std=0.3)
     return model.eval()
@@ -58,7 +60,8 @@ def test_an_untrained_model_equals_its_closed_form_base_exactly(
     predicted = NextVectorModel(config).eval().predict(context_BTD, length_B)
 
     base = baseline.predict(context_BTD, length_B)
-    assert torch.equal(predicted, base)
+    assert torch.equal(predicted.vectors, base)
+    assert predicted.copies is None
 
 
 @every_architecture
@@ -89,7 +92,7 @@ def test_a_short_context_gives_the_same_however_it_is_padded_or_batched(
 
     together = model.predict(batch_BTD, torch.tensor([width, length, 1]))
 
-    torch.testing.assert_close(together[1], alone[0], atol=1e-5, rtol=0)
+    torch.testing.assert_close(together.vectors[1], alone.vectors[0], atol=1e-5, rtol=0)
 
 
 @every_architecture
@@ -107,7 +110,7 @@ def test_a_forward_pass_leaves_nothing_behind(architecture: Architecture) -> Non
 
 @every_architecture
 @torch.inference_mode()
-def test_predictions_have_unit_length(architecture: Architecture) -> None:
+def test_predictions_of_documents_have_unit_length(architecture: Architecture) -> None:
     predicted = trained_like(architecture)(contexts(2, 23))
 
     norms = predicted.norm(dim=-1)
@@ -165,6 +168,7 @@ def test_a_chunk_knows_the_chunks_before_it() -> None:
 @torch.inference_mode()
 def test_without_the_free_part_predictions_stay_in_the_span_of_the_context() -> None:
     model = trained_like("baseline")
+    assert isinstance(model.head, DeltaHead)
     model.head.config = replace(model.config, free_scale=0.0)
     context_BTD = contexts(1, 2)
 

@@ -12,6 +12,7 @@ from training.checkpoint import read_checkpoint_card
 from training.config import TrainingConfig
 from training.corpus.corpus import Corpus
 from training.listener import NullListener
+from training.models.prediction import Prediction
 from training.preparation.preparation import Preparation
 from training.preparation.preparing import prepare
 from training.preparation.shared_cache import SharedCache
@@ -26,6 +27,10 @@ def preparation_of(tiny_config: TrainingConfig) -> Prepare:
         return prepare(corpus, tiny_config, SharedCache(), NullListener())
 
     return make
+
+
+def choose(prepared: Preparation, predicted: Tensor, *, seed: int) -> dict[str, Any]:
+    return choose_examples(prepared, prepared.judge, Prediction(predicted), seed=seed)
 
 
 def copy_last(prepared: Preparation) -> Tensor:
@@ -48,7 +53,7 @@ def test_hits_come_first_then_misses_of_the_very_ranks_that_are_measured(
     target_Q = torch.from_numpy(prepared.suite.windows.target_rows)
     prediction_QD[::4] = prepared.vectors[target_Q[::4]]
 
-    found = choose_examples(prepared, prediction_QD, seed=0)
+    found = choose(prepared, prediction_QD, seed=0)
 
     assert found["pool"] == "documents"
     assert found["num_candidates"] == prepared.suite.pool("documents").size
@@ -67,7 +72,7 @@ def test_an_example_is_what_the_corpus_holds(
 ) -> None:
     prepared = preparation_of(tiny_corpus)
 
-    found = choose_examples(prepared, copy_last(prepared), seed=0)
+    found = choose(prepared, copy_last(prepared), seed=0)
 
     for window in found["windows"]:
         document, position = window["document"], window["position"]
@@ -95,7 +100,7 @@ def test_ties_count_against_the_target(
     prepared = preparation_of(tiny_corpus)
     nothing_QD = torch.zeros_like(copy_last(prepared))
 
-    found = choose_examples(prepared, nothing_QD, seed=0)
+    found = choose(prepared, nothing_QD, seed=0)
 
     # all candidates score 0, so the target comes last, and there is no hit
     assert len(found["windows"]) == 3
@@ -110,7 +115,7 @@ def test_the_seed_decides_the_choice(
     prediction_QD = copy_last(prepared)
 
     first, again, *others = (
-        choose_examples(prepared, prediction_QD, seed=seed) for seed in (0, 0, 1, 2, 3)
+        choose(prepared, prediction_QD, seed=seed) for seed in (0, 0, 1, 2, 3)
     )
 
     assert first == again
@@ -122,7 +127,7 @@ def test_texts_are_short_and_on_one_line(
 ) -> None:
     prepared = preparation_of(with_texts(tiny_corpus))
 
-    found = choose_examples(prepared, copy_last(prepared), seed=0)
+    found = choose(prepared, copy_last(prepared), seed=0)
 
     entries: list[dict[str, Any]] = []
     for window in found["windows"]:
@@ -147,7 +152,7 @@ def test_sessions_have_examples_too(
     corpus = make_items([110] * 12)
     prepared = preparation_of(corpus)
 
-    found = choose_examples(prepared, copy_last(prepared), seed=0)
+    found = choose(prepared, copy_last(prepared), seed=0)
 
     assert found["windows"]
     for window in found["windows"]:
