@@ -218,7 +218,7 @@ def _train(
         "best_epoch": trained.best_epoch,
         "best_score": trained.best_score,
         "is_better_than_base": trained.best_epoch > 0,
-        "base": baselines.base.name,
+        "base": _base_name(trained.model, baselines.base.name),
         "history": [epoch.to_dict() for epoch in trained.history],
         "evaluation": evaluation.to_dict(),
         "test_evaluation": test.to_dict(),
@@ -266,6 +266,15 @@ def untrained_model(prepared: Preparation, base: ClosedForm) -> NextVectorModel:
     if model.items is not None:
         model.items.start(prepared.vectors, torch.from_numpy(prepared.item_counts))
     return model
+
+
+def _base_name(model: NextVectorModel, closed_form: str) -> str:
+    """Name what the untrained network predicts."""
+    if model.items is None:
+        return closed_form
+    if model.copying is None:
+        return "popularity"
+    return "popularity with a cache of the context"
 
 
 def _some(prepared: Preparation) -> Windows:

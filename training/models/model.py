@@ -5,6 +5,7 @@ from typing import Final
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import normalize
 
 from training.models.baseline import BaselineEncoder
 from training.models.config import Architecture, ModelConfig
@@ -60,6 +61,9 @@ class NextVectorModel(nn.Module):
         num_features = self.encoder.num_features
         self.items = ItemTable(config) if config.num_items else None
         self.head = _head(config, num_features)
+        self.is_run = True
+        """Whether the network is run; where it adds nothing to its base it need not be:
+        then `predict` is the base alone. Documents only."""
         has_keys = config.architecture == "memory"
         self.copying = (
             Copying(num_features, has_keys=has_keys) if config.can_copy else None
@@ -115,6 +119,9 @@ class NextVectorModel(nn.Module):
         Returns:
             One prediction for each; without rows.
         """
+        if not self.is_run and self.items is None:
+            base_B1D = self.config.base.at(context_BTD, length_B[:, None] - 1)
+            return Prediction(normalize(base_B1D[:, 0], dim=-1))
         features_BTH = self.encoder(self.inputs(context_BTD, length_B))
         return self.predict_from(context_BTD, features_BTH, length_B)
 
