@@ -303,8 +303,8 @@ class Ranker:
         score_QC = scores(prediction_QD, self._candidates_CD, self._hubness_C, beta)
         if prediction.copies is not None and prediction.rows is not None:
             column_QT = torch.from_numpy(self._columns(prediction.rows))
-            copies_QT = prediction.copies[:, : column_QT.shape[1]]
-            add_copies(score_QC, column_QT.to(self._device), copies_QT.to(self._device))
+            copies_QT = prediction.copies.to(self._device)
+            add_copies(score_QC, column_QT.to(self._device), copies_QT)
         return score_QC
 
     def _columns(self, rows: Int64) -> Int64:

@@ -41,8 +41,16 @@ class Prediction:
         )
 
     def at(self, rows: Int64) -> Self:
-        """Return them with the rows that the places of their contexts are."""
-        return replace(self, rows=rows)
+        """Return them with the rows that the places of their contexts are.
+
+        Args:
+            rows: padded with -1 at the end; shape ``(Q, S)``, of which S may be more
+                than T or less, since beyond the shorter there are no places.
+        """
+        if self.copies is None:
+            return replace(self, rows=rows)
+        width = min(rows.shape[1], self.copies.shape[1])
+        return replace(self, copies=self.copies[:, :width], rows=rows[:, :width])
 
     def cpu(self) -> Self:
         """Return them on the CPU."""
