@@ -1,13 +1,11 @@
 """The loss of a batch of documents: every next vector against banks of negatives."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from training.corpus.segments import epoch_batches
 from training.fit.losses import mixed_loss
 from training.fit.negatives import OwnNegatives
 from training.models.model import NextVectorModel
@@ -22,12 +20,6 @@ class DocumentLoss:
     prepared: Preparation
     vectors: Tensor
     """The catalogue on the device of training, shape ``(N, D)``."""
-
-    def batches(self, rng: np.random.Generator) -> Iterator[tuple[Int64, int, int]]:
-        """Yield stretches of the training documents, cut anew for each epoch."""
-        prepared = self.prepared
-        size = prepared.config.batch_size
-        return epoch_batches(prepared.corpus, prepared.split.train, size, rng)
 
     def __call__(
         self, model: NextVectorModel, rows_BT: Int64, rng: np.random.Generator

@@ -1,6 +1,5 @@
 """Cross-entropy over a catalogue of items, and what of the context may return."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
@@ -9,7 +8,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from training.corpus.segments import epoch_batches
 from training.fit.losses import same_group
 from training.models.items import NEVER
 from training.models.model import NextVectorModel
@@ -27,8 +25,6 @@ class ItemLoss:
     each logit is less ``log(size * share of the item)``, so that the sum estimates
     that over all (Bengio and Senecal 2008; logQ in Yi et al. 2019).
     """
-
-    prepared: Preparation
 
     rows: Int64
     """Items that training meets, each once; shape ``(M,)``."""
@@ -51,19 +47,12 @@ class ItemLoss:
         count_N = prepared.item_counts
         share_N = torch.from_numpy(count_N / max(1, count_N.sum()))
         return cls(
-            prepared=prepared,
             rows=prepared.train_rows,
             events=np.repeat(np.arange(len(count_N)), count_N),
             log_shares=share_N.log().float(),
             sample_size=prepared.config.bank_size,
             excludes_context=prepared.suite.excludes_context,
         )
-
-    def batches(self, rng: np.random.Generator) -> Iterator[tuple[Int64, int, int]]:
-        """Yield stretches of the training sequences, cut anew for each epoch."""
-        prepared = self.prepared
-        size = prepared.config.batch_size
-        return epoch_batches(prepared.corpus, prepared.split.train, size, rng)
 
     def __call__(
         self, model: NextVectorModel, rows_BT: Int64, rng: np.random.Generator

@@ -1,8 +1,7 @@
 """One pass over the training documents."""
 
 import math
-from collections.abc import Iterator
-from typing import Protocol
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -10,6 +9,7 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from training.config import TrainingConfig
+from training.corpus.segments import epoch_batches
 from training.errors import TrainingError
 from training.fit.document_loss import DocumentLoss
 from training.fit.item_loss import ItemLoss
@@ -19,19 +19,11 @@ from training.models.model import NextVectorModel
 from training.preparation.preparation import Preparation
 from training.vectors import Int64
 
+Batches = Callable[[np.random.Generator], Iterator[tuple[Int64, int, int]]]
+"""Draws the batches of an epoch, and says how far it has come with each."""
 
-class BatchLoss(Protocol):
-    """What a kind of network is trained by, and on what."""
-
-    def batches(self, rng: np.random.Generator) -> Iterator[tuple[Int64, int, int]]:
-        """Yield the batches of an epoch, and how far it has come with each."""
-        ...
-
-    def __call__(
-        self, model: NextVectorModel, batch: Int64, rng: np.random.Generator, /
-    ) -> Tensor:
-        """Return the mean loss of a batch, a scalar."""
-        ...
+BatchLoss = Callable[[NextVectorModel, Int64, np.random.Generator], Tensor]
+"""Model and batch to the mean loss, a scalar; where to draw from."""
 
 
 class EpochTrainer:
@@ -53,7 +45,7 @@ class EpochTrainer:
         self._fabric, self._bare = fabric, model
         self._model, self._optimizer = fabric.setup(model, optimizer)
         self._prepared, self._config = prepared, config
-        self._loss = _loss_of(model, prepared, fabric.device)
+        self._loss, self._batches = _task_of(model, prepared, fabric.device)
 
     def train(self, epoch: int, step: int, listener: Listener) -> tuple[float, int]:
         """Take all steps of an epoch.
@@ -74,7 +66,7 @@ class EpochTrainer:
         rng = np.random.default_rng([self._config.seed, epoch])
         self._model.train()
         losses = []
-        for batch, done, total in self._loss.batches(rng):
+        for batch, done, total in self._batches(rng):
             losses.append(self._step(batch, epoch, step, rng))
             step += 1
             listener.progress(done, total)
@@ -105,14 +97,21 @@ class EpochTrainer:
         return float(loss.item())
 
 
-def _loss_of(
+def _task_of(
     model: NextVectorModel, prepared: Preparation, device: torch.device
-) -> BatchLoss:
-    if model.items is not None:
-        return ItemLoss.of(prepared)
+) -> tuple[BatchLoss, Batches]:
+    """Return what a network is trained by, and on what."""
     if model.config.weighs_places:
-        return RankLoss.of(prepared, model.config.base, device)
-    return DocumentLoss(prepared, prepared.vectors.to(device))
+        loss = RankLoss.of(prepared, model.config.base, device)
+        return loss, loss.batches
+
+    def stretches(rng: np.random.Generator) -> Iterator[tuple[Int64, int, int]]:
+        train, size = prepared.split.train, prepared.config.batch_size
+        return epoch_batches(prepared.corpus, train, size, rng)
+
+    if model.items is not None:
+        return ItemLoss.of(prepared), stretches
+    return DocumentLoss(prepared, prepared.vectors.to(device)), stretches
 
 
 def learning_rate(config: TrainingConfig, epoch: int, step: int) -> float:
