@@ -18,9 +18,11 @@ class Neighbor(TypedDict):
     """null for items."""
 
     score: float
-    """What ranks, higher is better: cosine less a share of the row's hubness."""
+    """What ranks, higher is better: cosine less a share of the row's hubness; for items
+    the logarithm of a probability, up to a constant."""
 
     cosine: float
-    """Cosine to the prediction in the searched space."""
+    """Cosine to the prediction in the searched space; 0 where a network of items has
+    learned nothing, and predicts no direction."""
 
     text: NotRequired[str]

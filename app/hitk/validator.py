@@ -17,7 +17,7 @@ from training.evaluation.pools import Pool, PoolName
 from training.evaluation.ranking import Ranker
 from training.evaluation.score import Score
 from training.models.prediction import Prediction
-from training.vectors import Int64, l2_normalize
+from training.vectors import Int64
 
 T = TypeVar("T")
 
@@ -102,7 +102,7 @@ class Validator:
         has_target = self._windows.target_rows >= 0
         rows = self._windows.target_rows[has_target]
         target_QD = self._engine.bundle.index.vectors[rows]
-        prediction_QD = l2_normalize(prediction.vectors.numpy()[has_target])
+        prediction_QD = prediction.unit().numpy()[has_target]
         cosines = np.einsum("qd,qd->q", prediction_QD, target_QD)
         return float(cosines.mean()) if len(cosines) else np.nan
 

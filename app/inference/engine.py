@@ -16,7 +16,7 @@ from app.bundle.index import Found, Selection
 from app.inference.neighbors import Copies, find_neighbors, reach
 from training.models.model import predict
 from training.models.prediction import Prediction
-from training.vectors import Float32, Int64, l2_normalize
+from training.vectors import Float32, Int64
 
 _BATCH_SIZES: Final = (1, 2, 4, 8, 16, 32)
 _LENGTHS: Final = (10, 25, 50, 100)
@@ -123,8 +123,7 @@ class Engine:
         found = self._search(
             queries, contexts, self.copies(prediction, rows), prediction
         )
-        prediction_QD = prediction.vectors.numpy()
-        unit_QD = l2_normalize(prediction_QD)
+        unit_QD = prediction.unit().numpy()
         vectors = [
             self.bundle.checkpoint.transform.invert(unit_D[None])[0]
             if query.return_vector
@@ -239,7 +238,9 @@ class Engine:
         copies: Sequence[Copies | None],
         prediction: Prediction,
     ) -> list[Found]:
-        index, prediction_QD = self.bundle.index, prediction.vectors.numpy()
+        index, is_plain = self.bundle.index, self.bundle.beta == 0
+        wanted = prediction.unit() if is_plain else prediction.vectors
+        prediction_QD = wanted.numpy()
         selections = [self._selection(query) for query in queries]
         free = [i for i, selection in enumerate(selections) if selection is None]
         first: dict[int, Found] = {}

@@ -22,10 +22,11 @@ from training.config import TrainingConfig
 from training.corpus.corpus import Corpus, CorpusCard
 from training.corpus.store import save_corpus
 from training.evaluation.baselines import WeightedMean
+from training.evaluation.searched import space_of
 from training.files import write_json
 from training.listener import NullListener
 from training.models.config import ModelConfig
-from training.models.model import NextVectorModel, predict
+from training.models.model import NextVectorModel
 from training.preparation.best_baselines import BestBaselines
 from training.preparation.kept_baselines import BEST_BASELINES
 from training.preparation.preparing import prepare
@@ -48,8 +49,17 @@ class World:
     version: str
 
 
+def learn_by_lot(model: NextVectorModel) -> None:
+    """Move every number of a network of items, as training would."""
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            noise = torch.randn(parameter.shape, generator=generator)
+            parameter.add_(0.3 * noise)
+
+
 def make_run(corpus: Corpus, folder: Path, corpus_folder: Path | None) -> None:
-    """Write a run as training leaves it, with an untrained model."""
+    """Write a run as training leaves it; of documents with an untrained model."""
     folder.mkdir(parents=True)
     cache, listener = SharedCache(folder), NullListener()
     prepared = prepare(corpus, TrainingConfig(), cache, listener)
@@ -59,9 +69,22 @@ def make_run(corpus: Corpus, folder: Path, corpus_folder: Path | None) -> None:
     best = BestBaselines.choose(fitted, judge, contexts, pool, listener)
     cache.get(BEST_BASELINES, lambda: best)
     torch.manual_seed(0)
-    config = ModelConfig(dim=corpus.dim, hidden_size=8, num_slots=4)
+    is_items = corpus.kind == "items"
+    config = ModelConfig(
+        dim=corpus.dim,
+        hidden_size=8,
+        num_slots=4,
+        num_items=len(corpus.vectors) if is_items else 0,
+        can_copy=is_items and not prepared.suite.excludes_context,
+    )
     model = NextVectorModel(config).eval()
-    evaluation = judge.evaluate(predict(model, *contexts), best.paired())
+    if model.items is not None:
+        model.items.start(prepared.vectors, torch.from_numpy(prepared.item_counts))
+        learn_by_lot(model)
+    space = space_of(model, prepared.space)
+    judge = judge.searching(space.vectors, space.score)
+    prediction = space.predict(model, prepared.suite.windows)
+    evaluation = judge.evaluate(prediction, best.paired())
     save_weights(folder / WEIGHTS, model.state_dict(), prepared.transform)
     card: dict[str, Any] = {
         "format": FORMAT,
@@ -72,7 +95,7 @@ def make_run(corpus: Corpus, folder: Path, corpus_folder: Path | None) -> None:
             "fingerprint": corpus.fingerprint,
             "folder": str(corpus_folder) if corpus_folder else None,
         },
-        "score": prepared.score.to_dict(),
+        "score": space.score.to_dict(),
         "split": {"fingerprint": prepared.split.fingerprint(corpus)},
         "best_epoch": 0,
         "history": [],

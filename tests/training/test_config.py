@@ -135,6 +135,7 @@ def test_the_network_gets_every_option_it_knows() -> None:
         "free_scale": 0.5,
         "num_slots": 7,
         "chunk_size": 9,
+        "item_vectors": "frozen",
     }
     assert set(told) == shared
 

@@ -10,17 +10,45 @@ import pytest
 from training.config import TrainingConfig
 from training.corpus.corpus import Corpus, CorpusCard
 from training.corpus.store import load_corpus, save_corpus
-from training.errors import CorpusError
+from training.errors import CheckpointError, CorpusError
 from training.files import read_json
-from training.listener import NullListener
+from training.listener import Epoch, NullListener
 from training.preparation.preparing import prepare
 from training.preparation.shared_cache import SharedCache
 from training.rejudge import judge_checkpoint
 from training.run import train
-from training.run_folder import BASELINE_SCORES, MARKDOWN, REPORT, SEQUENCES
+from training.run_folder import (
+    BASELINE_SCORES,
+    MARKDOWN,
+    REPORT,
+    SEQUENCES,
+    WEIGHTS,
+    is_finished,
+)
 from training.vectors import l2_normalize
 
 ITEMS = 48
+
+
+class Interrupted(Exception):  # noqa: N818 - not an error of the code under test
+    pass
+
+
+class StopsAfter(NullListener):
+    """Cuts a run off after an epoch, or at the first step after it."""
+
+    def __init__(self, epoch: int, *, midway: bool) -> None:
+        self.number, self.midway, self.is_due = epoch, midway, False
+
+    def epoch(self, epoch: Epoch) -> None:
+        if epoch.number == self.number:
+            self.is_due = True
+            if not self.midway:
+                raise Interrupted
+
+    def progress(self, done: int, total: int) -> None:
+        if self.is_due and done == total // 2 + 1:
+            raise Interrupted
 
 
 @pytest.fixture(scope="module")
@@ -170,18 +198,73 @@ def test_a_run_on_items_is_judged_again_as_it_was(
 
 
 @pytest.mark.slow
-def test_of_other_sessions_nobody_knows_what_was_trained_on(
+def test_a_network_of_items_is_not_judged_on_other_sessions(
     item_run: tuple[dict[str, Any], Path], sessions: Corpus, tmp_path: Path
 ) -> None:
     _, run = item_run
     other = replace(sessions, rows=sessions.rows[::-1].copy())
     save_corpus(other, tmp_path / "other")
 
-    judged = judge_checkpoint(run, tmp_path / "other")
+    with pytest.raises(CheckpointError, match="knows those of its own corpus alone"):
+        judge_checkpoint(run, tmp_path / "other")
 
-    assert not judged.is_own_corpus
-    assert not judged.knows_trained
-    assert judged.evaluation.num_leaked == 0
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("epoch", "midway"), [(0, False), (1, True), (2, False)], ids=str
+)
+def test_a_run_on_items_that_was_cut_off_goes_on_as_if_it_had_not(
+    item_run: tuple[dict[str, Any], Path],
+    item_config: TrainingConfig,
+    tmp_path: Path,
+    epoch: int,
+    *,
+    midway: bool,
+) -> None:
+    card, run = item_run
+    corpus = load_corpus(Path(card["corpus"]["folder"]))
+    with pytest.raises(Interrupted):
+        train(corpus, item_config, tmp_path, listener=StopsAfter(epoch, midway=midway))
+    assert not is_finished(tmp_path)
+
+    again = train(corpus, item_config, tmp_path)
+
+    assert (tmp_path / WEIGHTS).read_bytes() == (run / WEIGHTS).read_bytes()
+    assert (tmp_path / SEQUENCES).read_bytes() == (run / SEQUENCES).read_bytes()
+    told = ["best_epoch", "best_score", "evaluation", "test_evaluation", "baselines"]
+    told += ["diagnostics", "readiness", "score", "model", "examples"]
+    for name in told:
+        assert again[name] == card[name]
+    for mine, whole in zip(again["history"], card["history"], strict=True):
+        assert mine | {"seconds": 0} == whole | {"seconds": 0}
+
+
+@pytest.mark.slow
+def test_an_untrained_network_of_items_is_as_good_as_popularity(
+    sessions: Corpus, item_config: TrainingConfig, tmp_path: Path
+) -> None:
+    # so few events return that the context is no candidate: nothing is copied
+    never = replace(sessions, rows=np.where(is_first(sessions), sessions.rows, -1))
+
+    card = train(never, replace(item_config, max_epochs=0), tmp_path)
+
+    assert card["repeat_share"] == 0
+    assert not card["model"]["can_copy"]
+    (pool,) = card["evaluation"]["pools"]
+    popularity = card["baselines"]["popularity"]["index"]
+    assert pool["hit_at"]["10"]["value"] == popularity
+    # an item that training does not meet counts half an event, by both
+    bits = card["baseline_bits"]["popularity"]["value"]
+    assert pool["bits"]["value"] == pytest.approx(bits, abs=0.5)
+
+
+def is_first(corpus: Corpus) -> np.ndarray:
+    """Tell of every entry whether its item has not been in its sequence before."""
+    found = np.zeros(len(corpus.rows), dtype=bool)
+    for start, stop in zip(corpus.offsets[:-1], corpus.offsets[1:], strict=True):
+        _, first = np.unique(corpus.rows[start:stop], return_index=True)
+        found[start + first] = True
+    return found
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 
 from training.config import TrainingConfig
-from training.corpus.corpus import Corpus
+from training.corpus.corpus import Corpus, CorpusCard
+from training.models.closed_form import ClosedForm
 from training.models.config import Architecture
-from training.run import train
+from training.models.model import NextVectorModel
+from training.preparation.preparation import Preparation
+from training.run import train, untrained_model
+from training.vectors import l2_normalize
 
 
 @pytest.mark.slow
@@ -75,6 +81,64 @@ def test_what_only_a_memory_of_the_document_can_know_is_in_the_base(
     assert best(remembers=False) < 0.2
 
 
-def hit_at_1(card: dict[str, Any]) -> float:
+@pytest.fixture(scope="module")
+def partners() -> Corpus:
+    """Sequences of pairs: after an item comes its partner, then another item by lot.
+
+    Who is whose partner is by lot in every sequence and stays so within it: no other
+    sequence can tell. What is asked for is a partner, at every even position.
+    """
+    rng = np.random.default_rng(3)
+    items, sequences, pairs, length = 40, 120, 6, 60
+    rows = []
+    for _ in range(sequences):
+        own = rng.permutation(items)[: 2 * pairs].reshape(pairs, 2)
+        rows += [int(rng.integers(items)), *own[rng.integers(pairs, size=30)].ravel()]
+    return Corpus(
+        vectors=l2_normalize(rng.normal(size=(items, 16))),
+        ids=[f"item{i}" for i in range(items)],
+        rows=np.array(rows, dtype=np.int64),
+        offsets=np.arange(sequences + 1) * (length + 1),
+        document_ids=[f"sequence{s}" for s in range(sequences)],
+        card=CorpusCard(name="partners", encoder="none", source="made by a test"),
+        kind="items",
+    )
+
+
+@pytest.mark.slow
+def test_what_only_its_own_sequence_tells_is_copied_and_not_learned(
+    partners: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = TrainingConfig(
+        architecture="baseline",
+        hidden_size=16,
+        transform="center",
+        batch_size=8,
+        warmup_steps=5,
+        lr=0.01,
+        max_epochs=5,
+        stride=2,
+        device="cpu",
+    )
+
+    def without_copying(prepared: Preparation, base: ClosedForm) -> NextVectorModel:
+        model = untrained_model(prepared, base)
+        bare = NextVectorModel(replace(model.config, can_copy=False))
+        assert bare.items is not None
+        counts = torch.from_numpy(prepared.item_counts)
+        bare.items.start(prepared.vectors, counts)
+        return bare
+
+    copying = train(partners, config, tmp_path / "copying")
+    monkeypatch.setattr("training.run.untrained_model", without_copying)
+    bare = train(partners, config, tmp_path / "bare")
+
+    assert copying["model"]["can_copy"]
+    assert not bare["model"]["can_copy"]
+    assert hit_at_1(copying, "index") >= 0.9
+    assert hit_at_1(bare, "index") < 0.3
+
+
+def hit_at_1(card: dict[str, Any], pool: str = "documents") -> float:
     pools = {pool["pool"]: pool for pool in card["evaluation"]["pools"]}
-    return float(pools["documents"]["hit_at"]["1"]["value"])
+    return float(pools[pool]["hit_at"]["1"]["value"])

@@ -48,6 +48,8 @@ def target_bits(
         part = windows.take(np.arange(start, min(start + block, len(windows))))
         chance_QN = predictor.probabilities(part)
         if excludes_context:
+            # of its own: popularity is one row, seen as many
+            chance_QN = chance_QN.copy()
             query_P, place_P = np.nonzero(part.context_rows >= 0)
             chance_QN[query_P, part.context_rows[query_P, place_P]] = 0
             chance_QN /= chance_QN.sum(axis=1, keepdims=True)

@@ -6,6 +6,7 @@ from typing import Self
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from training.vectors import Int64
 
@@ -51,6 +52,13 @@ class Prediction:
             return replace(self, rows=rows)
         width = min(rows.shape[1], self.copies.shape[1])
         return replace(self, copies=self.copies[:, :width], rows=rows[:, :width])
+
+    def unit(self) -> Tensor:
+        """Return the vectors scaled to length 1, shape ``(Q, D)``.
+
+        Of items that of a network that has learned nothing is zero, and stays so.
+        """
+        return normalize(self.vectors, dim=-1)
 
     def cpu(self) -> Self:
         """Return them on the CPU."""

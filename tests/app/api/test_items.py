@@ -10,6 +10,7 @@ from fastapi.testclient import TestClient
 
 from app.api.app import create_app
 from app.settings import Settings
+from tests.app.asking import ask, assert_problem
 from training.evaluation.suite_store import load_suite
 from training.run_folder import VALIDATION
 
@@ -97,10 +98,11 @@ def test_octets_follow_the_same_rule(
 def test_documents_mean_nothing_to_items(item_client: TestClient) -> None:
     body = {"ids": ["item1", "item2"], "documents": ["session1"]}
 
-    answer = item_client.post("/predict", json=body)
+    found = ask(item_client, ids=["item1", "item2"], k=1)["neighbors"][0]
+    refused = item_client.post("/predict", json=body)
 
-    assert answer.status_code == 400
-    assert "belong to no one document" in answer.json()["detail"]
+    assert (found["document"], found["position"]) == (None, None)
+    assert_problem(refused, "not-applicable", "belong to no one document")
 
 
 def test_bundles_of_items_hold_targets_without_a_vector(

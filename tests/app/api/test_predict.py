@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import torch
-from fastapi.testclient import TestClient
 
-from app.api.app import create_app
 from app.inference.engine import Query, answer
 from app.inference.neighbors import CONTEXT_COSINE
-from app.settings import Settings
 from tests.app.asking import JSON, OCTETS, ask, assert_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+    from fastapi.testclient import TestClient
 
     from app.inference.engine import Engine
     from tests.app.conftest import World
@@ -296,22 +293,3 @@ class TestPredict:
         answer = client.post("/predict", content=endless(), headers=OCTETS)
 
         assert_problem(answer, "body-too-large", "more than 8388608 arrived")
-
-
-class TestItems:
-    def test_items_have_no_document_and_no_document_filters(
-        self, bundles: Path, world: World
-    ) -> None:
-        folder = bundles / world.version
-        manifest = json.loads((folder / "bundle.json").read_bytes())
-        manifest["corpus_kind"] = "items"
-        (folder / "bundle.json").write_text(json.dumps(manifest))
-
-        with TestClient(create_app(Settings(bundles=bundles, threads=1))) as client:
-            found = ask(client, ids=["doc1#0"], k=1)["neighbors"][0]
-            refused = client.post(
-                "/predict", json={"ids": ["doc1#0"], "documents": ["doc1"]}
-            )
-
-        assert (found["document"], found["position"]) == (None, None)
-        assert_problem(refused, "not-applicable", "belong to no one document")

@@ -184,9 +184,9 @@ def test_every_missing_file_is_named(world: World, bundles: Path, name: str) -> 
     ("content", "words"),
     [
         pytest.param(b"{", "not JSON", id="json"),
-        pytest.param(b"[]", "expected bundle format 3, got None", id="list"),
-        pytest.param(b'{"format": 1}', "expected bundle format 3, got 1", id="format"),
-        pytest.param(b'{"format": 3}', "files: Field required", id="fields"),
+        pytest.param(b"[]", "expected bundle format 4, got None", id="list"),
+        pytest.param(b'{"format": 1}', "expected bundle format 4, got 1", id="format"),
+        pytest.param(b'{"format": 4}', "files: Field required", id="fields"),
     ],
 )
 def test_a_damaged_manifest_is_refused(

@@ -68,3 +68,12 @@ def test_popularity_gives_the_share_of_each_item() -> None:
     assert isinstance(popularity, Probabilistic)
     assert not isinstance(WeightedMean((1.0,)), Probabilistic)
     np.testing.assert_array_equal(target_bits(popularity, windows, 4), [1, 2, np.inf])
+
+
+def test_what_the_context_was_given_is_shared_out_among_the_rest() -> None:
+    popularity = Popularity(torch.tensor([2.0, 1.0, 1.0, 4.0]))
+    windows = windows_of([3, 0, 2], [0, 0, 3])
+
+    found = target_bits(popularity, windows, 4, excludes_context=True)
+
+    np.testing.assert_allclose(found, [1, np.nan, np.log2(7 / 4)], rtol=1e-6)
