@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -45,7 +46,8 @@ class EpochTrainer:
         self._fabric, self._bare = fabric, model
         self._model, self._optimizer = fabric.setup(model, optimizer)
         self._prepared, self._config = prepared, config
-        self._loss, self._batches = _task_of(model, prepared, fabric.device)
+        told = replace(prepared, config=config)
+        self._loss, self._batches = _task_of(model, told, fabric.device)
 
     def train(self, epoch: int, step: int, listener: Listener) -> tuple[float, int]:
         """Take all steps of an epoch.
