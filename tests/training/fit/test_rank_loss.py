@@ -95,17 +95,17 @@ def test_it_is_the_smooth_rank_by_hand(
         def random(self) -> float:  # type: ignore[override]
             return 1.0
 
-    found = loss(model, batch, Long(np.random.PCG64(0)))
+    found = loss(model, batch, Long(np.random.PCG64(0))).detach()
 
     expected = []
     vectors = prepared.vectors
     for number in batch:
         context_BTD, length_B = prepared.context(candidates.windows.take([number]))
-        prediction_D = model.predict(context_BTD, length_B).vectors[0]
+        prediction_D = model.predict(context_BTD, length_B).vectors[0].detach()
         rows = torch.from_numpy(candidates.rows[number])
         score_C = vectors[rows] @ prediction_D - candidates.hubness[rows]
         rank = sum(
-            1 / (1 + math.exp(-float(s - score_C[0]) / 0.02)) for s in score_C[1:]
+            1 / (1 + math.exp(-(s - score_C[0]).item() / 0.02)) for s in score_C[1:]
         )
         expected.append(rank / (rank + prepared.suite.k))
     assert found.item() == pytest.approx(np.mean(expected), abs=1e-4)
