@@ -178,6 +178,8 @@ def test_the_report_speaks_of_sequences(item_run: tuple[dict[str, Any], Path]) -
         assert "lie in the right document" not in text
         assert "Hit@10 in the pool" in text
         assert "needs the fewest bits a target" in text
+        assert "the logarithm of their probability (plain cosine" in text
+        assert "hubness" not in text
         assert "title " in text
 
 
