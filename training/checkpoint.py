@@ -74,6 +74,8 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         msg = f"{folder / CARD}: cannot build a network from it: {error}"
         raise CheckpointError(msg) from error
     transform = load_weights(folder / WEIGHTS, model)
+    # a network whose best state is the one before its first step adds exactly nothing
+    model.is_run = card.get("is_better_than_base") is not False
     return Checkpoint(model=model.eval(), transform=transform, card=card)
 
 

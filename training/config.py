@@ -77,6 +77,14 @@ class TrainingConfig(NetworkOptions):
     """Negatives drawn for each stretch from its own document, in rows; what is in a
     context is none. 0 draws none, and items have none."""
 
+    hard_negatives: PositiveInt = 300
+    """Candidates that each training window of a network that reads similarities is
+    ranked among: most the best by its base, some of its own document, some by lot."""
+
+    train_stride: PositiveInt = 5
+    """Vectors between the starts of two training windows of a document, for a network
+    that reads similarities."""
+
     lr: PositiveFloat = 0.0003
     """Learning rate of AdamW after warm-up."""
 

@@ -25,6 +25,10 @@ TRAINED: Final = "trained.npy"
 HUBNESS: Final = "hubness.npy"
 """How near each row of the corpus is to predictions in general, float32 ``(N,)``."""
 
+BANK: Final = "bank.safetensors"
+"""The predictions that hubness is measured by, float16 ``(M, D)``, and the document of
+each, so that rows that come later can be measured by the same; none for items."""
+
 SCORE: Final = "score.json"
 """How much of it candidates are scored less, as validation chose for each pool."""
 
@@ -67,6 +71,7 @@ FINISHED: Final = (
     GROUPS,
     VALIDATION,
     HUBNESS,
+    BANK,
     SCORE,
     TRAINED,
     BASELINES,
@@ -81,7 +86,7 @@ FINISHED: Final = (
 )
 """The files of a finished run, on items with `SEQUENCES` besides."""
 
-BUNDLED: Final = (WEIGHTS, CARD, VALIDATION, GROUPS, BASELINES, HUBNESS)
+BUNDLED: Final = (WEIGHTS, CARD, VALIDATION, GROUPS, BASELINES, HUBNESS, BANK)
 """What a bundle takes over as it is. Its version is a digest of them in this order."""
 
 SHARED: Final = ".shared"

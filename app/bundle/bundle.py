@@ -57,6 +57,13 @@ class Bundle:
         return self.checkpoint.card
 
     @property
+    def serves(self) -> str:
+        """Name what answers: the architecture, or the closed form it did not better."""
+        if self.checkpoint.model.is_run:
+            return str(self.checkpoint.model.config.architecture)
+        return str(self.card.get("base", "its base"))
+
+    @property
     def verdict(self) -> str:
         """GO or NO-GO, as the run recorded it."""
         return str((self.card.get("readiness") or {}).get("verdict", "unknown"))

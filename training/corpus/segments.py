@@ -1,5 +1,6 @@
 """Training sequences: documents cut into stretches of at most 101 rows."""
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -56,3 +57,20 @@ def batches(segments: Int64, size: int, rng: np.random.Generator) -> Iterator[In
     for number in rng.permutation(len(groups)):
         batch = segments[groups[number]]
         yield batch[:, : int(lengths[groups[number]].max())]
+
+
+def epoch_batches(
+    corpus: Corpus, documents: Int64, size: int, rng: np.random.Generator
+) -> Iterator[tuple[Int64, int, int]]:
+    """Yield the batches of an epoch, cut anew, and how far it has come with each.
+
+    Args:
+        corpus: where the documents are.
+        documents: their numbers.
+        size: most stretches of a batch.
+        rng: moves the cuts, and mixes.
+    """
+    segments = cut_segments(corpus, documents, rng=rng)
+    total = math.ceil(len(segments) / size)
+    for done, rows in enumerate(batches(segments, size, rng), start=1):
+        yield rows, done, total

@@ -185,27 +185,32 @@ def _memory_gain(
     if not isinstance(encoder, MemoryEncoder):
         return None
     suite = judge.suite
-    context_QTD, length_Q = space.contexts(suite.windows)
-    read_H = _sum_of_reads(encoder, context_QTD, length_Q) / length_Q.sum()
-    blocks = zip(context_QTD.split(_BLOCK), length_Q.split(_BLOCK), strict=True)
+    contexts = space.contexts(suite.windows)
+    blocks = [
+        (context, length, model.inputs(context, length))
+        for context, length in zip(
+            *(part.split(_BLOCK) for part in contexts), strict=True
+        )
+    ]
+    read_H = _mean_read(encoder, blocks)
     without = Prediction.joined(
         [
-            model.predict_from(context, encoder.forward(context, read_H), length)
-            for context, length in blocks
+            model.predict_from(context, encoder.forward(inputs, read_H), length)
+            for context, length, inputs in blocks
         ]
     ).at(suite.windows.context_rows)
     without_Q = judge.rankers[suite.primary].ranks(without) <= suite.k
     return estimate(hit_Q - without_Q.astype(float), suite.windows.documents)
 
 
-def _sum_of_reads(
-    encoder: MemoryEncoder, context_QTD: Tensor, length_Q: Tensor
+def _mean_read(
+    encoder: MemoryEncoder, blocks: list[tuple[Tensor, Tensor, Tensor]]
 ) -> Tensor:
-    """Sum what the memory answers over every position that is no padding."""
-    total_H = torch.zeros(encoder.memory.values_RH.shape[1])
-    blocks = zip(context_QTD.split(_BLOCK), length_Q.split(_BLOCK), strict=True)
-    for context_BTD, length_B in blocks:
+    """Return the mean of what the memory answers wherever there is no padding."""
+    sums, count = [], 0
+    for context_BTD, length_B, inputs_BTI in blocks:
         position_T = torch.arange(context_BTD.shape[1])
         inside_BT = (position_T < length_B[:, None]).to(context_BTD)
-        total_H += torch.einsum("bt,bth->h", inside_BT, encoder.reads(context_BTD))
-    return total_H
+        sums.append(torch.einsum("bt,bth->h", inside_BT, encoder.reads(inputs_BTI)))
+        count += int(length_B.sum())
+    return torch.stack(sums).sum(dim=0) / count

@@ -11,6 +11,7 @@ from typing import Final, Self
 
 import numpy as np
 import torch
+from safetensors.torch import load, save
 from torch import Tensor
 from torch.nn.functional import normalize
 
@@ -71,7 +72,33 @@ class QueryBank:
             mean_B1D = weighted_mean_at(context_BTD, last_B1, (_RATE,), (1.0,))
             prediction_MD[part] = normalize(mean_B1D[:, 0], dim=-1)
         first_M = positions.segments[positions.segment, 0]
-        return cls(predictions=prediction_MD, documents=corpus.document_of_row[first_M])
+        return cls(
+            # as they are kept: whoever reads them back measures the same
+            predictions=prediction_MD.half().float(),
+            documents=corpus.document_of_row[first_M],
+        )
+
+    @classmethod
+    def empty(cls, dim: int) -> Self:
+        """Return a bank without predictions."""
+        return cls(predictions=torch.empty(0, dim), documents=np.empty(0, np.int64))
+
+    def to_bytes(self) -> bytes:
+        """Write it, predictions in half precision."""
+        tensors = {
+            "predictions": self.predictions.half(),
+            "documents": torch.from_numpy(self.documents),
+        }
+        return save(tensors)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """Read what `to_bytes` wrote; raises what a damaged file raises."""
+        tensors = load(data)
+        return cls(
+            predictions=tensors["predictions"].float(),
+            documents=tensors["documents"].numpy(),
+        )
 
     def hubness(self, vectors_ND: Tensor, document_N: Int64) -> Tensor:
         """Return the mean cosine of each candidate with the predictions nearest to it.

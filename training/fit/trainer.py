@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -9,17 +10,21 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from training.config import TrainingConfig
-from training.corpus.segments import batches, cut_segments
+from training.corpus.segments import epoch_batches
 from training.errors import TrainingError
 from training.fit.document_loss import DocumentLoss
 from training.fit.item_loss import ItemLoss
+from training.fit.rank_loss import RankLoss
 from training.listener import Listener
 from training.models.model import NextVectorModel
 from training.preparation.preparation import Preparation
 from training.vectors import Int64
 
+Batches = Callable[[np.random.Generator], Iterator[tuple[Int64, int, int]]]
+"""Draws the batches of an epoch, and says how far it has come with each."""
+
 BatchLoss = Callable[[NextVectorModel, Int64, np.random.Generator], Tensor]
-"""Model and rows ``(B, T)``, padded with -1, to the mean loss, a scalar."""
+"""Model and batch to the mean loss, a scalar; where to draw from."""
 
 
 class EpochTrainer:
@@ -41,11 +46,8 @@ class EpochTrainer:
         self._fabric, self._bare = fabric, model
         self._model, self._optimizer = fabric.setup(model, optimizer)
         self._prepared, self._config = prepared, config
-        self._loss: BatchLoss = (
-            ItemLoss.of(prepared)
-            if prepared.corpus.kind == "items"
-            else DocumentLoss(prepared, prepared.vectors.to(fabric.device))
-        )
+        told = replace(prepared, config=config)
+        self._loss, self._batches = _task_of(model, told, fabric.device)
 
     def train(self, epoch: int, step: int, listener: Listener) -> tuple[float, int]:
         """Take all steps of an epoch.
@@ -66,8 +68,8 @@ class EpochTrainer:
         rng = np.random.default_rng([self._config.seed, epoch])
         self._model.train()
         losses = []
-        for rows_BT, done, total in self._batches(rng):
-            losses.append(self._step(rows_BT, epoch, step, rng))
+        for batch, done, total in self._batches(rng):
+            losses.append(self._step(batch, epoch, step, rng))
             step += 1
             listener.progress(done, total)
         if not all(bool(torch.isfinite(p).all()) for p in self._bare.parameters()):
@@ -75,19 +77,11 @@ class EpochTrainer:
             raise TrainingError(msg)
         return float(np.mean(losses)), step
 
-    def _batches(self, rng: np.random.Generator) -> Iterator[tuple[Int64, int, int]]:
-        """Yield the batches of an epoch, and how far it has come with each."""
-        train, size = self._prepared.split.train, self._config.batch_size
-        segments = cut_segments(self._prepared.corpus, train, rng=rng)
-        total = math.ceil(len(segments) / size)
-        for done, rows in enumerate(batches(segments, size, rng), start=1):
-            yield rows, done, total
-
     def _step(
-        self, rows_BT: Int64, epoch: int, step: int, rng: np.random.Generator
+        self, batch: Int64, epoch: int, step: int, rng: np.random.Generator
     ) -> float:
         fabric, config = self._fabric, self._config
-        loss = self._loss(self._bare, rows_BT, rng)
+        loss = self._loss(self._bare, batch, rng)
         _check_finite("loss", loss, epoch, step)
         self._optimizer.zero_grad()
         fabric.backward(loss)
@@ -103,6 +97,23 @@ class EpochTrainer:
             group["lr"] = learning_rate(config, epoch, step)
         self._optimizer.step()
         return float(loss.item())
+
+
+def _task_of(
+    model: NextVectorModel, prepared: Preparation, device: torch.device
+) -> tuple[BatchLoss, Batches]:
+    """Return what a network is trained by, and on what."""
+    if model.config.weighs_places:
+        loss = RankLoss.of(prepared, model.config.base, device)
+        return loss, loss.batches
+
+    def stretches(rng: np.random.Generator) -> Iterator[tuple[Int64, int, int]]:
+        train, size = prepared.split.train, prepared.config.batch_size
+        return epoch_batches(prepared.corpus, train, size, rng)
+
+    if model.items is not None:
+        return ItemLoss.of(prepared), stretches
+    return DocumentLoss(prepared, prepared.vectors.to(device)), stretches
 
 
 def learning_rate(config: TrainingConfig, epoch: int, step: int) -> float:

@@ -1,7 +1,5 @@
 """Baseline GRU: recurrent layers over the whole context."""
 
-import math
-
 from torch import Tensor, nn
 
 from training.models.config import ModelConfig
@@ -15,9 +13,9 @@ class BaselineEncoder(Encoder):
         """Build it from its configuration."""
         super().__init__()
         self.num_features = config.hidden_size
-        self.scale = math.sqrt(config.dim)
+        self.scale = config.input_scale
         self.input_dropout = InputDropout(config.input_dropout)
-        self.gru = gru(config, config.dim)
+        self.gru = gru(config, config.input_size)
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, context_BTD: Tensor) -> Tensor:

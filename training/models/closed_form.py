@@ -52,6 +52,18 @@ class SequenceMemory:
             Shape ``(B, P, D)``, of length at most 1 for unit vectors; zeros at
             position 0, which has no past.
         """
+        return self.weights_at(context_BTD, position_BP) @ context_BTD[:, 1:]
+
+    def weights_at(self, context_BTD: Tensor, position_BP: Tensor) -> Tensor:
+        """Return how much each earlier state counts at some positions.
+
+        Args:
+            context_BTD: shape ``(B, T, D)``; left unchanged.
+            position_BP: positions, 0 to ``T - 1``.
+
+        Returns:
+            Shape ``(B, P, T - 1)``; rows sum to at most 1, zeros for what is not past.
+        """
         position_T = torch.arange(context_BTD.shape[1], device=context_BTD.device)
         everywhere_BT = position_T.expand(len(context_BTD), -1)
         state_BTD = normalize(
@@ -63,7 +75,7 @@ class SequenceMemory:
         weight_BPS = torch.exp((cosine_BPS - 1) / self.tau)
         weight_BPS = weight_BPS * (position_T[:-1] < position_BP[..., None])
         total_BP1 = weight_BPS.sum(dim=-1, keepdim=True).clamp(min=self.cap)
-        return weight_BPS @ context_BTD[:, 1:] / total_BP1
+        return weight_BPS / total_BP1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CHECKED)

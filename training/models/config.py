@@ -1,5 +1,6 @@
 """Everything needed to rebuild a network before its weights are read."""
 
+import math
 from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
@@ -7,11 +8,16 @@ from pydantic.dataclasses import dataclass
 
 from training.checked import CHECKED
 from training.models.closed_form import ClosedForm
+from training.models.similarities import NUM_SIMILARITIES
 from training.vectors import CONTEXT_LENGTH
 
-Architecture = Literal["baseline", "memory", "hierarchical", "linear", "transformer"]
+Architecture = Literal[
+    "baseline", "memory", "hierarchical", "slots", "linear", "transformer"
+]
 
 ItemVectors = Literal["learned", "frozen"]
+
+Reads = Literal["similarities", "vectors"]
 
 _Dropout = Annotated[float, Field(ge=0, lt=1)]
 _NumLags = Annotated[int, Field(ge=1, le=CONTEXT_LENGTH)]
@@ -22,8 +28,12 @@ class NetworkOptions:
     """What a person chooses about a network; here alone are defaults and bounds."""
 
     architecture: Architecture = "memory"
-    """Which network: baseline, memory or hierarchical GRU; to compare with, linear or
-    transformer."""
+    """Which network: baseline, memory or hierarchical GRU; to compare with, slots,
+    linear or transformer."""
+
+    reads: Reads = "similarities"
+    """What a network reads of documents: how their vectors lie to one another, or the
+    vectors; of items it reads the vectors."""
 
     hidden_size: PositiveInt = 256
     """Units of each recurrent layer."""
@@ -45,7 +55,7 @@ class NetworkOptions:
     leaves only the re-weighting of the newest vectors."""
 
     num_slots: PositiveInt = 64
-    """Learned slots; memory architecture only."""
+    """Learned slots; slots architecture only."""
 
     chunk_size: PositiveInt = 10
     """Vectors in a chunk; hierarchical architecture only."""
@@ -70,3 +80,21 @@ class ModelConfig(NetworkOptions):
 
     can_copy: bool = False
     """Whether an item of the context may come again; items only."""
+
+    @property
+    def weighs_places(self) -> bool:
+        """Whether it weighs the vectors of a context, by their similarities."""
+        return self.num_items == 0 and self.reads == "similarities"
+
+    @property
+    def input_size(self) -> int:
+        """Numbers that the recurrent part reads at each step."""
+        return NUM_SIMILARITIES if self.weighs_places else self.dim
+
+    @property
+    def input_scale(self) -> float:
+        """What they are multiplied with.
+
+        Components of a unit vector are about 1 / sqrt(D): too faint for the gates.
+        """
+        return 1.0 if self.weighs_places else math.sqrt(self.dim)

@@ -1,7 +1,5 @@
 """Hierarchical GRU: one level within chunks, one over chunks."""
 
-import math
-
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
@@ -23,9 +21,9 @@ class HierarchicalEncoder(Encoder):
         super().__init__()
         self.num_features = 2 * config.hidden_size
         self.chunk_size = config.chunk_size
-        self.scale = math.sqrt(config.dim)
+        self.scale = config.input_scale
         self.input_dropout = InputDropout(config.input_dropout)
-        self.within = gru(config, config.dim)
+        self.within = gru(config, config.input_size)
         self.over = gru(config, config.hidden_size)
         self.dropout = nn.Dropout(config.dropout)
 

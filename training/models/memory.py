@@ -1,4 +1,4 @@
-"""Memory GRU: learned slots, read by attention at every step."""
+"""Memory GRU: it asks its own past what followed when it was in a state like this."""
 
 import math
 
@@ -9,62 +9,67 @@ from training.models.config import ModelConfig
 from training.models.encoders import Encoder, InputDropout, gru
 
 
-class SlotMemory(nn.Module):
-    """Key and value slots that learn by gradient and are only read, never written.
+class OwnMemory(nn.Module):
+    """Keys are the states of a sequence, values what was read after them.
 
-    A memory that is written during a forward pass carries one batch into the next;
-    these slots are parameters, so what they hold is what training put there.
+    Nothing is kept from one sequence to the next: what is remembered is the context
+    itself. The pointer of Merity et al. 2016 (https://arxiv.org/abs/1609.07843) with
+    inputs in place of words; the first state has no past, and reads nothing.
     """
 
-    def __init__(self, num_slots: int, size: int) -> None:
-        """Make ``num_slots`` slots R, each a key and a value of length ``size`` H."""
+    def __init__(self, state_size: int, input_size: int) -> None:
+        """Build it for states H and inputs of some length."""
         super().__init__()
-        self.query = nn.Linear(size, size)
-        self.keys_RH = nn.Parameter(torch.randn(num_slots, size))
-        self.values_RH = nn.Parameter(torch.randn(num_slots, size) / math.sqrt(size))
+        self.query = nn.Linear(state_size, state_size)
+        self.key = nn.Linear(state_size, state_size)
+        self.value = nn.Linear(input_size, state_size)
 
-    def forward(self, states_BTH: Tensor) -> Tensor:
-        """Read with every state: shape ``(B, T, H)`` to ``(B, T, H)``."""
-        scores_BTR = self.query(states_BTH) @ self.keys_RH.T
-        weights_BTR = torch.softmax(scores_BTR / math.sqrt(states_BTH.shape[-1]), -1)
-        return weights_BTR @ self.values_RH
+    def forward(self, states_BTH: Tensor, inputs_BTI: Tensor) -> Tensor:
+        """Read with every state, shape ``(B, T, H)``."""
+        size, length = states_BTH.shape[-1], states_BTH.shape[1]
+        query_BTH, key_BTH = self.query(states_BTH), self.key(states_BTH[:, :-1])
+        score_BTS = query_BTH @ key_BTH.transpose(1, 2) / math.sqrt(size)
+        place_T = torch.arange(length, device=states_BTH.device)
+        is_past_TS = place_T[:-1] < place_T[:, None]
+        weight_BTS = torch.softmax(score_BTS.masked_fill(~is_past_TS, -1e4), dim=-1)
+        value_BSH: Tensor = self.value(inputs_BTI[:, 1:])
+        return (weight_BTS * is_past_TS) @ value_BSH
 
 
 class MemoryEncoder(Encoder):
-    """A GRU that asks, a memory that answers, and a GRU that reads the answers."""
+    """A GRU, and what its own past answers it at every step."""
 
     def __init__(self, config: ModelConfig) -> None:
         """Build it from its configuration."""
         super().__init__()
         hidden = config.hidden_size
         self.num_features = 2 * hidden
-        self.scale = math.sqrt(config.dim)
+        self.scale = config.input_scale
         self.input_dropout = InputDropout(config.input_dropout)
-        self.asking = gru(config, config.dim)
-        self.memory = SlotMemory(config.num_slots, hidden)
-        self.reading = nn.GRU(2 * hidden, hidden, batch_first=True)
+        self.gru = gru(config, config.input_size)
+        self.memory = OwnMemory(hidden, config.input_size)
         self.dropout = nn.Dropout(config.dropout)
 
-    def reads(self, context_BTD: Tensor) -> Tensor:
+    def reads(self, context_BTI: Tensor) -> Tensor:
         """Return what the memory answers at each step, shape ``(B, T, H)``."""
-        return self._ask(context_BTD)[1]
+        return self._ask(context_BTI)[1]
 
-    def forward(self, context_BTD: Tensor, read_H: Tensor | None = None) -> Tensor:
+    def forward(self, context_BTI: Tensor, read_H: Tensor | None = None) -> Tensor:
         """Encode a batch of contexts.
 
         Args:
-            context_BTD: shape ``(B, T, D)``.
+            context_BTI: shape ``(B, T, I)``.
             read_H: put in place of every read, for the ablation; None reads.
 
         Returns:
-            Shape ``(B, T, 2 H)``: the state of the second GRU, and the read.
+            Shape ``(B, T, 2 H)``: the state, and the read.
         """
-        states_BTH, read_BTH = self._ask(context_BTD)
+        states_BTH, read_BTH = self._ask(context_BTI)
         if read_H is not None:
             read_BTH = read_H.expand_as(read_BTH)
-        second_BTH, _ = self.reading(torch.cat([states_BTH, read_BTH], dim=-1))
-        return self.dropout(torch.cat([second_BTH, read_BTH], dim=-1))  # type: ignore[no-any-return]
+        return self.dropout(torch.cat([states_BTH, read_BTH], dim=-1))  # type: ignore[no-any-return]
 
-    def _ask(self, context_BTD: Tensor) -> tuple[Tensor, Tensor]:
-        states_BTH, _ = self.asking(self.input_dropout(context_BTD) * self.scale)
-        return states_BTH, self.memory(states_BTH)
+    def _ask(self, context_BTI: Tensor) -> tuple[Tensor, Tensor]:
+        inputs_BTI = self.input_dropout(context_BTI) * self.scale
+        states_BTH, _ = self.gru(inputs_BTI)
+        return states_BTH, self.memory(states_BTH, inputs_BTI)

@@ -5,6 +5,7 @@ from typing import Final
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import normalize
 
 from training.models.baseline import BaselineEncoder
 from training.models.config import Architecture, ModelConfig
@@ -14,28 +15,43 @@ from training.models.hierarchical import HierarchicalEncoder
 from training.models.items import Copying, ItemHead, ItemTable
 from training.models.linear import LinearEncoder
 from training.models.memory import MemoryEncoder
+from training.models.place_head import PlaceHead
 from training.models.prediction import Prediction
+from training.models.similarities import (
+    NUM_SIMILARITIES,
+    base_weights,
+    similarities,
+)
+from training.models.slots import SlotEncoder
 from training.models.transformer import TransformerEncoder
 
 ENCODERS: Final[Mapping[Architecture, Callable[[ModelConfig], Encoder]]] = {
     "baseline": BaselineEncoder,
     "memory": MemoryEncoder,
     "hierarchical": HierarchicalEncoder,
+    "slots": SlotEncoder,
     "linear": LinearEncoder,
     "transformer": TransformerEncoder,
 }
 
 
+_LEAST_SCALE: Final = 1e-4
+_MOST: Final = 4.0
+# Standard deviations beyond which a figure says no more.
+
+
 class NextVectorModel(nn.Module):
-    """Predict the vector after each position of a context.
+    """Predict the vector after a context.
 
     Causal: a prediction sees its own position and the ones before. Stateless: a
     forward pass changes nothing that a later one can see. Untrained, it equals a
-    closed form exactly: of documents its base; of items how often each occurs, and
-    where they may return what `Copying` starts with.
+    closed form: of documents its base; of items how often each occurs, and where they
+    may return what `Copying` starts with.
     """
 
     encoder: Encoder
+    figure_mean: Tensor
+    figure_scale: Tensor
 
     def __init__(self, config: ModelConfig) -> None:
         """Build it from its configuration, weights drawn from torch's generator."""
@@ -44,22 +60,50 @@ class NextVectorModel(nn.Module):
         self.encoder = ENCODERS[config.architecture](config)
         num_features = self.encoder.num_features
         self.items = ItemTable(config) if config.num_items else None
-        self.head: DeltaHead | ItemHead = (
-            ItemHead(config, num_features)
-            if config.num_items
-            else DeltaHead(config, num_features)
-        )
+        self.head = _head(config, num_features)
+        self.is_run = True
+        """Whether the network is run; where it adds nothing to its base it need not be:
+        then `predict` is the base alone. Documents only."""
         has_keys = config.architecture == "memory"
         self.copying = (
             Copying(num_features, has_keys=has_keys) if config.can_copy else None
         )
+        if config.weighs_places:
+            self.register_buffer("figure_mean", torch.zeros(NUM_SIMILARITIES))
+            self.register_buffer("figure_scale", torch.ones(NUM_SIMILARITIES))
+
+    @torch.no_grad()
+    def standardize(self, context_BTD: Tensor, length_B: Tensor) -> None:
+        """Let the similarities of some contexts have mean 0 and variance 1.
+
+        Args:
+            context_BTD: of training, padded at the end.
+            length_B: vectors in each.
+        """
+        place_T = torch.arange(context_BTD.shape[1], device=context_BTD.device)
+        is_inside_BT = place_T < length_B[:, None]
+        figures_PF = similarities(context_BTD, length_B)[is_inside_BT]
+        self.figure_mean.copy_(figures_PF.mean(dim=0))
+        self.figure_scale.copy_(figures_PF.std(dim=0).clamp(min=_LEAST_SCALE))
 
     def forward(self, context_BTD: Tensor) -> Tensor:
         """Predict vectors after every position, shape ``(B, T, D)``."""
         return self.everywhere(context_BTD).vectors
 
     def everywhere(self, context_BTD: Tensor) -> Prediction:
-        """Predict after every position: vectors ``(B, T, D)``, copies ``(B, T, T)``."""
+        """Predict after every position: vectors ``(B, T, D)``, copies ``(B, T, T)``.
+
+        Where places are weighed every position has a pass of its own.
+        """
+        if isinstance(self.head, PlaceHead):
+            count = len(context_BTD)
+            lengths = range(1, context_BTD.shape[1] + 1)
+            device = context_BTD.device
+            each = [
+                self.predict(context_BTD, torch.full((count,), n, device=device))
+                for n in lengths
+            ]
+            return Prediction(torch.stack([found.vectors for found in each], dim=1))
         position_T = torch.arange(context_BTD.shape[1], device=context_BTD.device)
         position_BT = position_T.expand(context_BTD.shape[0], -1)
         return self._at(context_BTD, self.encoder(context_BTD), position_BT)
@@ -75,17 +119,44 @@ class NextVectorModel(nn.Module):
         Returns:
             One prediction for each; without rows.
         """
-        return self.predict_from(context_BTD, self.encoder(context_BTD), length_B)
+        if not self.is_run and self.items is None:
+            base_B1D = self.config.base.at(context_BTD, length_B[:, None] - 1)
+            return Prediction(normalize(base_B1D[:, 0], dim=-1))
+        features_BTH = self.encoder(self.inputs(context_BTD, length_B))
+        return self.predict_from(context_BTD, features_BTH, length_B)
 
     def predict_from(
         self, context_BTD: Tensor, features_BTH: Tensor, length_B: Tensor
     ) -> Prediction:
         """Like `predict`, from features that are already there."""
+        if isinstance(self.head, PlaceHead):
+            place_T = torch.arange(context_BTD.shape[1], device=context_BTD.device)
+            is_inside_BT1 = (place_T < length_B[:, None])[..., None]
+            context_BTD = torch.where(is_inside_BT1, context_BTD, 0.0)
+            base = base_weights(self.config.base, context_BTD, length_B)
+            figures_BTF = self.inputs(context_BTD, length_B)
+            return Prediction(
+                self.head(
+                    context_BTD,
+                    torch.stack(base, dim=2),
+                    figures_BTF,
+                    features_BTH,
+                    length_B,
+                )
+            )
         found = self._at(context_BTD, features_BTH, length_B[:, None] - 1)
         copies_B1T = found.copies
         return Prediction(
             found.vectors[:, 0], None if copies_B1T is None else copies_B1T[:, 0]
         )
+
+    def inputs(self, context_BTD: Tensor, length_B: Tensor) -> Tensor:
+        """Return what the recurrent part reads, shape ``(B, T, I)``."""
+        if not self.config.weighs_places:
+            return context_BTD
+        figures_BTF = similarities(context_BTD, length_B)
+        standard_BTF = (figures_BTF - self.figure_mean) / self.figure_scale
+        return standard_BTF.clamp(-_MOST, _MOST)
 
     def _at(
         self, context_BTD: Tensor, features_BTH: Tensor, position_BP: Tensor
@@ -98,6 +169,14 @@ class NextVectorModel(nn.Module):
         if self.copying is not None:
             copies_BPT = self.copying(context_BTD, features_BTH, position_BP)
         return Prediction(self.head(features_BPH), copies_BPT)
+
+
+def _head(config: ModelConfig, num_features: int) -> DeltaHead | ItemHead | PlaceHead:
+    if config.num_items:
+        return ItemHead(config, num_features)
+    if config.weighs_places:
+        return PlaceHead(config, NUM_SIMILARITIES, num_features)
+    return DeltaHead(config, num_features)
 
 
 @torch.inference_mode()

@@ -1,7 +1,5 @@
 """Transformer encoder as PyTorch ships it: what a GRU has to be compared with."""
 
-import math
-
 import torch
 from torch import Tensor, nn
 
@@ -21,9 +19,9 @@ class TransformerEncoder(Encoder):
         super().__init__()
         hidden = config.hidden_size
         self.num_features = hidden
-        self.scale = math.sqrt(config.dim)
+        self.scale = config.input_scale
         self.input_dropout = InputDropout(config.input_dropout)
-        self.project = nn.Linear(config.dim, hidden)
+        self.project = nn.Linear(config.input_size, hidden)
         self.position_TH = nn.Parameter(0.02 * torch.randn(CONTEXT_LENGTH, hidden))
         layer = nn.TransformerEncoderLayer(
             hidden,

@@ -21,7 +21,12 @@ from training.files import array_bytes
 from training.listener import Listener
 from training.preparation.cache_key import cache_key, corpus_key
 from training.preparation.preparation import Preparation
-from training.preparation.scoring import KEPT_SCORE, choose_score
+from training.preparation.scoring import (
+    KEPT_BANK,
+    KEPT_SCORE,
+    choose_score,
+    draw_bank,
+)
 from training.preparation.shared_cache import Entry, SharedCache
 from training.run_folder import GROUPS, VALIDATION
 from training.transform import Transform
@@ -81,9 +86,14 @@ def prepare(
         key=cache_key(corpus, config),
     )
     listener.stage("measuring hubs, choosing how candidates are scored")
+    bank = cache.get(
+        KEPT_BANK,
+        lambda: draw_bank(vectors_ND, corpus, split),
+        key=cache_key(corpus, config),
+    )
     score = cache.get(
         KEPT_SCORE,
-        lambda: choose_score(vectors_ND, corpus, split, group_N, suite),
+        lambda: choose_score(vectors_ND, corpus, bank, group_N, suite),
         key=cache_key(corpus, config),
     )
     return Preparation(

@@ -23,7 +23,7 @@ from training.files import array_bytes, read_json
 from training.models.blocks import predict_in_blocks
 from training.models.closed_form import SequenceMemory
 from training.preparation.shared_cache import Entry
-from training.run_folder import HUBNESS, SCORE
+from training.run_folder import BANK, HUBNESS, SCORE
 from training.vectors import Int64
 
 if TYPE_CHECKING:
@@ -33,8 +33,15 @@ _JUDGE: Final = Remembering(WeightedMean((0.7, 0.1), (0.5, 0.5)), SequenceMemory
 # Good on every corpus seen, and known before any baseline is chosen.
 
 
+def draw_bank(vectors_ND: Tensor, corpus: Corpus, split: Split) -> QueryBank:
+    """Draw the predictions that hubness is measured by; none for items."""
+    if corpus.kind == "items":
+        return QueryBank.empty(vectors_ND.shape[1])
+    return QueryBank.draw(vectors_ND, corpus, split.train)
+
+
 def choose_score(
-    vectors_ND: Tensor, corpus: Corpus, split: Split, group_N: Int64, suite: Suite
+    vectors_ND: Tensor, corpus: Corpus, bank: QueryBank, group_N: Int64, suite: Suite
 ) -> Score:
     """Measure the hubness of every row, and choose beta for each pool on validation.
 
@@ -44,13 +51,12 @@ def choose_score(
     Args:
         vectors_ND: the catalogue in the searched space.
         corpus: whose rows these are.
-        split: its split.
+        bank: predictions at training positions.
         group_N: duplicate group of each row.
         suite: windows and pools of validation.
     """
     if corpus.kind == "items":
         return Score.plain(len(vectors_ND))
-    bank = QueryBank.draw(vectors_ND, corpus, split.train)
     hubness_N = bank.hubness(vectors_ND, corpus.document_of_row)
     context_QTD = torch.from_numpy(suite.windows.contexts(vectors_ND.numpy()))
     length_Q = torch.from_numpy(suite.windows.lengths)
@@ -85,5 +91,11 @@ def _load(folder: Path) -> Score:
         },
     )
 
+
+KEPT_BANK: Final[Entry[QueryBank]] = Entry(
+    files=(BANK,),
+    dump=lambda bank: {BANK: bank.to_bytes()},
+    load=lambda folder: QueryBank.from_bytes((folder / BANK).read_bytes()),
+)
 
 KEPT_SCORE: Final[Entry[Score]] = Entry(files=(HUBNESS, SCORE), dump=_dump, load=_load)

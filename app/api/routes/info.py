@@ -22,6 +22,10 @@ class Info:
     version: str
     bundle: dict[str, Any]
     card: dict[str, Any]
+    serves: str
+    """What answers: the network by its architecture, or its base alone where training
+    brought nothing."""
+
     has_texts: bool
     limits: dict[str, Any]
     threads: NonNegativeInt
@@ -54,6 +58,7 @@ def _info(service: Service) -> Info:
         version=version("nextvec"),
         bundle=about,
         card=bundle.card,
+        serves=bundle.serves,
         has_texts=bundle.catalogue.texts is not None,
         limits={
             **asdict(live.limits),

@@ -40,6 +40,7 @@ def start(prepared: Preparation, tiny_config: TrainingConfig, tmp_path: Path) ->
         spoil: Callable[[NextVectorModel], object] = id,
         **told: object,
     ) -> Trained:
+        told = {"reads": "vectors"} | told
         config = replace(tiny_config, **told)  # type: ignore[arg-type]
         torch.manual_seed(config.seed)
         model = NextVectorModel(config.model(dim=prepared.corpus.dim))
@@ -130,7 +131,8 @@ def test_the_best_weights_are_restored_and_not_the_last(
     start: Fit, prepared: Preparation
 ) -> None:
     torch.manual_seed(0)
-    untrained = NextVectorModel(prepared.config.model(dim=prepared.corpus.dim))
+    config = replace(prepared.config, reads="vectors")
+    untrained = NextVectorModel(config.model(dim=prepared.corpus.dim))
 
     trained = start(max_epochs=2, min_delta=2.0)
 
@@ -196,7 +198,7 @@ def test_every_seed_and_every_epoch_has_batches_of_its_own(
         seen.append(b"".join(batch.tobytes() for batch in batches(segments, size, rng)))
         yield segments
 
-    monkeypatch.setattr("training.fit.trainer.batches", remember)
+    monkeypatch.setattr("training.corpus.segments.batches", remember)
 
     for seed in (0, 1, 0):
         start(max_epochs=2, seed=seed)

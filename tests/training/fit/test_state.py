@@ -30,7 +30,7 @@ EPOCH = Epoch(
 
 def make(hidden_size: int = 4) -> tuple[NextVectorModel, torch.optim.Optimizer]:
     torch.manual_seed(hidden_size)
-    config = ModelConfig(dim=3, hidden_size=hidden_size, num_slots=2, num_lags=2)
+    config = ModelConfig(dim=3, hidden_size=hidden_size, reads="vectors", num_lags=2)
     model = NextVectorModel(config)
     return model, torch.optim.AdamW(model.parameters(), lr=0.1)
 

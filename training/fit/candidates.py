@@ -1,0 +1,125 @@
+"""Hard candidates of training windows: what a closed form takes for the next vector."""
+
+from dataclasses import dataclass
+from typing import Final, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from training.corpus.windows import Windows, cut_windows
+from training.evaluation.pools import PoolName
+from training.evaluation.score import scores
+from training.models.closed_form import ClosedForm
+from training.preparation.preparation import Preparation
+from training.vectors import Int64
+
+_MOST_WINDOWS: Final = 30_000
+# 12,000 and 30,000 of docs-large train alike.
+
+_HARD_SHARE, _OWN_SHARE = 0.6, 0.2
+# Of the candidates: the best by the closed form, and those of the same document; the
+# rest by lot.
+
+_BLOCK: Final = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidates:
+    """Training windows, and for each what its target has to be better than."""
+
+    windows: Windows
+    """With their whole context, of training documents."""
+
+    rows: Int64
+    """Rows of the candidates of each, the target first; shape ``(Q, 1 + C)``."""
+
+    hubness: Tensor
+    """Of each row of the catalogue, times the share of it that is taken off."""
+
+    @classmethod
+    def mine(cls, prepared: Preparation, base: ClosedForm, size: int) -> Self:
+        """Search training documents as those of validation will be searched.
+
+        They are dealt into parts of about as many vectors as validation has: a target
+        meets as many rivals as it will there. What is in a context, and duplicates of
+        the target, are no candidates.
+
+        Args:
+            prepared: of the run.
+            base: what finds the hard ones.
+            size: candidates of each window, C.
+        """
+        corpus, config = prepared.corpus, prepared.config
+        rng = np.random.default_rng([config.seed, size])
+        train = prepared.split.train
+        windows = cut_windows(corpus, train, stride=config.train_stride)
+        if len(windows) > _MOST_WINDOWS:
+            chosen = rng.choice(len(windows), _MOST_WINDOWS, replace=False)
+            windows = windows.take(np.sort(chosen))
+        pool = prepared.selection_pool
+        hubness_N = prepared.score.hubness * prepared.score.beta(pool)
+        part_D = _parts(prepared, train, pool, rng)
+        rows_QC = np.empty((len(windows), 1 + size), dtype=np.int64)
+        part_Q = part_D[windows.documents]
+        for part in range(int(part_D.max()) + 1):
+            rows = corpus.rows_of(np.flatnonzero(part_D == part))
+            candidate_CD = prepared.vectors[torch.from_numpy(rows)]
+            hubness_C = hubness_N[torch.from_numpy(rows)]
+            numbers = np.flatnonzero(part_Q == part)
+            for start in range(0, len(numbers), _BLOCK):
+                block = numbers[start : start + _BLOCK]
+                context_BTD, length_B = prepared.context(windows.take(block))
+                found_B1D = base.at(context_BTD, length_B[:, None] - 1)
+                found_BD = normalize(found_B1D[:, 0], dim=-1)
+                score_BC = scores(found_BD, candidate_CD, hubness_C, 1.0)
+                most = min(size + windows.width + _BLOCK, len(rows))
+                hard_BK = rows[score_BC.topk(most, dim=1).indices.numpy()]
+                for number, hard_K in zip(block.tolist(), hard_BK, strict=True):
+                    rows_QC[number] = _chosen(
+                        prepared, windows, number, hard_K, rows, size, rng
+                    )
+        return cls(windows=windows, rows=rows_QC, hubness=hubness_N)
+
+
+def _parts(
+    prepared: Preparation, train: Int64, pool: PoolName, rng: np.random.Generator
+) -> Int64:
+    """Return the part of each training document, -1 for all others; ``(S,)``."""
+    wanted = min(prepared.suite.pool(pool).size, len(prepared.train_rows))
+    num_parts = max(1, round(len(prepared.train_rows) / wanted))
+    part_D = np.full(len(prepared.corpus.document_ids), -1, dtype=np.int64)
+    # the longest are dealt first, so that parts are of like size
+    noise = rng.uniform(0, 5, len(train))
+    order = np.argsort(noise - prepared.corpus.lengths[train])
+    part_D[train[order]] = np.arange(len(train)) % num_parts
+    return part_D
+
+
+def _chosen(
+    prepared: Preparation,
+    windows: Windows,
+    number: int,
+    hard_K: Int64,
+    rows: Int64,
+    size: int,
+    rng: np.random.Generator,
+) -> Int64:
+    """Return the target and its candidates: hard ones, its document's, and others."""
+    target, document = windows.target_rows[number], windows.documents[number]
+    own = prepared.corpus.sequence(int(document))
+    drawn = np.concatenate(
+        [
+            hard_K[: int(_HARD_SHARE * size) + windows.width],
+            rng.permutation(own)[: int(_OWN_SHARE * size)],
+            rng.choice(rows, 2 * size),
+            hard_K,
+        ]
+    )
+    is_out = np.isin(drawn, windows.context_rows[number])
+    is_out |= prepared.groups[drawn] == prepared.groups[target]
+    kept, first = np.unique(drawn[~is_out], return_index=True)
+    # in the order in which they were drawn
+    kept = kept[np.argsort(first)][:size]
+    return np.concatenate([[target], np.resize(kept, size)])

@@ -1,0 +1,70 @@
+"""Slot GRU: learned slots, read by attention at every step; to compare with."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from training.models.config import ModelConfig
+from training.models.encoders import Encoder, InputDropout, gru
+
+
+class SlotMemory(nn.Module):
+    """Key and value slots that learn by gradient and are only read, never written.
+
+    A memory that is written during a forward pass carries one batch into the next;
+    these slots are parameters, so what they hold is what training put there.
+    """
+
+    def __init__(self, num_slots: int, size: int) -> None:
+        """Make ``num_slots`` slots R, each a key and a value of length ``size`` H."""
+        super().__init__()
+        self.query = nn.Linear(size, size)
+        self.keys_RH = nn.Parameter(torch.randn(num_slots, size))
+        self.values_RH = nn.Parameter(torch.randn(num_slots, size) / math.sqrt(size))
+
+    def forward(self, states_BTH: Tensor) -> Tensor:
+        """Read with every state: shape ``(B, T, H)`` to ``(B, T, H)``."""
+        scores_BTR = self.query(states_BTH) @ self.keys_RH.T
+        weights_BTR = torch.softmax(scores_BTR / math.sqrt(states_BTH.shape[-1]), -1)
+        return weights_BTR @ self.values_RH
+
+
+class SlotEncoder(Encoder):
+    """A GRU that asks, a memory that answers, and a GRU that reads the answers."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        """Build it from its configuration."""
+        super().__init__()
+        hidden = config.hidden_size
+        self.num_features = 2 * hidden
+        self.scale = config.input_scale
+        self.input_dropout = InputDropout(config.input_dropout)
+        self.asking = gru(config, config.input_size)
+        self.memory = SlotMemory(config.num_slots, hidden)
+        self.reading = nn.GRU(2 * hidden, hidden, batch_first=True)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def reads(self, context_BTD: Tensor) -> Tensor:
+        """Return what the memory answers at each step, shape ``(B, T, H)``."""
+        return self._ask(context_BTD)[1]
+
+    def forward(self, context_BTD: Tensor, read_H: Tensor | None = None) -> Tensor:
+        """Encode a batch of contexts.
+
+        Args:
+            context_BTD: shape ``(B, T, D)``.
+            read_H: put in place of every read, for the ablation; None reads.
+
+        Returns:
+            Shape ``(B, T, 2 H)``: the state of the second GRU, and the read.
+        """
+        states_BTH, read_BTH = self._ask(context_BTD)
+        if read_H is not None:
+            read_BTH = read_H.expand_as(read_BTH)
+        second_BTH, _ = self.reading(torch.cat([states_BTH, read_BTH], dim=-1))
+        return self.dropout(torch.cat([second_BTH, read_BTH], dim=-1))  # type: ignore[no-any-return]
+
+    def _ask(self, context_BTD: Tensor) -> tuple[Tensor, Tensor]:
+        states_BTH, _ = self.asking(self.input_dropout(context_BTD) * self.scale)
+        return states_BTH, self.memory(states_BTH)
