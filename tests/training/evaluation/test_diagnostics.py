@@ -57,7 +57,12 @@ def judge(corpus: Corpus) -> Judge:
 def make_model(architecture: Architecture = "memory") -> NextVectorModel:
     torch.manual_seed(0)
     config = ModelConfig(
-        dim=16, architecture=architecture, hidden_size=8, num_slots=4, num_lags=4
+        dim=16,
+        architecture=architecture,
+        reads="vectors",
+        hidden_size=8,
+        num_slots=4,
+        num_lags=4,
     )
     model = NextVectorModel(config)
     assert isinstance(model.head, DeltaHead)
