@@ -37,12 +37,12 @@ def test_nothing_else_is_explained() -> None:
         (
             "architecture",
             1,
-            "'baseline', 'memory', 'hierarchical', 'slots', 'linear' or 'tr",
+            "'baseline', 'memory', 'hierarchical', 'slots', 'lin",
         ),
         (
             "architecture",
             "lstm",
-            "'baseline', 'memory', 'hierarchical', 'slots', 'linear' or",
+            "'baseline', 'memory', 'hierarchical', 'slots', 'lin",
         ),
         ("hidden_size", 0, "greater than 0"),
         ("num_lags", 101, "less than or equal to 100"),

@@ -24,7 +24,7 @@ Invoke = Callable[..., Result]
 TINY = [
     *("--hidden-size", "8", "--num-slots", "4", "--num-lags", "4", "--bank-size", "64"),
     *("--batch-size", "4", "--warmup-steps", "2", "--lr", "0.05", "--stride", "5"),
-    *("--device", "cpu"),
+    *("--device", "cpu", "--patience", "3", "--lr-final-share", "1"),
 ]
 
 

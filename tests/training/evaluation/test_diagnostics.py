@@ -240,11 +240,10 @@ def test_what_the_memory_brings_is_measured(corpus: Corpus, judge: Judge) -> Non
 
     assert found.memory_gain is not None
     assert -1 <= found.memory_gain.value <= 1
-    # a memory whose slots are one and the same has nothing to give
+    # a memory whose answers are all alike has nothing to give
     assert isinstance(model.encoder, MemoryEncoder)
-    values_RH = model.encoder.memory.values_RH
-    with torch.no_grad():
-        values_RH.copy_(values_RH[:1].expand_as(values_RH))
+    torch.nn.init.zeros_(model.encoder.memory.value.weight)
+    torch.nn.init.zeros_(model.encoder.memory.value.bias)
     empty = run(corpus, judge, None, model)
     assert empty.memory_gain is not None
     assert empty.memory_gain.value == pytest.approx(0)
