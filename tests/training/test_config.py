@@ -34,8 +34,16 @@ def test_nothing_else_is_explained() -> None:
         ("lr", True, "a valid number"),
         ("patience", 2.0, "a valid integer"),
         ("patience", True, "a valid integer"),
-        ("architecture", 1, "'baseline', 'memory', 'hierarchical', 'linear' or 'tr"),
-        ("architecture", "lstm", "'baseline', 'memory', 'hierarchical', 'linear' or"),
+        (
+            "architecture",
+            1,
+            "'baseline', 'memory', 'hierarchical', 'slots', 'linear' or 'tr",
+        ),
+        (
+            "architecture",
+            "lstm",
+            "'baseline', 'memory', 'hierarchical', 'slots', 'linear' or",
+        ),
         ("hidden_size", 0, "greater than 0"),
         ("num_lags", 101, "less than or equal to 100"),
         ("num_lags", 0, "greater than or equal to 1"),
@@ -136,6 +144,7 @@ def test_the_network_gets_every_option_it_knows() -> None:
         "num_slots": 7,
         "chunk_size": 9,
         "item_vectors": "frozen",
+        "reads": "vectors",
     }
     assert set(told) == shared
 

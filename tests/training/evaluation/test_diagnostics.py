@@ -57,7 +57,12 @@ def judge(corpus: Corpus) -> Judge:
 def make_model(architecture: Architecture = "memory") -> NextVectorModel:
     torch.manual_seed(0)
     config = ModelConfig(
-        dim=16, architecture=architecture, hidden_size=8, num_slots=4, num_lags=4
+        dim=16,
+        architecture=architecture,
+        hidden_size=8,
+        num_slots=4,
+        num_lags=4,
+        reads="vectors",
     )
     model = NextVectorModel(config)
     assert isinstance(model.head, DeltaHead)
@@ -235,11 +240,11 @@ def test_what_the_memory_brings_is_measured(corpus: Corpus, judge: Judge) -> Non
 
     assert found.memory_gain is not None
     assert -1 <= found.memory_gain.value <= 1
-    # a memory whose slots are one and the same has nothing to give
+    # a memory that answers nothing has nothing to give
     assert isinstance(model.encoder, MemoryEncoder)
-    values_RH = model.encoder.memory.values_RH
     with torch.no_grad():
-        values_RH.copy_(values_RH[:1].expand_as(values_RH))
+        for parameter in model.encoder.memory.value.parameters():
+            parameter.zero_()
     empty = run(corpus, judge, None, model)
     assert empty.memory_gain is not None
     assert empty.memory_gain.value == pytest.approx(0)

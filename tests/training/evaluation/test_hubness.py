@@ -38,7 +38,8 @@ def test_the_bank_is_of_training_documents_alone(corpus: Corpus) -> None:
     assert set(bank.documents.tolist()) <= set(TRAIN.tolist())
     assert bank.predictions.shape == (150, 24)
     norms = bank.predictions.norm(dim=1)
-    torch.testing.assert_close(norms, torch.ones(150))
+    # kept with half as many digits
+    torch.testing.assert_close(norms, torch.ones(150), atol=1e-3, rtol=0)
 
 
 def test_a_small_corpus_has_a_small_bank(make_corpus: MakeCorpus) -> None:
