@@ -39,6 +39,7 @@ def make_checkpoint(
         hidden_size=4,
         num_slots=3,
         num_lags=2,
+        reads="vectors",
         base=ClosedForm(rates=(1.0, 0.25), weights=(0.5, 0.5)),
     )
     model = NextVectorModel(config)

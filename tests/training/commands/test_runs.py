@@ -115,7 +115,8 @@ def test_a_finished_run_of_other_options_is_not_touched(
     )
 
     assert done.exit_code == 1
-    assert "other options: max_epochs was 3, is 7" in done.output
+    assert "holds a run with other options: " in done.output
+    assert "; max_epochs was 3, is 7; " in done.output
 
 
 @pytest.mark.parametrize(
