@@ -127,7 +127,7 @@ def test_weights_that_are_something_else_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-@pytest.mark.parametrize("name", ["model.head.out.bias", "transform.matrix"])
+@pytest.mark.parametrize("name", ["model.head.free.bias", "transform.matrix"])
 def test_weights_that_are_not_finite_are_refused(
     tmp_path: Path, name: str, value: float
 ) -> None:
@@ -148,7 +148,7 @@ def test_weights_that_are_not_finite_are_refused(
     [
         pytest.param(lambda t: t | {"model.more": torch.ones(1)}, id="one more"),
         pytest.param(
-            lambda t: {n: v for n, v in t.items() if n != "model.head.out.bias"},
+            lambda t: {n: v for n, v in t.items() if n != "model.head.free.bias"},
             id="one less",
         ),
         pytest.param(
@@ -156,7 +156,7 @@ def test_weights_that_are_not_finite_are_refused(
             id="no transform",
         ),
         pytest.param(
-            lambda t: t | {"model.head.out.bias": torch.ones(4)}, id="another shape"
+            lambda t: t | {"model.head.free.bias": torch.ones(4)}, id="another shape"
         ),
         pytest.param(lambda t: t | {"transform.scale": torch.ones(2)}, id="two scales"),
     ],
