@@ -100,7 +100,9 @@ def test_it_is_the_smooth_rank_by_hand(
     expected = []
     vectors = prepared.vectors
     for number in batch:
-        context_BTD, length_B = prepared.context(candidates.windows.take([number]))
+        context_BTD, length_B = prepared.context(
+            candidates.windows.take(np.array([number]))
+        )
         prediction_D = model.predict(context_BTD, length_B).vectors[0].detach()
         rows = torch.from_numpy(candidates.rows[number])
         score_C = vectors[rows] @ prediction_D - candidates.hubness[rows]
