@@ -270,7 +270,7 @@ def memory_brings_nothing(card: Card) -> Finding | None:
         "notice",
         f"Its reads bring {points(gain)} of Hit@{_k(card)} against their own mean, not "
         "shown to be above zero.",
-        "Take --architecture baseline, which is smaller, or other --num-slots.",
+        "Take --architecture baseline, which is smaller.",
     )
 
 
