@@ -52,6 +52,25 @@ def make_checkpoint(
     return model
 
 
+def test_a_network_that_adds_nothing_is_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_checkpoint(tmp_path)
+    change_card(tmp_path, lambda card: card | {"is_better_than_base": False})
+    model = load_checkpoint(tmp_path).model
+    monkeypatch.setattr(model, "encoder", None)
+    context_BTD = torch.from_numpy(
+        l2_normalize(np.random.default_rng(0).normal(size=(2, 9, 5)))
+    )
+    length_B = torch.tensor([9, 4])
+
+    found = model.predict(context_BTD, length_B)
+
+    base_B1D = model.config.base.at(context_BTD, length_B[:, None] - 1)
+    expected = torch.nn.functional.normalize(base_B1D[:, 0], dim=-1)
+    torch.testing.assert_close(found.vectors, expected)
+
+
 def change_weights(
     folder: Path, change: Callable[[dict[str, Tensor]], dict[str, Tensor]]
 ) -> None:

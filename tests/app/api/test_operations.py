@@ -58,6 +58,7 @@ class TestOperations:
         assert info["limits"]["max_k"] == 1000
         assert info["limits"]["dim"] == 8
         assert info["threads"] == 1
+        assert info["serves"] == "memory"
 
     def test_metrics_are_exposed(self, client: TestClient, world: World) -> None:
         ask(client, ids=["doc1#0"])
