@@ -59,9 +59,8 @@ def test_a_network_that_adds_nothing_is_not_run(
     change_card(tmp_path, lambda card: card | {"is_better_than_base": False})
     model = load_checkpoint(tmp_path).model
     monkeypatch.setattr(model, "encoder", None)
-    context_BTD = torch.from_numpy(
-        l2_normalize(np.random.default_rng(0).normal(size=(2, 9, 5)))
-    )
+    vectors = l2_normalize(np.random.default_rng(0).normal(size=(18, 5)))
+    context_BTD = torch.from_numpy(vectors.reshape(2, 9, 5))
     length_B = torch.tensor([9, 4])
 
     found = model.predict(context_BTD, length_B)
