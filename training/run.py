@@ -15,7 +15,6 @@ from filelock import FileLock, Timeout
 from training.checkpoint import FORMAT, model_settings
 from training.config import TrainingConfig
 from training.corpus.corpus import Corpus
-from training.corpus.windows import Windows, cut_windows
 from training.errors import TrainingError
 from training.evaluation.diagnostics import diagnose
 from training.evaluation.evaluation import Judge
@@ -24,6 +23,7 @@ from training.evaluation.searched import space_of
 from training.evaluation.sequence_hits import sequence_hits
 from training.evaluation.suite import PROTOCOL, build_suite
 from training.files import read_json, write_json
+from training.fit.candidates import training_windows
 from training.fit.loop import fit
 from training.listener import Listener, NullListener
 from training.models.closed_form import ClosedForm
@@ -261,8 +261,9 @@ def untrained_model(prepared: Preparation, base: ClosedForm) -> NextVectorModel:
         )
     )
     if model.config.weighs_places:
-        contexts, lengths = prepared.context(_some(prepared))
-        model.standardize(contexts, lengths)
+        rng = np.random.default_rng(prepared.config.seed)
+        some = training_windows(prepared, prepared.config.stride, _NUM_MEASURED, rng)
+        model.standardize(*prepared.context(some))
     if model.items is not None:
         model.items.start(prepared.vectors, torch.from_numpy(prepared.item_counts))
     return model
@@ -275,13 +276,6 @@ def _base_name(model: NextVectorModel, closed_form: str) -> str:
     if model.copying is None:
         return "popularity"
     return "popularity with a cache of the context"
-
-
-def _some(prepared: Preparation) -> Windows:
-    """Return training windows by lot, enough to know how similarities vary."""
-    windows = cut_windows(prepared.corpus, prepared.split.train)
-    rng = np.random.default_rng(prepared.config.seed)
-    return windows.take(rng.permutation(len(windows))[:_NUM_MEASURED])
 
 
 def _corpus_facts(corpus: Corpus, folder: Path | None) -> dict[str, Any]:

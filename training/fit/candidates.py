@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from training.corpus.windows import Windows, cut_windows
+from training.errors import TrainingError
 from training.evaluation.pools import PoolName
 from training.evaluation.score import scores
 from training.models.closed_form import ClosedForm
@@ -54,10 +55,7 @@ class Candidates:
         corpus, config = prepared.corpus, prepared.config
         rng = np.random.default_rng([config.seed, size])
         train = prepared.split.train
-        windows = cut_windows(corpus, train, stride=config.train_stride)
-        if len(windows) > _MOST_WINDOWS:
-            chosen = rng.choice(len(windows), _MOST_WINDOWS, replace=False)
-            windows = windows.take(np.sort(chosen))
+        windows = training_windows(prepared, config.train_stride, _MOST_WINDOWS, rng)
         pool = prepared.selection_pool
         hubness_N = prepared.score.hubness * prepared.score.beta(pool)
         part_D = _parts(prepared, train, pool, rng)
@@ -81,6 +79,33 @@ class Candidates:
                         prepared, windows, number, hard_K, rows, size, rng
                     )
         return cls(windows=windows, rows=rows_QC, hubness=hubness_N)
+
+
+def training_windows(
+    prepared: Preparation, stride: int, most: int, rng: np.random.Generator
+) -> Windows:
+    """Cut windows of training documents; some by lot if there are too many.
+
+    Args:
+        prepared: of the run.
+        stride: vectors between the starts of two windows of a document.
+        most: windows at most.
+        rng: draws the lot.
+
+    Raises:
+        TrainingError: no training document is long enough for one.
+    """
+    windows = cut_windows(prepared.corpus, prepared.split.train, stride=stride)
+    if len(windows) == 0:
+        msg = (
+            f"{prepared.corpus.card.name}: no training document has more than "
+            f"{windows.width} vectors: a network that reads similarities learns from "
+            "whole windows; try --reads vectors"
+        )
+        raise TrainingError(msg)
+    if len(windows) > most:
+        windows = windows.take(np.sort(rng.choice(len(windows), most, replace=False)))
+    return windows
 
 
 def _parts(

@@ -7,7 +7,9 @@ import torch
 
 from training.config import TrainingConfig
 from training.corpus.corpus import Corpus
-from training.fit.candidates import Candidates
+from training.corpus.windows import cut_windows
+from training.errors import TrainingError
+from training.fit.candidates import Candidates, training_windows
 from training.fit.rank_loss import RankLoss
 from training.listener import NullListener
 from training.models.closed_form import ClosedForm
@@ -40,6 +42,22 @@ def test_windows_are_whole_and_of_training_documents(
     assert (windows.lengths == windows.width).all()
     assert np.isin(windows.documents, prepared.split.train).all()
     assert candidates.rows.shape == (len(windows), 1 + SIZE)
+
+
+def test_documents_that_are_all_too_short_are_refused(
+    prepared: Preparation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    none = cut_windows(prepared.corpus, np.empty(0, np.int64))
+    monkeypatch.setattr("training.fit.candidates.cut_windows", lambda *_, **__: none)
+
+    with pytest.raises(TrainingError, match="more than 100 vectors.*--reads vectors"):
+        Candidates.mine(prepared, BASE, SIZE)
+
+
+def test_more_windows_than_wanted_are_drawn_by_lot(prepared: Preparation) -> None:
+    windows = training_windows(prepared, 5, 3, np.random.default_rng(0))
+
+    assert len(windows) == 3
 
 
 def test_no_candidate_is_in_the_context_or_like_the_target(
