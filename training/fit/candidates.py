@@ -104,7 +104,7 @@ def training_windows(
         )
         raise TrainingError(msg)
     if len(windows) > most:
-        windows = windows.take(np.sort(rng.choice(len(windows), most, replace=False)))
+        windows = windows.take(rng.permutation(len(windows))[:most])
     return windows
 
 

@@ -50,7 +50,7 @@ def test_documents_that_are_all_too_short_are_refused(
     none = cut_windows(prepared.corpus, np.empty(0, np.int64))
     monkeypatch.setattr("training.fit.candidates.cut_windows", lambda *_, **__: none)
 
-    with pytest.raises(TrainingError, match="more than 100 vectors.*--reads vectors"):
+    with pytest.raises(TrainingError, match=r"more than 100 vectors.*--reads vectors"):
         Candidates.mine(prepared, BASE, SIZE)
 
 
