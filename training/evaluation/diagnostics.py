@@ -195,7 +195,7 @@ def _memory_gain(
     read_H = _mean_read(encoder, blocks)
     without = Prediction.joined(
         [
-            model.predict_from(context, encoder.forward(inputs, read_H), length)
+            model.predict_from(context, inputs, encoder.forward(inputs, read_H), length)
             for context, length, inputs in blocks
         ]
     ).at(suite.windows.context_rows)

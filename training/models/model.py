@@ -122,27 +122,26 @@ class NextVectorModel(nn.Module):
         if not self.is_run and self.items is None:
             base_B1D = self.config.base.at(context_BTD, length_B[:, None] - 1)
             return Prediction(normalize(base_B1D[:, 0], dim=-1))
-        features_BTH = self.encoder(self.inputs(context_BTD, length_B))
-        return self.predict_from(context_BTD, features_BTH, length_B)
+        inputs_BTI = self.inputs(context_BTD, length_B)
+        features_BTH = self.encoder(inputs_BTI)
+        return self.predict_from(context_BTD, inputs_BTI, features_BTH, length_B)
 
     def predict_from(
-        self, context_BTD: Tensor, features_BTH: Tensor, length_B: Tensor
+        self,
+        context_BTD: Tensor,
+        inputs_BTI: Tensor,
+        features_BTH: Tensor,
+        length_B: Tensor,
     ) -> Prediction:
-        """Like `predict`, from features that are already there."""
+        """Like `predict`, from inputs and features that are already there."""
         if isinstance(self.head, PlaceHead):
             place_T = torch.arange(context_BTD.shape[1], device=context_BTD.device)
             is_inside_BT1 = (place_T < length_B[:, None])[..., None]
             context_BTD = torch.where(is_inside_BT1, context_BTD, 0.0)
             base = base_weights(self.config.base, context_BTD, length_B)
-            figures_BTF = self.inputs(context_BTD, length_B)
+            base_BT2 = torch.stack(base, dim=2)
             return Prediction(
-                self.head(
-                    context_BTD,
-                    torch.stack(base, dim=2),
-                    figures_BTF,
-                    features_BTH,
-                    length_B,
-                )
+                self.head(context_BTD, base_BT2, inputs_BTI, features_BTH, length_B)
             )
         found = self._at(context_BTD, features_BTH, length_B[:, None] - 1)
         copies_B1T = found.copies
