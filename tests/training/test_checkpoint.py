@@ -70,6 +70,27 @@ def test_a_network_that_adds_nothing_is_not_run(
     torch.testing.assert_close(found.vectors, expected)
 
 
+def test_a_network_of_items_that_adds_nothing_is_not_run_either() -> None:
+    config = ModelConfig(dim=5, hidden_size=4, num_items=9, can_copy=True)
+    model = NextVectorModel(config).eval()
+    assert model.items is not None
+    vectors = l2_normalize(np.random.default_rng(0).normal(size=(9, 5)))
+    model.items.start(torch.from_numpy(vectors), torch.arange(9))
+    rows = torch.tensor([[0, 1, 2, 0, 1], [3, 4, 3, 0, 0]])
+    context_BTD, length_B = model.items.unit()[rows].detach(), torch.tensor([5, 3])
+
+    with torch.inference_mode():
+        run = model.predict(context_BTD, length_B)
+        model.is_run = False
+        model.encoder.forward = None  # type: ignore[assignment]
+        found = model.predict(context_BTD, length_B)
+
+    assert run.copies is not None
+    assert found.copies is not None
+    torch.testing.assert_close(found.copies, run.copies)
+    torch.testing.assert_close(found.vectors, run.vectors)
+
+
 def change_weights(
     folder: Path, change: Callable[[dict[str, Tensor]], dict[str, Tensor]]
 ) -> None:

@@ -62,8 +62,8 @@ class NextVectorModel(nn.Module):
         self.items = ItemTable(config) if config.num_items else None
         self.head = _head(config, num_features)
         self.is_run = True
-        """Whether the network is run; where it adds nothing to its base it need not be:
-        then `predict` is the base alone. Documents only."""
+        """Whether the recurrent part is run; where the best state is the one before the
+        first step it adds nothing, and `predict` does without."""
         has_keys = config.architecture == "memory"
         self.copying = (
             Copying(num_features, has_keys=has_keys) if config.can_copy else None
@@ -119,12 +119,20 @@ class NextVectorModel(nn.Module):
         Returns:
             One prediction for each; without rows.
         """
-        if not self.is_run and self.items is None:
-            base_B1D = self.config.base.at(context_BTD, length_B[:, None] - 1)
-            return Prediction(normalize(base_B1D[:, 0], dim=-1))
+        if not self.is_run:
+            return self._untrained(context_BTD, length_B)
         inputs_BTI = self.inputs(context_BTD, length_B)
         features_BTH = self.encoder(inputs_BTI)
         return self.predict_from(context_BTD, inputs_BTI, features_BTH, length_B)
+
+    def _untrained(self, context_BTD: Tensor, length_B: Tensor) -> Prediction:
+        """Predict as before the first step: what reads features weighs them by 0."""
+        if self.items is None:
+            base_B1D = self.config.base.at(context_BTD, length_B[:, None] - 1)
+            return Prediction(normalize(base_B1D[:, 0], dim=-1))
+        shape = (*context_BTD.shape[:2], self.encoder.num_features)
+        nothing_BTH = context_BTD.new_zeros(shape)
+        return self.predict_from(context_BTD, context_BTD, nothing_BTH, length_B)
 
     def predict_from(
         self,
