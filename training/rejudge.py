@@ -9,7 +9,7 @@ from training.config import TrainingConfig
 from training.corpus.store import load_corpus
 from training.errors import CheckpointError, VectorError
 from training.evaluation.evaluation import Evaluation
-from training.evaluation.searched import space_of
+from training.evaluation.searched import judge_in, space_of
 from training.listener import Listener, NullListener
 from training.preparation.kept_baselines import best_baselines
 from training.preparation.preparing import prepare
@@ -88,7 +88,7 @@ def judge_checkpoint(
     )
     baselines = best_baselines(prepared, cache, listener)
     space = space_of(checkpoint.model, prepared.space)
-    judge = prepared.judge.searching(space.vectors, space.score)
+    judge = judge_in(prepared.judge, space, prepared.space)
     prediction = space.predict(checkpoint.model, prepared.suite.windows)
     return Judged(
         evaluation=judge.evaluate(prediction, baselines.paired()),

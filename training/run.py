@@ -19,7 +19,7 @@ from training.errors import TrainingError
 from training.evaluation.diagnostics import diagnose
 from training.evaluation.evaluation import Judge
 from training.evaluation.readiness import assess
-from training.evaluation.searched import space_of
+from training.evaluation.searched import judge_in, space_of
 from training.evaluation.sequence_hits import sequence_hits
 from training.evaluation.suite import PROTOCOL, build_suite
 from training.files import read_json, write_json
@@ -165,7 +165,7 @@ def _train(
     trained = fit(model, prepared, config, folder, listener)
     listener.stage("judging the best weights on validation")
     space = space_of(trained.model, prepared.space)
-    judge = prepared.judge.searching(space.vectors, space.score)
+    judge = judge_in(prepared.judge, space, prepared.space)
     prediction = space.predict(trained.model, prepared.suite.windows)
     evaluation = judge.evaluate(prediction, baselines.paired())
     diagnostics = diagnose(
@@ -183,7 +183,7 @@ def _train(
     listener.stage("one look at the test documents")
     given_judge = Judge(prepared.vectors, prepared.groups, test_suite, prepared.score)
     test_baselines = baselines_on_test(prepared, baselines, given_judge, cache)
-    test_judge = given_judge.searching(space.vectors, space.score)
+    test_judge = judge_in(given_judge, space, prepared.space)
     test_prediction = space.predict(trained.model, test_suite.windows)
     test = test_judge.evaluate(test_prediction, test_baselines)
     if corpus.kind == "items":

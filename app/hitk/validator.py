@@ -62,9 +62,8 @@ class Validator:
         self._is_plain = not self._betas
         score = Score(
             hubness=torch.from_numpy(bundle.index.hubness),
-            curves={
-                p.name: {self._betas.get(p.name, 0.0): 0.0} for p in bundle.suite.pools
-            },
+            curves={},
+            fixed={p.name: self._betas.get(p.name, 0.0) for p in bundle.suite.pools},
         )
         self._rankers = {
             pool.name: Ranker(

@@ -48,12 +48,7 @@ class Ranker:
             score: how candidates are scored; None is plain cosine.
         """
         self.pool, self._device = pool, vectors_ND.device
-        score = score or Score.plain(len(vectors_ND))
-        self.beta = score.beta(pool.name)
-        self._hubness_C = score.hubness[torch.from_numpy(pool.rows)].to(self._device)
-        whole = len(pool.rows) == len(vectors_ND)
-        rows_C = torch.from_numpy(pool.rows).to(self._device)
-        self._candidates_CD = vectors_ND if whole else vectors_ND[rows_C]
+        self._search(vectors_ND, score or Score.plain(len(vectors_ND)))
         column_N = np.full(len(vectors_ND), -1, dtype=np.int64)
         column_N[pool.rows] = np.arange(len(pool.rows))
         self._column_N = column_N
@@ -81,11 +76,16 @@ class Ranker:
             score: how candidates are scored.
         """
         other = copy(self)
-        rows_C = torch.from_numpy(self.pool.rows)
-        other.beta = score.beta(self.pool.name)
-        other._hubness_C = score.hubness[rows_C].to(self._device)  # noqa: SLF001 - its own
-        other._candidates_CD = vectors_ND[rows_C.to(self._device)]  # noqa: SLF001
+        other._search(vectors_ND, score)  # noqa: SLF001 - its own
         return other
+
+    def _search(self, vectors_ND: Tensor, score: Score) -> None:
+        """Take the candidates out of a catalogue; the whole of one is not copied."""
+        self.beta = score.beta(self.pool.name)
+        rows_C = torch.from_numpy(self.pool.rows)
+        self._hubness_C = score.hubness[rows_C].to(self._device)
+        whole = len(rows_C) == len(vectors_ND)
+        self._candidates_CD = vectors_ND if whole else vectors_ND[rows_C]
 
     def ranks(self, predicted: Tensor | Prediction) -> Int64:
         """Rank every target.

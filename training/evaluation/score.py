@@ -1,16 +1,14 @@
 """What ranks candidates: cosine less a share of their hubness. One place decides."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
 import torch
 from torch import Tensor
 
 from training.evaluation.pools import PoolName
-
-_LEAST: Final = -1e4
-# So that a query without any copy has none, and no NaN.
+from training.models.prediction import NEVER
 
 BETAS: Final = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 """Shares of the hubness that validation chooses among; 0 is plain cosine."""
@@ -48,7 +46,7 @@ def add_copies(score_QC: Tensor, column_QT: Tensor, copies_QT: Tensor) -> None:
         copies_QT: log weight of each place.
     """
     copies_QT = copies_QT.masked_fill(column_QT < 0, -torch.inf)
-    most_Q1 = copies_QT.max(dim=1, keepdim=True).values.clamp(min=_LEAST)
+    most_Q1 = copies_QT.max(dim=1, keepdim=True).values.clamp(min=NEVER)
     weight_QT = torch.exp(copies_QT - most_Q1)
     column_QT = column_QT.clamp(min=0)
     total_QC = torch.zeros_like(score_QC).scatter_add_(1, column_QT, weight_QT)
@@ -66,18 +64,23 @@ class Score:
     curves: Mapping[PoolName, Mapping[float, float]]
     """By pool, validation Hit@K of a closed form at every beta that was tried."""
 
+    fixed: Mapping[PoolName, float] = field(default_factory=dict)
+    """By pool, the beta where there was nothing to choose."""
+
     def beta(self, pool: PoolName) -> float:
         """Return the beta of a pool: the best on validation, of equals the smallest.
 
-        A pool that was not tried is scored by plain cosine.
+        A pool that was not tried, and has none fixed, is scored by plain cosine.
         """
+        if pool in self.fixed:
+            return self.fixed[pool]
         curve = self.curves.get(pool, {0.0: 0.0})
         return max(curve, key=lambda beta: (curve[beta], -beta))
 
     def to_dict(self) -> dict[str, Any]:
         """Return what was chosen, and among what, as plain JSON types."""
         return {
-            "betas": {pool: self.beta(pool) for pool in self.curves},
+            "betas": {pool: self.beta(pool) for pool in (*self.curves, *self.fixed)},
             "curves": {
                 pool: {f"{beta:g}": hit for beta, hit in curve.items()}
                 for pool, curve in self.curves.items()
@@ -87,7 +90,7 @@ class Score:
     @classmethod
     def of_biases(cls, bias_N: Tensor, pool: PoolName) -> Self:
         """Return the product plus a bias, for items."""
-        return cls(hubness=-bias_N, curves={pool: {1.0: 0.0}})
+        return cls(hubness=-bias_N, curves={}, fixed={pool: 1.0})
 
     @classmethod
     def plain(cls, num_rows: int) -> Self:

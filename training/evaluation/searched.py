@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 
 from training.corpus.windows import Windows
+from training.evaluation.evaluation import Judge
+from training.evaluation.ranking import Ranker
 from training.evaluation.score import Score
 from training.models.model import NextVectorModel, predict
 from training.models.prediction import Prediction
@@ -34,6 +36,20 @@ class SearchedSpace:
         """
         prediction = predict(model, *self.contexts(windows))
         return prediction.cpu().at(windows.context_rows)
+
+
+def ranker_in(ranker: Ranker, space: SearchedSpace, given: SearchedSpace) -> Ranker:
+    """Return a ranker of the given space in another; in the same it is itself."""
+    return ranker if space is given else ranker.searching(space.vectors, space.score)
+
+
+def judge_in(judge: Judge, space: SearchedSpace, given: SearchedSpace) -> Judge:
+    """Return a judge of the given space in another; in the same it is itself.
+
+    Documents stay in one space: on `docs-large` another judge's copy of the pool
+    "documents" alone is 82 MB.
+    """
+    return judge if space is given else judge.searching(space.vectors, space.score)
 
 
 def space_of(model: NextVectorModel, given: SearchedSpace) -> SearchedSpace:

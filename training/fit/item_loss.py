@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from training.fit.losses import same_group
-from training.models.items import NEVER
 from training.models.model import NextVectorModel
+from training.models.prediction import NEVER
 from training.preparation.preparation import Preparation
 from training.vectors import Int64
 

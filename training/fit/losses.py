@@ -4,9 +4,7 @@ import torch
 from torch import Tensor
 
 from training.config import LossWeights
-
-_NO_SCORE = -1e4
-# exp(-1e4) is 0 in every float, and its gradient is 0 and not NaN.
+from training.models.prediction import NEVER
 
 
 def mixed_loss(
@@ -88,7 +86,7 @@ def _log_probability(
     others_P = torch.logsumexp(score_PN, dim=1)
     if own_cosine_PE is not None:
         # a finite floor: a position without any own negative would get a NaN gradient
-        own_PE = (own_cosine_PE / temperature).clamp(min=_NO_SCORE)
+        own_PE = (own_cosine_PE / temperature).clamp(min=NEVER)
         others_P = torch.logaddexp(others_P, torch.logsumexp(own_PE, dim=1))
     return target_P - torch.logaddexp(target_P, others_P)
 

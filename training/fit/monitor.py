@@ -12,7 +12,7 @@ from training.evaluation.evaluation import target_cosines
 from training.evaluation.metrics import hit_at_k
 from training.evaluation.pools import documents_pool, index_pool
 from training.evaluation.ranking import Ranker
-from training.evaluation.searched import space_of
+from training.evaluation.searched import ranker_in, space_of
 from training.fit.losses import mixed_loss
 from training.models.model import NextVectorModel
 from training.models.prediction import Prediction
@@ -39,7 +39,7 @@ def selection_score(model: NextVectorModel, prepared: Preparation) -> float:
     space = space_of(model, prepared.space)
     prediction = space.predict(model, prepared.suite.windows)
     ranker = prepared.judge.rankers[prepared.selection_pool]
-    ranker = ranker.searching(space.vectors, space.score)
+    ranker = ranker_in(ranker, space, prepared.space)
     return hit_at_k(ranker.ranks(prediction), prepared.suite.k)
 
 
@@ -61,15 +61,11 @@ class Monitor:
         Raises:
             TrainingError: the score is not finite, because the predictions are not.
         """
-        space = space_of(model, self._prepared.space)
-        found = [
-            (windows, ranker.searching(space.vectors, space.score))
-            for windows, ranker in (
-                (self._validation, self._ranker),
-                (self._train, self._train_ranker),
-            )
-        ]
-        (windows, ranker), (train_windows, train_ranker) = found
+        given = self._prepared.space
+        space = space_of(model, given)
+        windows, train_windows = self._validation, self._train
+        ranker = ranker_in(self._ranker, space, given)
+        train_ranker = ranker_in(self._train_ranker, space, given)
         prediction = space.predict(model, windows)
         if not prediction.is_finite:
             msg = (
@@ -92,7 +88,11 @@ class Monitor:
         )
 
     def _loss(self, prediction: Prediction, windows: Windows, ranker: Ranker) -> float:
-        """Return what training minimizes; of items the mean of ``-log P``."""
+        """Return the loss of a curve: of items the mean of ``-log P``.
+
+        Of documents it is the contrast with a bank, whatever they are trained by: a
+        smooth rank among candidates of training has no like on other windows.
+        """
         if self._prepared.corpus.kind == "items":
             return float(np.nanmean(ranker.surprise(prediction)))
         vectors_ND = self._prepared.vectors

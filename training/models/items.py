@@ -8,9 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize, pad
 
 from training.models.config import ModelConfig
-
-NEVER: Final = -1e4
-"""Log weight of what cannot be: ``exp`` of it is 0, and its gradient 0 and not NaN."""
+from training.models.prediction import NEVER
 
 _LONGEST_MATCH: Final = 8
 # Items back to which two places are compared; what is longer is rare and as sure.
@@ -155,10 +153,10 @@ def _matches(context_BTD: Tensor, position_BP: Tensor) -> list[Tensor]:
     length = same_BTT.shape[1]
     found: list[Tensor] = []
     for back in range(_LONGEST_MATCH):
-        there_BP = position_BP - back
-        index_BPT = there_BP.clamp(min=0)[..., None].expand(-1, -1, length)
-        same_BPT = same_BTT.gather(1, index_BPT) & (there_BP >= 0)[..., None]
+        # where a position has fewer before it, what matches lies after it: masked
+        there_BP = (position_BP - back).clamp(min=0)
+        index_BPT = there_BP[..., None].expand(-1, -1, length)
         # place s against position t: s - back against t - back
-        shifted_BPT = pad(same_BPT, (back, 0))[..., :length]
+        shifted_BPT = pad(same_BTT.gather(1, index_BPT), (back, 0))[..., :length]
         found.append(shifted_BPT & found[-1] if found else shifted_BPT)
     return [is_match.to(context_BTD.dtype) for is_match in found]

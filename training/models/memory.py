@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from training.models.config import ModelConfig
 from training.models.encoders import Encoder, InputDropout, gru
+from training.models.prediction import NEVER
 
 
 class OwnMemory(nn.Module):
@@ -31,7 +32,7 @@ class OwnMemory(nn.Module):
         score_BTS = query_BTH @ key_BTH.transpose(1, 2) / math.sqrt(size)
         place_T = torch.arange(length, device=states_BTH.device)
         is_past_TS = place_T[:-1] < place_T[:, None]
-        weight_BTS = torch.softmax(score_BTS.masked_fill(~is_past_TS, -1e4), dim=-1)
+        weight_BTS = torch.softmax(score_BTS.masked_fill(~is_past_TS, NEVER), dim=-1)
         value_BSH: Tensor = self.value(inputs_BTI[:, 1:])
         return (weight_BTS * is_past_TS) @ value_BSH
 

@@ -1,7 +1,7 @@
 """What a model predicts: a vector, and for items which of the context may return."""
 
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
 import torch
@@ -9,6 +9,9 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from training.vectors import Int64
+
+NEVER: Final = -1e4
+"""Log weight of what cannot be: ``exp`` of it is 0, and its gradient 0 and not NaN."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +25,7 @@ class Prediction:
 
     copies: Tensor | None = None
     """Log weight of each place of the context as the next item, beside ``exp`` of the
-    products; shape ``(Q, T)``, -infinity for none. None where nothing is copied."""
+    products; shape ``(Q, T)``, `NEVER` or less for none. None: nothing is copied."""
 
     rows: Int64 | None = None
     """Row of the catalogue at each place, -1 for none; shape ``(Q, T)``. None until

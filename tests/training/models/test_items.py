@@ -10,9 +10,9 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from training.models.config import Architecture, ModelConfig
-from training.models.items import NEVER, Copying
+from training.models.items import Copying
 from training.models.model import NextVectorModel, predict
-from training.models.prediction import Prediction
+from training.models.prediction import NEVER, Prediction
 
 ARCHITECTURES: tuple[Architecture, ...] = get_args(Architecture)
 every_architecture = pytest.mark.parametrize("architecture", ARCHITECTURES)
