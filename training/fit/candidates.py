@@ -20,8 +20,12 @@ _MOST_WINDOWS: Final = 30_000
 # 12,000 and 30,000 of docs-large train alike.
 
 _HARD_SHARE, _OWN_SHARE = 0.6, 0.2
-# Of the candidates: the best by the closed form, and those of the same document; the
-# rest by lot.
+# Of the candidates, before what is in the context is left out: the best by the closed
+# form, to which a whole context is added, since some of it is among them; and those of
+# the same document; what is then missing is drawn by lot.
+
+_SPARE: Final = 64
+# More of the best than can be left out, so that duplicates of the target leave enough.
 
 _BLOCK: Final = 64
 
@@ -72,7 +76,7 @@ class Candidates:
                 found_B1D = base.at(context_BTD, length_B[:, None] - 1)
                 found_BD = normalize(found_B1D[:, 0], dim=-1)
                 score_BC = scores(found_BD, candidate_CD, hubness_C, 1.0)
-                most = min(size + windows.width + _BLOCK, len(rows))
+                most = min(size + windows.width + _SPARE, len(rows))
                 hard_BK = rows[score_BC.topk(most, dim=1).indices.numpy()]
                 for number, hard_K in zip(block.tolist(), hard_BK, strict=True):
                     rows_QC[number] = _chosen(

@@ -45,26 +45,9 @@ class SlotEncoder(Encoder):
         self.reading = nn.GRU(2 * hidden, hidden, batch_first=True)
         self.dropout = nn.Dropout(config.dropout)
 
-    def reads(self, context_BTD: Tensor) -> Tensor:
-        """Return what the memory answers at each step, shape ``(B, T, H)``."""
-        return self._ask(context_BTD)[1]
-
-    def forward(self, context_BTD: Tensor, read_H: Tensor | None = None) -> Tensor:
-        """Encode a batch of contexts.
-
-        Args:
-            context_BTD: shape ``(B, T, D)``.
-            read_H: put in place of every read, for the ablation; None reads.
-
-        Returns:
-            Shape ``(B, T, 2 H)``: the state of the second GRU, and the read.
-        """
-        states_BTH, read_BTH = self._ask(context_BTD)
-        if read_H is not None:
-            read_BTH = read_H.expand_as(read_BTH)
+    def forward(self, context_BTI: Tensor) -> Tensor:
+        """Encode a batch of contexts, shape ``(B, T, I)`` to ``(B, T, 2 H)``."""
+        states_BTH, _ = self.asking(self.input_dropout(context_BTI) * self.scale)
+        read_BTH = self.memory(states_BTH)
         second_BTH, _ = self.reading(torch.cat([states_BTH, read_BTH], dim=-1))
         return self.dropout(torch.cat([second_BTH, read_BTH], dim=-1))  # type: ignore[no-any-return]
-
-    def _ask(self, context_BTD: Tensor) -> tuple[Tensor, Tensor]:
-        states_BTH, _ = self.asking(self.input_dropout(context_BTD) * self.scale)
-        return states_BTH, self.memory(states_BTH)
