@@ -62,10 +62,18 @@ def sample(
     encoder: EncoderName = DEFAULT_ENCODER,
     words: Words = PASSAGE_WORDS,
     min_coherence: MinCoherence = None,
+    split_seed: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Seed of the split that vectors of items are made for; of another "
+            "than 0 the corpus is called <sample>-<seed>.",
+        ),
+    ] = 0,
     force: Force = False,
 ) -> None:
     """Make a sample corpus: pages of documentation, films rated, or folk tunes."""
-    out = out or CORPORA / name
+    out = out or CORPORA / (f"{name}-{split_seed}" if split_seed else name)
     if is_made(out, force=force):
         return
     with progress_bars() as progress:
@@ -76,6 +84,7 @@ def sample(
             encoder=encoder,
             words=words,
             min_coherence=min_coherence,
+            split_seed=split_seed,
             progress=progress,
         )
     print_summary(corpus, out)

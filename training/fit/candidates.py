@@ -99,7 +99,7 @@ def training_windows(
     Raises:
         TrainingError: no training document is long enough for one.
     """
-    windows = cut_windows(prepared.corpus, prepared.split.train, stride=stride)
+    windows = cut_windows(prepared.corpus, prepared.learned, stride=stride)
     if len(windows) == 0:
         msg = (
             f"{prepared.corpus.card.name}: no training document has more than "

@@ -108,8 +108,8 @@ def _task_of(
         return loss, loss.batches
 
     def stretches(rng: np.random.Generator) -> Iterator[tuple[Int64, int, int]]:
-        train, size = prepared.split.train, prepared.config.batch_size
-        return epoch_batches(prepared.corpus, train, size, rng)
+        learned, size = prepared.learned, prepared.config.batch_size
+        return epoch_batches(prepared.corpus, learned, size, rng)
 
     if model.items is not None:
         return ItemLoss.of(prepared), stretches

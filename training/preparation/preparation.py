@@ -68,6 +68,17 @@ class Preparation:
         return self.space.score
 
     @cached_property
+    def learned(self) -> Int64:
+        """Training documents that the network learns from, at least one.
+
+        Those of a smaller share are among those of a larger one.
+        """
+        train, config = self.split.train, self.config
+        order = np.random.default_rng(config.split_seed).permutation(len(train))
+        wanted = max(1, round(config.train_share * len(train)))
+        return np.sort(train[order[:wanted]])
+
+    @cached_property
     def item_counts(self) -> Int64:
         """Entries of the training sequences that name each row, shape ``(N,)``."""
         entries = [self.corpus.known(number) for number in self.split.train.tolist()]

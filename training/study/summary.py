@@ -40,6 +40,14 @@ class PoolFigures:
     """Mean over seeds of the headline's Hit@K with the context's vectors among the
     candidates; None where that was not measured."""
 
+    hit_plain: float | None
+    """Mean over seeds of the headline's Hit@K where candidates are scored by their
+    cosine alone; None where hubs are not taken off."""
+
+    bits: float | None
+    """Mean over seeds of ``-log2 P`` of the target; None where a network gives no
+    probabilities."""
+
     lift: Estimate
     """Mean over seeds; least lower and highest upper bound of their intervals."""
 
@@ -126,6 +134,8 @@ def _figures(pools: Sequence[Mapping[str, Any]], k: int) -> PoolFigures:
     """Put the same pool of several seeds together."""
     lifts = [Estimate.from_plain(pool["lift"]) for pool in pools]
     included = [pool["hit_context_included"] for pool in pools]
+    plain = [pool.get("hit_plain") for pool in pools]
+    bits = [(pool.get("bits") or {}).get("value") for pool in pools]
     first = pools[0]
     return PoolFigures(
         pool=first["pool"],
@@ -136,6 +146,8 @@ def _figures(pools: Sequence[Mapping[str, Any]], k: int) -> PoolFigures:
         },
         mrr_at_10=_mean(pool["mrr_at_10"] for pool in pools),
         hit_context_included=None if None in included else _mean(included),
+        hit_plain=None if None in plain else _mean(plain),
+        bits=None if None in bits else _mean(bits),
         lift=Estimate(
             value=_mean(lift.value for lift in lifts),
             low=min(lift.low for lift in lifts),

@@ -214,6 +214,29 @@ def songs(monkeypatch: pytest.MonkeyPatch) -> Path:
     return downloads
 
 
+def test_a_sample_is_made_for_another_split(songs: Path) -> None:
+    made = call("sample", "songs", "--downloads", songs, "--split-seed", 2)
+    plain = call("sample", "songs", "--downloads", songs)
+
+    assert made.exit_code == plain.exit_code == 0, made.output
+    one, two = (
+        load_corpus(Path("artifacts/corpora") / name) for name in ("songs", "songs-2")
+    )
+    assert two.card.name == "songs-2"
+    assert two.card.vectors_split == {"seed": 2, "validation": 0.15, "test": 0.25}
+    assert two.document_ids == one.document_ids
+    assert two.fingerprint != one.fingerprint
+
+
+def test_a_sample_of_text_is_made_for_no_split() -> None:
+    made = call("sample", "smoke", "--split-seed", 2)
+
+    assert made.exit_code == 1
+    said = " ".join(made.output.split())
+    assert "vectors of text are made for no split: expected no split seed here" in said
+    assert not Path("artifacts/corpora/smoke-2").exists()
+
+
 def test_a_sample_of_tunes_keeps_variants_together(songs: Path) -> None:
     made = call("sample", "songs", "--downloads", songs)
 

@@ -291,3 +291,21 @@ def test_a_selection_pool_the_corpus_is_too_small_for_is_refused(
 
     with pytest.raises(CorpusError, match="pool 'targets' needs more passages"):
         best_baselines(prepared, cache, listener)
+
+
+def test_what_is_learned_of_a_share_is_learned_of_a_larger_one(
+    tiny_corpus: Corpus, tmp_path: Path
+) -> None:
+    prepared, _ = prepare_in(tmp_path, tiny_corpus, TrainingConfig())
+    train = prepared.split.train
+
+    def learned(share: float) -> set[int]:
+        config = replace(prepared.config, train_share=share)
+        return set(replace(prepared, config=config).learned.tolist())
+
+    assert learned(1.0) == set(train.tolist())
+    quarter, half = learned(0.25), learned(0.5)
+    assert quarter < half < learned(1.0)
+    assert len(half) == round(len(train) / 2)
+    # a share too small for one still holds one
+    assert len(learned(1e-9)) == 1

@@ -155,6 +155,37 @@ def test_the_share_left_out_and_the_hits_with_the_context_are_told(
     assert text.count("7.9 %") == 4
 
 
+@pytest.mark.parametrize("name", [PAGE, MARKDOWN])
+def test_hits_with_hubs_left_in_are_told_of_documents(
+    results: list[dict[str, Any]], tmp_path: Path, name: str
+) -> None:
+    for result in results:
+        for pool in result["evaluation"]["pools"]:
+            pool |= {"hit_plain": 0.0789}
+
+    write_study(tmp_path, results, commands=["nextvec study tiny"])
+
+    text = (tmp_path / name).read_text()
+    assert "Hit@5, hubs left in" in text
+    # two networks in three pools
+    assert text.count("7.9 %") == 6
+    for result in results:
+        result["corpus"]["kind"] = "items"
+        for pool in result["evaluation"]["pools"]:
+            pool |= {"bits": {"value": 87.654, "low": 2.0, "high": 3.0}}
+        result["baseline_bits"] = {
+            pool["baseline"]: {"value": 98.765, "low": 3.0, "high": 4.0}
+            for pool in result["evaluation"]["pools"]
+        }
+
+    write_study(tmp_path, results, commands=["nextvec study tiny"])
+
+    text = (tmp_path / name).read_text()
+    assert "hubs left in" not in text
+    assert text.count("87.65") == 6
+    assert "98.77" in text or "98.76" in text
+
+
 def test_all_versions_are_told(results: list[dict[str, Any]], tmp_path: Path) -> None:
     results[1]["versions"] = results[1]["versions"] | {"torch": "9.9"}
 

@@ -28,6 +28,7 @@ def make_sample_corpus(
     encoder: str = DEFAULT_ENCODER,
     words: int = PASSAGE_WORDS,
     min_coherence: float | None = None,
+    split_seed: int = 0,
     progress: Progress = ignore_progress,
 ) -> Corpus:
     """Make the corpus of a sample, fetching what is not there yet.
@@ -40,6 +41,8 @@ def make_sample_corpus(
             no text and take none of the three.
         words: number of words that a passage aims at.
         min_coherence: as in `build_corpus`.
+        split_seed: of the split that vectors of items are made for; those of text are
+            made for none.
         progress: told after each step.
 
     Returns:
@@ -57,7 +60,14 @@ def make_sample_corpus(
                 "min_coherence"
             )
             raise CorpusError(msg)
-        return _make_items(name, sample, folder, downloads, progress)
+        split = SplitConfig(seed=split_seed)
+        return _make_items(name, sample, folder, downloads, split, progress)
+    if split_seed:
+        msg = (
+            f"{name}: vectors of text are made for no split: expected no split seed "
+            f"here, got {split_seed}; name it when you train"
+        )
+        raise CorpusError(msg)
     # an encoder that is not there must not show only after the download
     loaded = get_encoder(encoder)
     return make_document_corpus(
@@ -72,15 +82,20 @@ def make_sample_corpus(
 
 
 def _make_items(
-    name: str, sample: ItemSample, folder: Path, downloads: Path, progress: Progress
+    name: str,
+    sample: ItemSample,
+    folder: Path,
+    downloads: Path,
+    split: SplitConfig,
+    progress: Progress,
 ) -> Corpus:
     found = read_item_sample(sample, downloads, progress=progress)
     progress("making vectors", 0, 1)
     corpus = make_sequence_corpus(
         found.sequences,
-        item_sample_card(name, sample),
+        item_sample_card(f"{name}-{split.seed}" if split.seed else name, sample),
         folder,
-        split=SplitConfig(),
+        split=split,
         cooccurrence=CooccurrenceConfig(),
         texts=found.texts,
         notes=found.notes,
