@@ -85,6 +85,10 @@ class TrainingConfig(NetworkOptions):
     """Vectors between the starts of two training windows of a document, for a network
     that reads similarities."""
 
+    start: Annotated[str, Field(min_length=1)] = "auto"
+    """What a network that reads similarities starts from after epoch 0: auto (the
+    shipped weights, where they fit), none, or the folder of a run."""
+
     train_share: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Share of the training documents that the network learns from, by lot, in (0, 1]:
     what more of them would bring. Space, hubs and baselines are made of all."""

@@ -8,7 +8,8 @@ from typing import Any, Protocol
 class Epoch:
     """What was measured after a pass over the training documents.
 
-    Epoch 0 is the untrained state, which is the closed-form base.
+    Epoch 0 is the untrained state, which is the closed-form base; with weights to
+    start from epoch 1 is these, before any step.
     """
 
     number: int
@@ -17,7 +18,7 @@ class Epoch:
 
     step_loss: float | None
     """Mean loss of the steps, with dropout and negatives of the own document, at every
-    position; None for epoch 0."""
+    position; None for epoch 0, and for an epoch 1 that is a start as it comes."""
 
     train_loss: float
     validation_loss: float

@@ -25,6 +25,7 @@ from training.evaluation.suite import PROTOCOL, build_suite
 from training.files import read_json, write_json
 from training.fit.candidates import training_windows
 from training.fit.loop import fit
+from training.fit.start import Start
 from training.listener import Listener, NullListener
 from training.models.closed_form import ClosedForm
 from training.models.model import NextVectorModel
@@ -161,8 +162,9 @@ def _train(
     baselines = best_baselines(prepared, cache, listener)
     torch.manual_seed(config.seed)
     model = untrained_model(prepared, baselines.base.form)
+    start = Start.find(prepared, model)
     listener.stage("training")
-    trained = fit(model, prepared, config, folder, listener)
+    trained = fit(model, prepared, config, folder, listener, start)
     listener.stage("judging the best weights on validation")
     space = space_of(trained.model, prepared.space)
     judge = judge_in(prepared.judge, space, prepared.space)
@@ -218,6 +220,7 @@ def _train(
         "best_epoch": trained.best_epoch,
         "best_score": trained.best_score,
         "is_better_than_base": trained.best_epoch > 0,
+        "start": None if start is None else start.to_dict(),
         "base": _base_name(trained.model, baselines.base.name),
         "history": [epoch.to_dict() for epoch in trained.history],
         "evaluation": evaluation.to_dict(),

@@ -14,6 +14,7 @@ from training.config import Device, TrainingConfig
 from training.errors import TrainingError
 from training.fit.early_stopping import EarlyStopping
 from training.fit.monitor import Monitor, selection_score
+from training.fit.start import Start
 from training.fit.state import TrainingState, load_state, save_state
 from training.fit.trainer import EpochTrainer
 from training.listener import Epoch, Listener
@@ -44,6 +45,7 @@ def fit(
     config: TrainingConfig,
     folder: Path,
     listener: Listener,
+    start: Start | None = None,
 ) -> Trained:
     """Train until validation Hit@K has not improved for ``patience`` epochs.
 
@@ -57,14 +59,13 @@ def fit(
         config: the options of the run.
         folder: the run's folder.
         listener: hears of every epoch.
+        start: what epoch 1 is, as it comes; None trains from epoch 0 on.
 
     Raises:
         TrainingError: a loss or a score is not finite; says where.
     """
     fabric = Fabric(accelerator=accelerator(config.device), devices=1)
-    optimizer = torch.optim.AdamW(
-        _parameter_groups(model, config.weight_decay), lr=config.lr
-    )
+    optimizer = optimizer_of(model, config)
     trainer = EpochTrainer(fabric, model, optimizer, prepared, config)
     monitor = Monitor(prepared, config)
     stopping = EarlyStopping(config.patience, config.min_delta)
@@ -77,7 +78,10 @@ def fit(
     ):
         number, started = len(state.history), time.perf_counter()
         step_loss = None
-        if number > 0:
+        if number == 1 and start is not None:
+            # on a small corpus the best state is often this one
+            start.load_into(model)
+        elif number > 0:
             step_loss, state.step = trainer.train(number, state.step, listener)
         measured = monitor.measure(model.eval(), epoch=number)
         if stopping.update(measured.score):
@@ -113,17 +117,20 @@ def fit(
     )
 
 
-def _parameter_groups(
-    model: NextVectorModel, weight_decay: float
-) -> list[dict[str, Any]]:
-    """Leave the table of items without decay: an item not met is to stay as it is."""
+def optimizer_of(model: NextVectorModel, config: TrainingConfig) -> torch.optim.AdamW:
+    """Return the optimizer of a run.
+
+    The table of items is left without decay: an item not met is to stay as it is.
+    """
     table = [] if model.items is None else list(model.items.parameters())
     known = {id(parameter) for parameter in table}
     rest = [p for p in model.parameters() if id(p) not in known]
-    groups: list[dict[str, Any]] = [{"params": rest, "weight_decay": weight_decay}]
+    groups: list[dict[str, Any]] = [
+        {"params": rest, "weight_decay": config.weight_decay}
+    ]
     if table:
         groups.append({"params": table, "weight_decay": 0.0})
-    return groups
+    return torch.optim.AdamW(groups, lr=config.lr)
 
 
 def accelerator(device: Device) -> str:

@@ -1,0 +1,1 @@
+"""Makes the weights that networks of documents start from."""
