@@ -1,4 +1,4 @@
-"""GRU4Rec and SASRec of RecBole, trained and judged on an items corpus.
+"""GRU4Rec, SASRec and HSTU of other libraries, trained and judged on an items corpus.
 
 Same sequences, same windows, same full ranking as this project's own models.
 """
@@ -60,9 +60,12 @@ def main(
     examples: Annotated[
         Examples, typer.Option(help="What one example of training is.")
     ] = "blocks",
-    environment: Annotated[
-        Path, typer.Option(help="RecBole's virtual environment, made if missing.")
-    ] = Path("artifacts/recbole-venv"),
+    environments: Annotated[
+        Path,
+        typer.Option(
+            help="Folder of the libraries' virtual environments, made if missing."
+        ),
+    ] = Path("artifacts"),
     runs: Annotated[
         Path,
         typer.Option(help="Folder of export and training runs, no place to publish."),
@@ -74,12 +77,13 @@ def main(
         if name not in MODELS:
             msg = f"expected model {' or '.join(MODELS)}, got {name!r}"
             raise ProjectError(msg)
+    grids = {name: grid(name, examples, seeds[0], widths) for name in models}
     loaded = load_corpus(corpus)
     split_config = SplitConfig(**(loaded.card.vectors_split or {}))
     split = split_documents(loaded, split_config)
     export = export_corpus(loaded, split)
     baseline = read_best_baseline(run, loaded, split, export)
-    trained = Runs(export, runs, environment)
+    trained = Runs(export, runs, environments)
     about = {
         "corpus": loaded.card.name,
         "fingerprint": loaded.fingerprint,
@@ -87,8 +91,7 @@ def main(
         "export": export.fingerprint,
     }
     out.mkdir(parents=True, exist_ok=True)
-    for name in models:
-        tried = grid(name, examples, seeds[0], widths)
+    for name, tried in grids.items():
         for number in seeds:
             path = out / f"{name}-{examples}-seed{number}.json"
             if not is_finished(path, export.fingerprint, baseline, tried, number):

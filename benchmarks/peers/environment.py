@@ -1,21 +1,54 @@
-"""An environment of its own for a library that needs old versions of others."""
+"""Environments of their own for libraries that need other versions of others."""
 
 import hashlib
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from training.errors import TrainingError
 from training.files import write_bytes
 
-REQUIREMENTS = Path(__file__).with_name("requirements.txt")
+_HERE: Final = Path(__file__).parent
 
 
-def make_environment(folder: Path) -> Path:
-    """Make the virtual environment, or take the one that is there.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Library:
+    """Where models come from, and what trains one of them."""
+
+    name: str
+    """As its environment's folder is called."""
+
+    requirements: Path
+    """Its pins."""
+
+    module: str
+    """Run with Python there: ``MODULE EXPORT RANKS SETTINGS``."""
+
+
+RECBOLE: Final = Library(
+    name="recbole",
+    requirements=_HERE / "requirements.txt",
+    module="benchmarks.peers.recbole_models",
+)
+RECTOOLS: Final = Library(
+    name="rectools",
+    requirements=_HERE / "requirements-rectools.txt",
+    module="benchmarks.peers.rectools_models",
+)
+
+LIBRARIES: Final = {"GRU4Rec": RECBOLE, "SASRec": RECBOLE, "HSTU": RECTOOLS}
+"""By the name of a model."""
+
+
+def make_environment(library: Library, environments: Path) -> Path:
+    """Make a virtual environment, or take the one that is there.
 
     Args:
-        folder: where it lies; made anew if it was made from other pins.
+        library: for which.
+        environments: folder of all of them; one that was made from other pins is made
+            anew.
 
     Returns:
         Its Python.
@@ -23,8 +56,9 @@ def make_environment(folder: Path) -> Path:
     Raises:
         TrainingError: pip could not install the pins.
     """
+    folder = environments / f"{library.name}-venv"
     python = folder.absolute() / "bin" / "python"
-    pins = REQUIREMENTS.read_bytes()
+    pins = library.requirements.read_bytes()
     made = folder / "made-from"
     mark = hashlib.sha256(pins).hexdigest().encode()
     if made.exists() and made.read_bytes() == mark:
@@ -35,8 +69,8 @@ def make_environment(folder: Path) -> Path:
         [sys.executable, "-m", "venv", "--clear", str(folder)],
         # with what it needs, which depends on the machine
         [*pip, torch],
-        # without: RecBole asks for libraries that these two models never import
-        [*pip, "--no-deps", "--requirement", str(REQUIREMENTS)],
+        # without: they ask for libraries that these models never import
+        [*pip, "--no-deps", "--requirement", str(library.requirements)],
     ):
         try:
             subprocess.run(command, check=True)  # noqa: S603 - fixed commands, no shell

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.peers.baseline import BestBaseline
-from benchmarks.peers.environment import make_environment
+from benchmarks.peers.environment import LIBRARIES, make_environment
 from benchmarks.peers.export import Export
 from benchmarks.peers.results import figures
 from benchmarks.peers.settings import Settings
@@ -25,15 +25,15 @@ Run = dict[str, np.ndarray]
 class Runs:
     """The runs on one export, kept in a folder by what they were made of."""
 
-    def __init__(self, export: Export, folder: Path, environment: Path) -> None:
+    def __init__(self, export: Export, folder: Path, environments: Path) -> None:
         """Prepare the runs; nothing is made before there is one to train.
 
         Args:
             export: sequences and windows.
             folder: where the export and the runs lie, no place to publish.
-            environment: folder of RecBole's virtual environment.
+            environments: folder of the libraries' virtual environments.
         """
-        self._export, self._environment = export, environment
+        self._export, self._environments = export, environments
         self._folder = folder.absolute()
 
     def run(self, settings: Settings) -> Run:
@@ -46,25 +46,26 @@ class Runs:
         made_of = f"{self._export.fingerprint}\n{plain}".encode()
         path = self._folder / f"{hashlib.sha256(made_of).hexdigest()[:16]}.npz"
         if not path.exists():
-            self._train(plain, path)
+            self._train(settings.model, plain, path)
         with np.load(path) as file:
             return dict(file)
 
-    def _train(self, settings: str, path: Path) -> None:
+    def _train(self, model: str, settings: str, path: Path) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         export = self._folder / f"export-{self._export.fingerprint[:16]}.npz"
         self._export.save(export)
+        library = LIBRARIES[model]
         command = [
-            str(make_environment(self._environment)),
+            str(make_environment(library, self._environments)),
             # a deprecated name in RecBole's trainer, told in every epoch
             "-Wignore::FutureWarning",
             "-m",
-            "benchmarks.peers.recbole_models",
+            library.module,
             str(export),
             str(path),
             settings,
         ]
-        # RecBole leaves logs where it works
+        # they leave logs where they work
         with tempfile.TemporaryDirectory() as scratch:
             try:
                 subprocess.run(  # noqa: S603 - a fixed command, no shell

@@ -5,23 +5,28 @@ from dataclasses import asdict, dataclass, field
 from itertools import product
 from typing import Any, Literal
 
+from training.errors import ProjectError
+
 Examples = Literal["blocks", "positions"]
 
-MODELS = ("GRU4Rec", "SASRec")
+MODELS = ("GRU4Rec", "SASRec", "HSTU")
 
 WIDTHS = (64, 128)
 """Of the item vectors and of the states."""
 
+_HSTU_BATCH = 32
+# Of 16 an epoch takes twice as long.
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """One training run of a RecBole model."""
+    """One training run of another library's model."""
 
     model: str
-    """Name of the class: GRU4Rec or SASRec."""
+    """Which: GRU4Rec and SASRec are RecBole's, HSTU is RecTools'."""
 
     network: dict[str, float]
-    """RecBole's options of that class, where they are not its defaults."""
+    """The library's options of that class, where they are not its defaults."""
 
     examples: Examples = "blocks"
     """What an example is: a whole block with all its targets, or one target after its
@@ -57,6 +62,9 @@ def grid(
     model: str, examples: Examples, seed: int, widths: Sequence[int] = WIDTHS
 ) -> list[Settings]:
     """Return what is tried of a model: each width with two rates of dropout."""
+    if model == "HSTU" and examples == "positions":
+        msg = "HSTU is trained on blocks: expected examples blocks, got positions"
+        raise ProjectError(msg)
     # an epoch of positions takes ten to thirty times as long and holds more steps
     batch_size, patience = (16, 10) if examples == "blocks" else (256, 3)
     return [
@@ -64,7 +72,7 @@ def grid(
             model=model,
             network=_network(model, hidden_size, dropout),
             examples=examples,
-            batch_size=batch_size,
+            batch_size=batch_size if model != "HSTU" else _HSTU_BATCH,
             patience=patience,
             seed=seed,
         )
@@ -73,6 +81,9 @@ def grid(
 
 
 def _network(model: str, hidden_size: int, dropout: float) -> dict[str, float]:
+    if model == "HSTU":
+        # cosines over the authors' temperature
+        return {"n_factors": hidden_size, "dropout_rate": dropout, "logits_t": 0.05}
     if model == "GRU4Rec":
         return {
             "embedding_size": hidden_size,

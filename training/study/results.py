@@ -46,7 +46,7 @@ _COPIED: Final = (
     "versions",
 )
 
-_OPTIONAL: Final = ("baseline_bits",)
+_OPTIONAL: Final = ("baseline_bits", "baseline_plain")
 # Results from before there were such have none.
 
 _CORPUS: Final = (

@@ -21,7 +21,7 @@ from benchmarks.peers.examples import batches, blocks, padded, positions
 from benchmarks.peers.export import Export, export_corpus
 from benchmarks.peers.ranks import target_ranks
 from benchmarks.peers.results import figures
-from benchmarks.peers.settings import Settings, grid
+from benchmarks.peers.settings import MODELS, Settings, grid
 from training.checkpoint import read_checkpoint_card
 from training.config import TrainingConfig
 from training.corpus.corpus import Corpus, CorpusCard
@@ -347,7 +347,7 @@ def test_the_command_trains_once_and_writes_the_one_chosen_on_validation(
 
     fake = SimpleNamespace(run=train)
     monkeypatch.setattr(runs, "subprocess", fake)
-    monkeypatch.setattr(runs, "make_environment", lambda folder: folder / "python")
+    monkeypatch.setattr(runs, "make_environment", lambda _, where: where / "python")
     out, kept = tmp_path / "out", tmp_path / "runs"
     told = [tmp_path / "corpus", "--out", out, "--run", run, "--runs", kept]
     told += ["--model", "SASRec", "--seed", "0", "--seed", "1"]
@@ -382,7 +382,7 @@ def test_a_training_that_fails_is_named(
 
     fake = SimpleNamespace(run=fail, CalledProcessError=CalledProcessError)
     monkeypatch.setattr(runs, "subprocess", fake)
-    monkeypatch.setattr(runs, "make_environment", lambda folder: folder / "python")
+    monkeypatch.setattr(runs, "make_environment", lambda _, where: where / "python")
 
     with pytest.raises(TrainingError, match=r"training .*GRU4Rec.* failed"):
         runs.Runs(export, tmp_path, tmp_path).run(grid("GRU4Rec", "blocks", 0)[0])
@@ -397,7 +397,12 @@ def call(*told: object) -> Result:
 @pytest.mark.parametrize(
     ("told", "words"),
     [
-        pytest.param(["--model", "BERT4Rec"], "or SASRec, got 'BERT4Rec'", id="model"),
+        pytest.param(["--model", "BERT4Rec"], "or HSTU, got 'BERT4Rec'", id="model"),
+        pytest.param(
+            ["--model", "HSTU", "--examples", "positions"],
+            "expected examples blocks, got positions",
+            id="examples",
+        ),
         pytest.param(["--width", "big"], "unable to parse string", id="width"),
         pytest.param([], "no corpus here", id="corpus"),
     ],
@@ -412,10 +417,11 @@ def test_a_wrong_call_is_told_what_was_expected(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("library", [environment.RECBOLE, environment.RECTOOLS])
 def test_the_environment_is_made_once_for_the_same_pins(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    library: environment.Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder, called = tmp_path / "venv", []
+    folder, called = tmp_path / f"{library.name}-venv", []
 
     def run(command: list[str], **_: object) -> None:
         called.append(command[-1])
@@ -423,10 +429,10 @@ def test_the_environment_is_made_once_for_the_same_pins(
 
     monkeypatch.setattr(environment, "subprocess", SimpleNamespace(run=run))
 
-    python = environment.make_environment(folder)
-    environment.make_environment(folder)
+    python = environment.make_environment(library, tmp_path)
+    environment.make_environment(library, tmp_path)
 
-    pins = environment.REQUIREMENTS
+    pins = library.requirements
     torch_pin = next(p for p in pins.read_text().splitlines() if p.startswith("torch"))
     assert called == [str(folder), torch_pin, str(pins)]
 
@@ -436,5 +442,13 @@ def test_the_environment_is_made_once_for_the_same_pins(
     fake = SimpleNamespace(run=fail, CalledProcessError=CalledProcessError)
     monkeypatch.setattr(environment, "subprocess", fake)
     with pytest.raises(TrainingError, match=r"making the environment failed: .*venv"):
-        environment.make_environment(tmp_path / "other")
+        environment.make_environment(library, tmp_path / "other")
     assert python == folder / "bin" / "python"
+
+
+def test_every_model_has_a_library_and_a_grid() -> None:
+    for name in MODELS:
+        library = environment.LIBRARIES[name]
+        assert library.requirements.exists()
+        tried = grid(name, "blocks", 0)
+        assert len({json.dumps(one.to_dict()) for one in tried}) == len(tried) == 4

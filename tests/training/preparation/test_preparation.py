@@ -12,7 +12,11 @@ from training.evaluation.evaluation import Judge
 from training.evaluation.metrics import hit_at_k
 from training.listener import Listener, NullListener
 from training.preparation.best_baselines import BestBaselines, by_name
-from training.preparation.kept_baselines import baselines_on_test, best_baselines
+from training.preparation.kept_baselines import (
+    baselines_on_test,
+    best_baselines,
+    plain_hits,
+)
 from training.preparation.preparation import Preparation
 from training.preparation.preparing import prepare
 from training.preparation.shared_cache import SharedCache
@@ -309,3 +313,26 @@ def test_what_is_learned_of_a_share_is_learned_of_a_larger_one(
     assert len(half) == round(len(train) / 2)
     # a share too small for one still holds one
     assert len(learned(1e-9)) == 1
+
+
+def test_what_the_best_baselines_reach_with_hubs_left_in_is_kept(
+    tiny_corpus: Corpus, tiny_config: TrainingConfig, tmp_path: Path
+) -> None:
+    prepared, chosen = prepare_in(tmp_path, tiny_corpus, tiny_config)
+    named = by_name(prepared.fitted_baselines)
+    score = replace(prepared.score, curves={})
+    plain = prepared.judge.searching(prepared.vectors, score)
+    contexts = prepared.context(prepared.suite.windows)
+
+    found = plain_hits(prepared, chosen, SharedCache(tmp_path))
+    again = plain_hits(
+        replace(prepared, suite=None),  # type: ignore[arg-type]
+        chosen,
+        SharedCache(tmp_path),
+    )
+
+    assert found == again
+    assert found.keys() == chosen.names.keys()
+    for pool, name in chosen.names.items():
+        rank_Q = named[name].ranks(plain, *contexts)[pool]
+        assert found[pool] == hit_at_k(rank_Q, prepared.suite.k)

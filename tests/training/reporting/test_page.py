@@ -142,10 +142,14 @@ def test_a_correction_of_the_score_stands_beside_plain_cosine(
     for pool in card["evaluation"]["pools"]:
         pool["beta"] = 0.0
     card["evaluation"]["pools"][1] |= {"beta": 0.4, "hit_plain": 0.187}
+    card["baseline_plain"] = {"documents": 0.165}
 
     page = write(tmp_path, card)
 
-    shown = "a share β of their hubness: 0.4 in documents (plain cosine 18.7 %)"
+    shown = (
+        "a share β of their hubness: 0.4 in documents (plain cosine 18.7 %, of its best "
+        "baseline 16.5 %)"
+    )
     assert shown in page
     assert shown in (tmp_path / "report.md").read_text()
 

@@ -162,11 +162,13 @@ def test_hits_with_hubs_left_in_are_told_of_documents(
     for result in results:
         for pool in result["evaluation"]["pools"]:
             pool |= {"hit_plain": 0.0789}
+        result["baseline_plain"] = {"documents": 0.0678}
 
     write_study(tmp_path, results, commands=["nextvec study tiny"])
 
     text = (tmp_path / name).read_text()
     assert "Hit@5, hubs left in" in text
+    assert text.count("6.8 %") == 1
     # two networks in three pools
     assert text.count("7.9 %") == 6
     for result in results:
