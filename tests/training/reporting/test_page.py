@@ -147,8 +147,8 @@ def test_a_correction_of_the_score_stands_beside_plain_cosine(
     page = write(tmp_path, card)
 
     shown = (
-        "a share β of their hubness: 0.4 in documents (plain cosine 18.7 %, of its best "
-        "baseline 16.5 %)"
+        "a share β of their hubness: 0.4 in documents (plain cosine 18.7 %, of its "
+        "best baseline 16.5 %)"
     )
     assert shown in page
     assert shown in (tmp_path / "report.md").read_text()
