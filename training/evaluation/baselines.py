@@ -15,6 +15,7 @@ from training.corpus.corpus import Corpus
 from training.corpus.segments import cut_segments
 from training.corpus.windows import Windows
 from training.evaluation.evaluation import Judge
+from training.evaluation.item_baselines.aggregate_markov import fit_aggregate_markov
 from training.evaluation.item_baselines.kneser_ney import fit_kneser_ney
 from training.evaluation.item_baselines.linear import fit_regressions
 from training.evaluation.item_baselines.neighbors import fit_neighbors
@@ -325,6 +326,7 @@ def fit_baselines(
         baselines += fit_regressions(corpus, train)
         baselines += fit_neighbors(corpus, train)
         baselines += fit_kneser_ney(corpus, train)
+        baselines += fit_aggregate_markov(corpus, train)
     return baselines
 
 

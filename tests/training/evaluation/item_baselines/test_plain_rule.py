@@ -11,6 +11,7 @@ from training.config import TrainingConfig
 from training.corpus.corpus import Corpus
 from training.corpus.windows import Windows, cut_windows
 from training.evaluation.bits import target_bits
+from training.evaluation.item_baselines.aggregate_markov import fit_aggregate_markov
 from training.evaluation.item_baselines.kneser_ney import fit_kneser_ney
 from training.evaluation.item_baselines.rules import fit_rules
 from training.evaluation.item_baselines.scored import ItemBaseline
@@ -76,6 +77,22 @@ def test_longer_runs_find_more_of_a_rule_than_a_first_order_count(
     assert least < bits[five.name] < least + 0.9 < bits[three.name]
     # in so short a context hardly anything returns
     assert bits[five.name] + 0.3 < bits["Kneser-Ney(5, cache 0.3)"]
+
+
+def test_a_hidden_class_of_the_right_item_finds_the_whole_rule(
+    ruled: Callable[[int], Corpus],
+) -> None:
+    corpus = ruled(300)
+    windows = windows_of_validation(corpus)
+
+    fitted = fit_aggregate_markov(corpus, np.arange(TRAIN))
+
+    found = {one.name: hit(one, windows, 1) for one in fitted}
+    # 85 % follow the rule; who looks elsewhere sees hardly more than half of it
+    assert found["aggregate Markov(2, 3)"] > 0.8
+    assert found["aggregate Markov(2, 8)"] > 0.75
+    for steps in (1, 3, 4):
+        assert found[f"aggregate Markov({steps}, 3)"] < 0.6
 
 
 def test_where_runs_return_a_rule_of_three_steps_is_counted(
