@@ -124,7 +124,9 @@ def test_a_run_on_items_is_about_the_catalogue_and_hit_at_10(
     assert "VSTAN(100, 10, 10)" in card["baselines"]
     bits = card["baseline_bits"]
     assert set(bits) == {
-        name for name in card["baselines"] if name.startswith(("Kneser", "pop"))
+        name
+        for name in card["baselines"]
+        if name.startswith(("Kneser", "aggregate", "pop"))
     }
     assert min(one["value"] for one in bits.values()) < bits["popularity"]["value"] - 1
     assert card["diagnostics"]["misses_in_document"] is None
