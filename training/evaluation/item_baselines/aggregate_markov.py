@@ -168,14 +168,18 @@ def _fit(
     whole_P = counted.share + counted.left[item_P] * counted.popularity[after_P]
     rng = np.random.default_rng([steps, classes])
     class_NK = rng.dirichlet(np.ones(classes), size)
-    part_EK = class_NK[events.older] * rng.uniform(
-        0.5, 1.5, (len(events.older), classes)
-    )
+    noise_EK = rng.uniform(0.5, 1.5, (len(events.older), classes))
+    part_EK = class_NK[events.older] * noise_EK
     part_EK /= part_EK.sum(axis=1, keepdims=True)
+    of_pair, of_newest, of_older = (
+        _incidence(events.pair, num_pairs),
+        _incidence(events.newest, size),
+        _incidence(events.older, size),
+    )
     for _ in range(_ROUNDS):
-        count_PK = _summed(events.pair, part_EK, num_pairs)
-        total_NK = _summed(events.newest, part_EK, size) + _SHARED
-        class_NK = _summed(events.older, part_EK, size) + _EVEN
+        count_PK = of_pair @ part_EK
+        total_NK = of_newest @ part_EK + _SHARED
+        class_NK = of_older @ part_EK + _EVEN
         class_NK /= class_NK.sum(axis=1, keepdims=True)
         table_PK = (count_PK + _SHARED * whole_P[:, None]) / total_NK[item_P]
         part_EK = class_NK[events.older] * table_PK[events.pair]
@@ -200,9 +204,8 @@ def _fit(
     )
 
 
-def _summed(index_E: Int64, value_EK: Float64, size: int) -> Float64:
-    """Sum rows by an index; shape ``(size, K)``."""
-    columns = [
-        np.bincount(index_E, weights=value_E, minlength=size) for value_E in value_EK.T
-    ]
-    return np.stack(columns, axis=1)
+def _incidence(index_E: Int64, size: int) -> csr_array:
+    """Return what sums rows of events by an index, ``(size, E)``."""
+    num_events = len(index_E)
+    places = (index_E, np.arange(num_events))
+    return csr_array((np.ones(num_events), places), shape=(size, num_events))
