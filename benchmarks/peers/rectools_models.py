@@ -34,9 +34,6 @@ Arrays = dict[str, NDArray[Any]]
 _BATCH = 256
 # Windows ranked at a time.
 
-_NEVER = -1e9
-# Score of nothing that is ranked: finite, as `target_ranks` wants it.
-
 
 class Loader:
     """Batches of blocks, drawn anew in every epoch; stands in for RecTools' own."""
@@ -121,7 +118,7 @@ def ranks(
             state = network.encode_sessions({"x": torch.from_numpy(x)}, item_embs)
             logits = network.similarity_module(state[:, -1:], item_embs)[:, 0]
             rank_Q[chosen] = target_ranks(
-                np.nan_to_num(logits.numpy()[:, known], neginf=_NEVER),
+                logits.numpy()[:, known],
                 targets[chosen],
                 contexts[chosen],
                 excludes_context=bool(arrays["excludes_context"][0]),

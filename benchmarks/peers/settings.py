@@ -5,17 +5,17 @@ from dataclasses import asdict, dataclass, field
 from itertools import product
 from typing import Any, Literal
 
+from benchmarks.peers.environment import LIBRARIES
 from training.errors import ProjectError
 
 Examples = Literal["blocks", "positions"]
 
-MODELS = ("GRU4Rec", "SASRec", "HSTU")
+MODELS = tuple(LIBRARIES)
 
 WIDTHS = (64, 128)
 """Of the item vectors and of the states."""
 
 _HSTU_BATCH = 32
-# Of 16 an epoch takes twice as long.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,6 +29,7 @@ from training.preparation.preparing import prepare
 from training.preparation.shared_cache import SharedCache
 from training.recipe import resolve
 from training.run import untrained_model
+from training.run_folder import SHARED
 
 ARCHITECTURES: Final = ("baseline", "memory", "hierarchical")
 
@@ -53,7 +54,7 @@ def make_start(
     """
     scratch = runs / "starts"
     scratch.mkdir(parents=True, exist_ok=True)
-    cache, listener = SharedCache(scratch, runs / ".shared"), NullListener()
+    cache, listener = SharedCache(scratch, runs / SHARED), NullListener()
     prepared = prepare(corpus, config, cache, listener)
     base = best_baselines(prepared, cache, listener).base.form
     learned = _without(prepared, set(left_out.document_ids))

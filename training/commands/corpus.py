@@ -15,7 +15,7 @@ from training.commands.corpus_folder import (
     print_summary,
 )
 from training.commands.item_corpus import items
-from training.corpus.samples.making import make_sample_corpus
+from training.corpus.samples.making import corpus_name, make_sample_corpus
 from training.corpus.samples.samples import SAMPLES
 from training.corpus.store import load_corpus
 from training.corpus.text.chunking import PASSAGE_WORDS
@@ -73,7 +73,7 @@ def sample(
     force: Force = False,
 ) -> None:
     """Make a sample corpus: pages of documentation, films rated, or folk tunes."""
-    out = out or CORPORA / (f"{name}-{split_seed}" if split_seed else name)
+    out = out or CORPORA / corpus_name(name, split_seed)
     if is_made(out, force=force):
         return
     with progress_bars() as progress:

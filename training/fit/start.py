@@ -19,6 +19,7 @@ from torch import Tensor
 from training.checkpoint import load_checkpoint
 from training.corpus.unique import row_keys
 from training.errors import TrainingError
+from training.evaluation.suite import MAX_LEAKED_SHARE
 from training.models.model import NextVectorModel
 from training.preparation.preparation import Preparation
 from training.preparation.trained_keys import read_trained_keys
@@ -31,9 +32,6 @@ AUTO, NONE = "auto", "none"
 
 _OWN: Final = "figure_"
 # Mean and scale of the figures belong to a corpus, and stay its own.
-
-_MOST_MET: Final = 0.05
-# As for windows that leaked (evaluation protocol, rule 3).
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,10 +160,10 @@ def _require_unmet(folder: Path, prepared: Preparation) -> None:
     judged = np.concatenate([prepared.split.validation, prepared.split.test])
     rows = corpus.rows_of(judged)
     share = float(np.isin(row_keys(np.asarray(corpus.vectors[rows])), keys).mean())
-    if share > _MOST_MET:
+    if share > MAX_LEAKED_SHARE:
         msg = (
             f"--start {folder}: it was trained on {share:.0%} of the vectors of "
-            f"validation and test here, expected at most {_MOST_MET:.0%}"
+            f"validation and test here, expected at most {MAX_LEAKED_SHARE:.0%}"
         )
         raise TrainingError(msg)
 

@@ -20,6 +20,11 @@ from training.corpus.text.making import make_document_corpus
 from training.errors import CorpusError
 
 
+def corpus_name(sample: str, split_seed: int = 0) -> str:
+    """Name the corpus of a sample whose vectors are made for a split."""
+    return f"{sample}-{split_seed}" if split_seed else sample
+
+
 def make_sample_corpus(
     name: str,
     folder: Path,
@@ -93,7 +98,7 @@ def _make_items(
     progress("making vectors", 0, 1)
     corpus = make_sequence_corpus(
         found.sequences,
-        item_sample_card(f"{name}-{split.seed}" if split.seed else name, sample),
+        item_sample_card(corpus_name(name, split.seed), sample),
         folder,
         split=split,
         cooccurrence=CooccurrenceConfig(),
