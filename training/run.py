@@ -29,11 +29,7 @@ from training.fit.start import Start
 from training.listener import Listener, NullListener
 from training.models.closed_form import ClosedForm
 from training.models.model import NextVectorModel
-from training.preparation.kept_baselines import (
-    baselines_on_test,
-    best_baselines,
-    plain_hits,
-)
+from training.preparation.kept_baselines import baselines_on_test, best_baselines
 from training.preparation.preparation import Preparation
 from training.preparation.preparing import prepare
 from training.preparation.shared_cache import SharedCache
@@ -232,7 +228,7 @@ def _train(
         "baselines": baselines.scores,
         "baseline_estimates": baselines.estimates,
         "baseline_bits": baselines.bits,
-        "baseline_plain": plain_hits(prepared, baselines, cache),
+        "baseline_plain": baselines.plain,
         "diagnostics": diagnostics.to_dict(),
         "readiness": readiness.to_dict(),
         "examples": choose_examples(prepared, judge, prediction, seed=config.seed),

@@ -38,9 +38,6 @@ BASELINES: Final = "baselines.safetensors"
 BASELINE_SCORES: Final = "baselines.json"
 """Which baselines these are, and how every other one did."""
 
-PLAIN: Final = "plain.json"
-"""Validation Hit@K of each pool's best baseline where hubs are left in."""
-
 TEST_BASELINES: Final = "test-baselines.safetensors"
 """Rank that they give each test target."""
 
@@ -79,7 +76,6 @@ FINISHED: Final = (
     TRAINED,
     BASELINES,
     BASELINE_SCORES,
-    PLAIN,
     TEST_BASELINES,
     WEIGHTS,
     HISTORY,

@@ -69,9 +69,11 @@ class VectorBaseline:
         self, judge: Judge, context_QTD: Tensor, length_Q: Tensor
     ) -> dict[PoolName, Int64]:
         """Rank the targets by their cosine to the prediction."""
-        return judge.ranks(
-            predict_in_blocks(self.predict, context_QTD, length_Q, block=BLOCK)
-        )
+        return judge.ranks(self.predicted(context_QTD, length_Q))
+
+    def predicted(self, context_QTD: Tensor, length_Q: Tensor) -> Tensor:
+        """Predict for any number of contexts, a block at a time; shape ``(Q, D)``."""
+        return predict_in_blocks(self.predict, context_QTD, length_Q, block=BLOCK)
 
 
 class ClosedFormBaseline(VectorBaseline):

@@ -9,6 +9,7 @@ from torch import Tensor
 from training.evaluation.baselines import (
     Baseline,
     ClosedFormBaseline,
+    VectorBaseline,
     WeightedMean,
     remembering,
 )
@@ -44,6 +45,10 @@ class BestBaselines:
     """Mean bits of a validation target, with intervals, of every setting that gives
     probabilities; empty for documents."""
 
+    plain: dict[PoolName, float]
+    """Validation Hit@K of the best one of each pool where hubs are left in; only of
+    those that predict a vector, and none for items, whose scores know no hubs."""
+
     base: ClosedFormBaseline
     """The best closed form of the selection pool: the base of the model."""
 
@@ -74,7 +79,7 @@ class BestBaselines:
         scores: dict[str, dict[PoolName, float]] = {}
         estimates: dict[str, dict[PoolName, dict[str, float]]] = {}
         bits: dict[str, dict[str, float]] = {}
-        best: dict[PoolName, tuple[float, str, Int64]] = {}
+        best: dict[PoolName, tuple[float, Baseline, Int64]] = {}
         k, documents = judge.suite.k, judge.suite.windows.documents
 
         def measure(baseline: Baseline) -> None:
@@ -85,7 +90,7 @@ class BestBaselines:
                 found = estimate((rank_Q <= k).astype(float), documents)
                 estimates[baseline.name][pool] = asdict(found)
                 if pool not in best or score > best[pool][0]:
-                    best[pool] = (score, baseline.name, rank_Q)
+                    best[pool] = (score, baseline, rank_Q)
             if isinstance(baseline, Probabilistic):
                 surprise = mean_bits(
                     baseline,
@@ -111,14 +116,26 @@ class BestBaselines:
             measure(memory)
             listener.progress(done, total)
         return cls(
-            names={pool: name for pool, (_, name, _) in best.items()},
+            names={pool: baseline.name for pool, (_, baseline, _) in best.items()},
             ranks={pool: rank_Q for pool, (_, _, rank_Q) in best.items()},
             scores=scores,
             estimates=estimates,
             bits=bits,
+            plain={
+                pool: hit_at_k(judge.rankers[pool].ranks_at(predicted, [0.0])[0], k)
+                for pool, (_, baseline, _) in best.items()
+                if (predicted := _predicted(baseline, judge, contexts)) is not None
+            },
             # of equals the one that remembers nothing
             base=max([mean, *memories], key=score_of),
         )
+
+
+def _predicted(baseline: Baseline, judge: Judge, contexts: Contexts) -> Tensor | None:
+    """Predict documents by a baseline that predicts a vector; None for all others."""
+    if judge.suite.kind == "items" or not isinstance(baseline, VectorBaseline):
+        return None
+    return baseline.predicted(*contexts)
 
 
 def by_name(fitted: Sequence[Baseline]) -> dict[str, Baseline]:

@@ -21,7 +21,7 @@ CACHE_OPTIONS: Final = (
 )
 """The options that decide on windows, pools and space, and so on the baselines."""
 
-_FORMAT: Final = 7
+_FORMAT: Final = 8
 # Of the shared files; another number makes them anew.
 
 

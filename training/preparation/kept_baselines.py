@@ -10,20 +10,17 @@ from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
 
 from training.checked import from_json
-from training.evaluation.baselines import VectorBaseline, closed_form_baseline
+from training.evaluation.baselines import closed_form_baseline
 from training.evaluation.evaluation import Judge
-from training.evaluation.metrics import hit_at_k
 from training.evaluation.pools import POOLS, PoolName
-from training.evaluation.training_positions import BLOCK
 from training.files import read_json
 from training.listener import Listener
-from training.models.blocks import predict_in_blocks
 from training.models.closed_form import ClosedForm
 from training.preparation.best_baselines import BestBaselines, by_name
 from training.preparation.cache_key import cache_key
 from training.preparation.preparation import Preparation
 from training.preparation.shared_cache import Entry, SharedCache
-from training.run_folder import BASELINE_SCORES, BASELINES, PLAIN, TEST_BASELINES
+from training.run_folder import BASELINE_SCORES, BASELINES, TEST_BASELINES
 from training.vectors import Int64
 
 Ranks = Mapping[PoolName, Int64]
@@ -97,44 +94,6 @@ def baselines_on_test(
     return {pool: (name, ranks[pool]) for pool, name in names.items()}
 
 
-def plain_hits(
-    prepared: Preparation, chosen: BestBaselines, cache: SharedCache
-) -> dict[PoolName, float]:
-    """Return validation Hit@K of the chosen baselines where hubs are left in.
-
-    Args:
-        prepared: of the run.
-        chosen: the best baseline of each pool.
-        cache: where the figures are found and kept.
-
-    Returns:
-        For each pool whose best baseline predicts a vector; empty for items, whose
-        scores know no hubs.
-    """
-
-    def measure() -> dict[PoolName, float]:
-        if prepared.corpus.kind == "items":
-            return {}
-        context, length = prepared.context(prepared.suite.windows)
-        named, found = by_name(prepared.fitted_baselines), {}
-        for pool, name in chosen.names.items():
-            baseline = named[name]
-            if isinstance(baseline, VectorBaseline):
-                predicted = predict_in_blocks(
-                    baseline.predict, context, length, block=BLOCK
-                )
-                (rank_Q,) = prepared.judge.rankers[pool].ranks_at(predicted, [0.0])
-                found[pool] = hit_at_k(rank_Q, prepared.suite.k)
-        return found
-
-    entry: Entry[dict[PoolName, float]] = Entry(
-        files=(PLAIN,),
-        dump=lambda found: {PLAIN: orjson.dumps(found)},
-        load=lambda folder: dict(read_json(folder / PLAIN)),
-    )
-    return cache.get(entry, measure, key=cache_key(prepared.corpus, prepared.config))
-
-
 def read_ranks(path: Path) -> dict[PoolName, Int64]:
     """Read ranks by pool; raises what a missing or damaged file raises."""
     ranks = load_arrays(path.read_bytes())
@@ -151,6 +110,7 @@ def _dump(chosen: BestBaselines) -> dict[str, bytes]:
         "scores": chosen.scores,
         "estimates": chosen.estimates,
         "bits": chosen.bits,
+        "plain": chosen.plain,
         "base": asdict(chosen.base.form),
     }
     return {
@@ -172,6 +132,7 @@ def _load(folder: Path) -> BestBaselines:
         scores=about["scores"],
         estimates=about["estimates"],
         bits=about["bits"],
+        plain=about["plain"],
         base=closed_form_baseline(form),
     )
 

@@ -12,11 +12,7 @@ from training.evaluation.evaluation import Judge
 from training.evaluation.metrics import hit_at_k
 from training.listener import Listener, NullListener
 from training.preparation.best_baselines import BestBaselines, by_name
-from training.preparation.kept_baselines import (
-    baselines_on_test,
-    best_baselines,
-    plain_hits,
-)
+from training.preparation.kept_baselines import baselines_on_test, best_baselines
 from training.preparation.preparation import Preparation
 from training.preparation.preparing import prepare
 from training.preparation.shared_cache import SharedCache
@@ -324,15 +320,10 @@ def test_what_the_best_baselines_reach_with_hubs_left_in_is_kept(
     plain = prepared.judge.searching(prepared.vectors, score)
     contexts = prepared.context(prepared.suite.windows)
 
-    found = plain_hits(prepared, chosen, SharedCache(tmp_path))
-    again = plain_hits(
-        replace(prepared, suite=None),  # type: ignore[arg-type]
-        chosen,
-        SharedCache(tmp_path),
-    )
+    again = best_baselines(prepared, SharedCache(tmp_path), NullListener())
 
-    assert found == again
-    assert found.keys() == chosen.names.keys()
+    assert chosen.plain == again.plain
+    assert chosen.plain.keys() == chosen.names.keys()
     for pool, name in chosen.names.items():
         rank_Q = named[name].ranks(plain, *contexts)[pool]
-        assert found[pool] == hit_at_k(rank_Q, prepared.suite.k)
+        assert chosen.plain[pool] == hit_at_k(rank_Q, prepared.suite.k)
