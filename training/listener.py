@@ -44,14 +44,41 @@ class Epoch:
         return asdict(self)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a training is going to do."""
+
+    k: int
+    """Cut-off of the headline, in ranks."""
+
+    pool: str
+    """Pool whose validation Hit@K decides."""
+
+    max_epochs: int
+    """Most epochs."""
+
+    patience: int
+    """Epochs without a better Hit@K after which it ends."""
+
+    epochs_done: int | None
+    """Last epoch that an earlier call finished, 0 the untrained state; None if this
+    call is the first."""
+
+
 class Listener(Protocol):
-    """Hears of stages, of steps within them, and of epochs."""
+    """Hears of stages, of phases and steps within them, and of epochs."""
 
     def stage(self, what: str) -> None:
         """Hear that a stage begins."""
 
+    def phase(self, what: str) -> None:
+        """Hear what the present stage does next."""
+
     def progress(self, done: int, total: int) -> None:
-        """Hear how far the present stage has come."""
+        """Hear how far the present phase, or stage, has come."""
+
+    def plan(self, plan: Plan) -> None:
+        """Hear what the training is going to do, before its first epoch."""
 
     def epoch(self, epoch: Epoch) -> None:
         """Hear what an epoch brought."""
@@ -63,7 +90,13 @@ class NullListener:
     def stage(self, what: str) -> None:
         """Ignore it."""
 
+    def phase(self, what: str) -> None:
+        """Ignore it."""
+
     def progress(self, done: int, total: int) -> None:
+        """Ignore it."""
+
+    def plan(self, plan: Plan) -> None:
         """Ignore it."""
 
     def epoch(self, epoch: Epoch) -> None:

@@ -39,7 +39,7 @@ def train_by_recipe(
     # what was told is refused before a corpus is read
     resolve(recipe, told)
     corpus = load_corpus(corpus_folder)
-    config = resolve(recipe, told, kind=corpus.kind)
+    config = resolve(recipe or corpus.card.recipe, told, kind=corpus.kind)
     folder = runs / (name or run_name(corpus, config))
     listener = listener or NullListener()
     if is_finished(folder):

@@ -169,9 +169,17 @@ def _train(
     space = space_of(trained.model, prepared.space)
     judge = judge_in(prepared.judge, space, prepared.space)
     prediction = space.predict(trained.model, prepared.suite.windows)
+    listener.progress(1, 2)
     evaluation = judge.evaluate(prediction, baselines.paired())
+    listener.progress(2, 2)
+    listener.stage("taking away order, length and memory: what each is worth")
     diagnostics = diagnose(
-        trained.model, judge, space, prepared.groups, corpus.document_of_row
+        trained.model,
+        judge,
+        space,
+        prepared.groups,
+        corpus.document_of_row,
+        progress=listener.progress,
     )
     readiness = assess(
         evaluation,
@@ -185,8 +193,10 @@ def _train(
     listener.stage("one look at the test documents")
     given_judge = Judge(prepared.vectors, prepared.groups, test_suite, prepared.score)
     test_baselines = baselines_on_test(prepared, baselines, given_judge, cache)
+    listener.progress(1, 3)
     test_judge = judge_in(given_judge, space, prepared.space)
     test_prediction = space.predict(trained.model, test_suite.windows)
+    listener.progress(2, 3)
     test = test_judge.evaluate(test_prediction, test_baselines)
     if corpus.kind == "items":
         sequences = {

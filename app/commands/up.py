@@ -7,11 +7,21 @@ from typing import Annotated
 import orjson
 import typer
 
-from app.commands.pipeline import Live, make_live
+from app.commands.pipeline import DEFAULT_SAMPLE, Live, make_live
 from app.commands.server import run_service
 from app.settings import Settings, read_settings
-from training.commands.console import console, handle_errors
+from training.commands.console import console, handle_errors, say_next
 from training.commands.options import Recipe
+from training.commands.run_summary import say_plainly
+from training.corpus.samples.samples import SAMPLES
+
+_TRY_NEXT = (
+    "nextvec corpus text FOLDER --name mine      # your own pages",
+    "nextvec corpus items FILE.csv --name mine   # your own sessions, events, ratings",
+    "nextvec corpus vectors FILE.npz --name mine # your own vectors",
+    "nextvec up --corpus artifacts/corpora/mine  # and then this",
+    "nextvec up --sample docs                    # or our sample of text",
+)
 
 ROOT = Path("artifacts")
 """Folder of everything that is made, unless an option says another."""
@@ -27,10 +37,10 @@ def up(
     sample: Annotated[
         str,
         typer.Option(
-            help="Sample to make where no corpus is given: docs, docs-large, "
-            "movielens, smoke or tunes."
+            help="Sample to make where no corpus is given: "
+            f"{', '.join(sorted(SAMPLES))}."
         ),
-    ] = "docs",
+    ] = DEFAULT_SAMPLE,
     recipe: Recipe = None,
     architecture: Annotated[
         list[str] | None,
@@ -61,8 +71,11 @@ def up(
         recipe=recipe,
         architectures=architecture or ("memory",),
     )
+    say_plainly(live.card, live.run)
     if not serve:
+        say_next(f"nextvec serve --bundles {shlex.quote(str(settings.bundles))}")
         return
+    say_next(*_TRY_NEXT)
     console.print(f"\nServing on {settings.url}")
     console.print("Ask it, from another terminal:\n")
     console.print(curl_line(live, settings), soft_wrap=True, highlight=False)

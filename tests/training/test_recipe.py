@@ -82,6 +82,7 @@ def test_a_recipe_with_a_mistake_is_refused(
 def test_the_shipped_recipes_are_listed() -> None:
     assert recipe_names() == [
         "default",
+        "fiddle",
         "items",
         "seed-failed",
         "seed-fixed",
@@ -122,7 +123,9 @@ def test_a_recipe_can_be_a_file(tmp_path: Path) -> None:
 
 
 def test_an_unknown_recipe_is_refused_with_those_there_are() -> None:
-    with pytest.raises(TrainingError, match=r"no recipe 'mine': .* default, items"):
+    with pytest.raises(
+        TrainingError, match=r"no recipe 'mine': .* default, fiddle, items"
+    ):
         read_recipe("mine")
 
 

@@ -5,7 +5,13 @@ from contextlib import contextmanager
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.progress import TimeElapsedColumn as Elapsed
 
 from training.errors import ProjectError
@@ -49,7 +55,8 @@ def progress_bars() -> Iterator[Callable[[str, int, int], None]]:
         much.
     """
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, Elapsed(), console=console) as progress:
+    times = (Elapsed(), TextColumn("left"), TimeRemainingColumn())
+    with Progress(*columns, *times, console=console) as progress:
         tasks = {}
 
         def report(stage: str, done: int, total: int) -> None:
@@ -58,3 +65,10 @@ def progress_bars() -> Iterator[Callable[[str, int, int], None]]:
             progress.update(tasks[stage], completed=done, total=total)
 
         yield report
+
+
+def say_next(*lines: str) -> None:
+    """Say what comes next: commands that can be pasted, one to a line."""
+    console.print("Next:")
+    for line in lines:
+        console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)

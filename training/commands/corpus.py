@@ -1,5 +1,6 @@
 """``corpus``: make a corpus from a sample, text, vectors or item sequences."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -13,15 +14,20 @@ from training.commands.corpus_folder import (
     Out,
     is_made,
     print_summary,
+    say_what_a_corpus_is_for,
 )
 from training.commands.item_corpus import items
-from training.corpus.samples.making import corpus_name, make_sample_corpus
+from training.corpus.samples.making import (
+    corpus_name,
+    make_sample_corpus,
+    origin_of_sample,
+)
 from training.corpus.samples.samples import SAMPLES
 from training.corpus.store import load_corpus
 from training.corpus.text.chunking import PASSAGE_WORDS
 from training.corpus.text.encoders import DEFAULT_ENCODER
-from training.corpus.text.making import make_text_corpus
-from training.corpus.vectors.making import make_vector_corpus
+from training.corpus.text.making import make_text_corpus, text_origin
+from training.corpus.vectors.making import make_vector_corpus, vector_origin
 
 DOWNLOADS = Path("artifacts/downloads")
 """Folder of fetched archives, unless --downloads says another."""
@@ -74,7 +80,15 @@ def sample(
 ) -> None:
     """Make a sample corpus: pages of documentation, films rated, or folk tunes."""
     out = out or CORPORA / corpus_name(name, split_seed)
-    if is_made(out, force=force):
+    wanted = partial(
+        origin_of_sample,
+        name,
+        encoder=encoder,
+        words=words,
+        min_coherence=min_coherence,
+        split_seed=split_seed,
+    )
+    if is_made(out, wanted, force=force):
         return
     with progress_bars() as progress:
         corpus = make_sample_corpus(
@@ -88,6 +102,7 @@ def sample(
             progress=progress,
         )
     print_summary(corpus, out)
+    say_what_a_corpus_is_for(out)
 
 
 @corpus_app.command()
@@ -108,7 +123,10 @@ def text(
     """Make a corpus from your own text: cut into passages, then encoded."""
     name = name or paths[0].resolve().stem
     out = out or CORPORA / name
-    if is_made(out, force=force):
+    wanted = partial(
+        text_origin, paths, encoder=encoder, words=words, min_coherence=min_coherence
+    )
+    if is_made(out, wanted, force=force):
         return
     with progress_bars() as progress:
         corpus = make_text_corpus(
@@ -121,6 +139,7 @@ def text(
             progress=progress,
         )
     print_summary(corpus, out)
+    say_what_a_corpus_is_for(out)
 
 
 @corpus_app.command()
@@ -156,7 +175,15 @@ def vectors(
     """Make a corpus from your own vectors."""
     name = name or files[0].resolve().stem
     out = out or CORPORA / name
-    if is_made(out, force=force):
+    wanted = partial(
+        vector_origin,
+        files,
+        encoder=encoder,
+        lengths=lengths,
+        windows_independent=windows_independent,
+        min_coherence=min_coherence,
+    )
+    if is_made(out, wanted, force=force):
         return
     with progress_bars() as progress:
         corpus = make_vector_corpus(
@@ -170,6 +197,7 @@ def vectors(
             progress=progress,
         )
     print_summary(corpus, out)
+    say_what_a_corpus_is_for(out)
 
 
 @corpus_app.command()

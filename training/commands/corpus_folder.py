@@ -1,6 +1,7 @@
 """The folder of a corpus: where it goes, whether it is there, and what it holds."""
 
-from collections.abc import Sequence
+import shlex
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -9,11 +10,13 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from training.commands.console import console
+from training.commands.console import console, say_next
 from training.corpus.building import LONG_DOCUMENT
 from training.corpus.corpus import Corpus
 from training.corpus.items.sequences import LONG_SEQUENCE
-from training.corpus.store import corpus_name
+from training.corpus.origin import Origin
+from training.corpus.store import corpus_name, read_card
+from training.errors import CorpusError
 
 CORPORA = Path("artifacts/corpora")
 """Folder of the corpora, unless --out says another."""
@@ -31,13 +34,31 @@ Force = Annotated[
 ]
 
 
-def is_made(out: Path, *, force: bool) -> bool:
-    """Say so if the corpus is there; refuse to replace what is no corpus."""
+def is_made(out: Path, wanted: Callable[[], Origin], *, force: bool) -> bool:
+    """Say so if the corpus is there, made of the same.
+
+    Args:
+        out: folder of the corpus.
+        wanted: tells what is to be made; called only where a corpus lies.
+        force: make it again, whatever it was made of.
+
+    Raises:
+        CorpusError: what is there is no corpus, or one that was made of something else.
+    """
     name = corpus_name(out)
     if name is None or force:
         return False
+    recorded = read_card(out).get("origin")
+    differences = [] if recorded is None else wanted().differences(recorded)
+    if differences:
+        msg = (
+            f"{out}: corpus {name} is there, and {'; '.join(differences)}. Expected "
+            "the same again, or another --name or --out; --force replaces it"
+        )
+        raise CorpusError(msg)
+    unsure = "" if recorded else ", from before its source was recorded"
     console.print(
-        f"{out} is already there (corpus {name}); --force makes it again.",
+        f"{out} is already there (corpus {name}{unsure}); --force makes it again.",
         markup=False,
         soft_wrap=True,
     )
@@ -72,6 +93,12 @@ def print_summary(corpus: Corpus, folder: Path) -> None:
     for what, value in facts.items():
         table.add_row(what, escape(value))
     console.print(table)
+
+
+def say_what_a_corpus_is_for(folder: Path) -> None:
+    """Say which commands take a corpus that was made."""
+    where = shlex.quote(str(folder))
+    say_next(f"nextvec up --corpus {where}", f"nextvec train {where}")
 
 
 def _sequence_facts(corpus: Corpus) -> dict[str, str]:

@@ -1,7 +1,8 @@
 """``corpus items``: make a corpus from item sequences."""
 
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
@@ -15,10 +16,11 @@ from training.commands.corpus_folder import (
     Out,
     is_made,
     print_summary,
+    say_what_a_corpus_is_for,
 )
 from training.corpus.items.cooccurrence import CooccurrenceConfig
 from training.corpus.items.events import EventColumns
-from training.corpus.items.making import make_item_corpus
+from training.corpus.items.making import item_origin, make_item_corpus
 from training.corpus.split import SplitConfig
 from training.errors import CorpusError
 
@@ -91,24 +93,23 @@ def items(
     split = _split(split_seed, validation_share, test_share)
     name = name or files[0].resolve().stem
     out = out or CORPORA / name
-    if is_made(out, force=force):
+    source: dict[str, Any] = {
+        "columns": columns,
+        "split": split,
+        "cooccurrence": CooccurrenceConfig(
+            window=window or _COOCCURRENCE.window, dim=dim or _COOCCURRENCE.dim
+        ),
+        "vectors": vectors,
+        "encoder": encoder or "unknown",
+        "texts": texts,
+    }
+    if is_made(out, partial(item_origin, files, **source), force=force):
         return
     # seconds for thousands of items, minutes for a million
     with console.status("making vectors"):
-        corpus = make_item_corpus(
-            files,
-            out,
-            name=name,
-            columns=columns,
-            split=split,
-            cooccurrence=CooccurrenceConfig(
-                window=window or _COOCCURRENCE.window, dim=dim or _COOCCURRENCE.dim
-            ),
-            vectors=vectors,
-            encoder=encoder or "unknown",
-            texts=texts,
-        )
+        corpus = make_item_corpus(files, out, name=name, **source)
     print_summary(corpus, out)
+    say_what_a_corpus_is_for(out)
 
 
 def _refuse_contradictions(

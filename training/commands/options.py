@@ -16,8 +16,8 @@ RUNS = Path("artifacts/runs")
 Recipe = Annotated[
     str | None,
     typer.Option(
-        help="Name of a shipped recipe, or path of a TOML file (default: default, and "
-        "items for item sequences)."
+        help="Name of a shipped recipe, or path of a TOML file (default: that of the "
+        "sample; default for documents, items for item sequences)."
     ),
 ]
 RunsFolder = Annotated[Path, typer.Option(help="Folder that holds the runs.")]

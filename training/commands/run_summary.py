@@ -1,5 +1,6 @@
 """What a person sees of a run that came to its end."""
 
+from pathlib import Path
 from typing import Any
 
 from rich.text import Text
@@ -8,6 +9,8 @@ from training.commands.console import console
 from training.commands.tables import readiness_table, result_table
 from training.evaluation.statistics import Estimate, points
 from training.reporting.diagnosis import RULES, findings
+from training.reporting.plain_words import in_plain_words
+from training.run_folder import REPORT
 
 _SEVERITY_STYLES = {"problem": "red", "warning": "yellow", "notice": "cyan"}
 
@@ -21,6 +24,14 @@ def print_run(card: dict[str, Any]) -> None:
         console.print(f"What the memory's reads bring, against their mean: {shown}")
     console.print(readiness_table(card))
     _print_diagnosis(card)
+
+
+def say_plainly(card: dict[str, Any], run: Path) -> None:
+    """Say in plain words what a run holds, and where its report lies."""
+    console.print("\n[bold]In plain words[/]")
+    for sentence in in_plain_words(card):
+        console.print(sentence, markup=False, highlight=False)
+    console.print(f"Report: {run / REPORT}", soft_wrap=True, highlight=False)
 
 
 def _print_diagnosis(card: dict[str, Any]) -> None:

@@ -1,19 +1,19 @@
 """``train``, ``evaluate``, ``compare``, ``recipes``: make runs and look at them."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from training.commands.console import console, handle_errors
+from training.commands.console import console, handle_errors, say_next
 from training.commands.listener import ConsoleListener
 from training.commands.options import RUNS, Recipe, RunsFolder, with_training_options
-from training.commands.run_summary import print_run
+from training.commands.run_summary import print_run, say_plainly
 from training.commands.tables import comparison_table, evaluation_table
 from training.recipe import read_recipe, recipe_names
 from training.recipe_run import train_by_recipe
 from training.rejudge import judge_checkpoint
-from training.run_folder import REPORT
 from training.runs import best_run, comparison_key, finished_runs
 
 
@@ -39,7 +39,9 @@ def train(
             corpus, recipe, told, runs=runs, name=name, listener=listener
         )
     print_run(card)
-    console.print(f"Report: {runs / card['name'] / REPORT}", soft_wrap=True)
+    folder = runs / card["name"]
+    say_plainly(card, folder)
+    say_next(f"nextvec bundle build {shlex.quote(str(folder))} --promote")
 
 
 @handle_errors()

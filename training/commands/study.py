@@ -113,7 +113,7 @@ def _compare(
     seed = {} if split.seed is None else {"split_seed": split.seed}
     configs = [
         resolve(
-            plan.recipe,
+            plan.recipe or split.corpus.card.recipe,
             {"architecture": name, "seed": number, **seed},
             kind=split.corpus.kind,
         )

@@ -41,6 +41,13 @@ class CorpusCard:
     """Seed and shares of the split whose training sequences made the vectors, as
     `SplitConfig` names them; None for vectors that owe nothing to the sequences."""
 
+    origin: dict[str, Any] | None = None
+    """What it was made of, as `training.corpus.origin.Origin` tells it; None for a
+    corpus that was put together by hand, or before this was recorded."""
+
+    recipe: str | None = None
+    """Shipped recipe that was chosen for it; None for that of its kind."""
+
     notes: dict[str, Any] = field(default_factory=dict)
     """What was left out on the way and why: counts by reason."""
 

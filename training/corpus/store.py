@@ -128,6 +128,8 @@ def load_corpus(folder: Path) -> Corpus:
                 licenses=card["licenses"],
                 windows_declared_independent=card["windows_declared_independent"],
                 vectors_split=card.get("vectors_split"),
+                origin=card.get("origin"),
+                recipe=card.get("recipe"),
                 notes=card["notes"],
             ),
             kind=card["kind"],

@@ -1,5 +1,6 @@
 """What a model's skill is made of: the same windows, something taken away."""
 
+import itertools
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ from training.evaluation.statistics import Estimate, estimate
 from training.models.memory import MemoryEncoder
 from training.models.model import NextVectorModel
 from training.models.prediction import Prediction
+from training.steps import Steps, ignore_steps
 from training.vectors import Int64
 
 CONTEXT_LENGTHS: Final = (5, 20, 50, 100)
@@ -75,6 +77,7 @@ def diagnose(
     document_N: Int64,
     *,
     seed: int = 0,
+    progress: Steps = ignore_steps,
 ) -> Diagnostics:
     """Take things away from a model, one at a time.
 
@@ -85,16 +88,24 @@ def diagnose(
         group_N: duplicate group of each row.
         document_N: document of each row.
         seed: seed of the shuffles and replacements.
+        progress: told after each prediction of all windows.
     """
     suite, rng = judge.suite, np.random.default_rng(seed)
     windows, ranker = suite.windows, judge.rankers[suite.primary]
 
+    lengths = [n for n in CONTEXT_LENGTHS if n <= windows.width]
+    # as it is, shuffled, replaced, at each length, and without its reads
+    total = len(lengths) + 4
+    steps = itertools.count(1)
+
     def hits(changed: Windows) -> np.ndarray:
         rank_Q = ranker.ranks(space.predict(model, changed))
+        progress(next(steps), total)
         return (rank_Q <= suite.k).astype(float)
 
     prediction = space.predict(model, windows)
     rank_Q = ranker.ranks(prediction)
+    progress(next(steps), total)
     hit_Q = (rank_Q <= suite.k).astype(float)
     shuffled_Q = hits(_shuffled(windows, rng))
     last_replaced_Q = hits(_last_replaced(windows, rng))
@@ -104,9 +115,7 @@ def diagnose(
         k=suite.k,
         hit=hit_at_k(rank_Q, suite.k),
         by_context_length={
-            n: float(hits(windows.truncated(n)).mean())
-            for n in CONTEXT_LENGTHS
-            if n <= windows.width
+            n: float(hits(windows.truncated(n)).mean()) for n in lengths
         },
         shuffled=float(shuffled_Q.mean()),
         shuffled_loss=estimate(hit_Q - shuffled_Q, documents),

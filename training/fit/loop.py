@@ -17,7 +17,7 @@ from training.fit.monitor import Monitor, selection_score
 from training.fit.start import Start
 from training.fit.state import TrainingState, load_state, save_state
 from training.fit.trainer import EpochTrainer
-from training.listener import Epoch, Listener
+from training.listener import Epoch, Listener, Plan
 from training.models.model import NextVectorModel
 from training.preparation.preparation import Preparation
 from training.run_folder import WEIGHTS
@@ -70,6 +70,15 @@ def fit(
     monitor = Monitor(prepared, config)
     stopping = EarlyStopping(config.patience, config.min_delta)
     state = load_state(folder, model, optimizer) or TrainingState()
+    listener.plan(
+        Plan(
+            k=prepared.suite.k,
+            pool=prepared.selection_pool,
+            max_epochs=config.max_epochs,
+            patience=config.patience,
+            epochs_done=len(state.history) - 1 if state.history else None,
+        )
+    )
     for epoch in state.history:
         stopping.update(epoch.score)
         listener.epoch(epoch)
@@ -82,8 +91,12 @@ def fit(
             # on a small corpus the best state is often this one
             start.load_into(model)
         elif number > 0:
+            listener.phase(f"epoch {number} of at most {config.max_epochs}: training")
             step_loss, state.step = trainer.train(number, state.step, listener)
-        measured = monitor.measure(model.eval(), epoch=number)
+        listener.phase(f"epoch {number}: measuring on validation")
+        measured = monitor.measure(
+            model.eval(), epoch=number, progress=listener.progress
+        )
         if stopping.update(measured.score):
             state.best = {k: v.detach().cpu().clone() for k, v in _state(model).items()}
             save_weights(folder / WEIGHTS, state.best, prepared.transform)
@@ -107,6 +120,7 @@ def fit(
     save_weights(folder / WEIGHTS, state.best, prepared.transform)
     model.load_state_dict(state.best)
     # on the device where it was recorded: another rounds otherwise
+    listener.phase("measuring the best weights, restored")
     restored_score = selection_score(model.eval(), prepared)
     return Trained(
         model=model.cpu(),

@@ -17,9 +17,12 @@ from training.fit.losses import mixed_loss
 from training.models.model import NextVectorModel
 from training.models.prediction import Prediction
 from training.preparation.preparation import Preparation
+from training.steps import Steps, ignore_steps
 
 _MAX_TRAIN_WINDOWS = 500
 # Enough for a curve: ±4 points at Hit@5 of one half, in half a second.
+
+_STEPS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +58,15 @@ class Monitor:
         self._ranker = prepared.judge.rankers[prepared.selection_pool]
         self._train, self._train_ranker = self._train_windows(rng)
 
-    def measure(self, model: NextVectorModel, *, epoch: int) -> Measured:
+    def measure(
+        self, model: NextVectorModel, *, epoch: int, progress: Steps = ignore_steps
+    ) -> Measured:
         """Measure a model in evaluation mode, after the ``epoch`` of that number.
+
+        Args:
+            model: as it is now.
+            epoch: for the message.
+            progress: told after each step.
 
         Raises:
             TrainingError: the score is not finite, because the predictions are not.
@@ -67,6 +77,7 @@ class Monitor:
         ranker = ranker_in(self._ranker, space, given)
         train_ranker = ranker_in(self._train_ranker, space, given)
         prediction = space.predict(model, windows)
+        progress(1, _STEPS)
         if not prediction.is_finite:
             msg = (
                 f"after epoch {epoch} the model predicts NaN or infinity on "
@@ -74,18 +85,23 @@ class Monitor:
             )
             raise TrainingError(msg)
         trained, k = space.predict(model, train_windows), self._prepared.suite.k
+        progress(2, _STEPS)
         cosines = [
             target_cosines(p.vectors, w, space.vectors)
             for p, w in ((prediction, windows), (trained, train_windows))
         ]
-        return Measured(
-            score=hit_at_k(ranker.ranks(prediction), k),
+        score = hit_at_k(ranker.ranks(prediction), k)
+        progress(3, _STEPS)
+        measured = Measured(
+            score=score,
             train_loss=self._loss(trained, train_windows, train_ranker),
             validation_loss=self._loss(prediction, windows, ranker),
             validation_cosine=float(cosines[0].nanmean()),
             train_cosine=float(cosines[1].nanmean()),
             train_score=hit_at_k(train_ranker.ranks(trained), k),
         )
+        progress(_STEPS, _STEPS)
+        return measured
 
     def _loss(self, prediction: Prediction, windows: Windows, ranker: Ranker) -> float:
         """Return the loss of a curve: of items the mean of ``-log P``.

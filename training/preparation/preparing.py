@@ -93,7 +93,9 @@ def prepare(
     )
     score = cache.get(
         KEPT_SCORE,
-        lambda: choose_score(vectors_ND, corpus, bank, group_N, suite),
+        lambda: choose_score(
+            vectors_ND, corpus, bank, group_N, suite, listener.progress
+        ),
         key=cache_key(corpus, config),
     )
     return Preparation(

@@ -24,6 +24,7 @@ from training.models.blocks import predict_in_blocks
 from training.models.closed_form import SequenceMemory
 from training.preparation.shared_cache import Entry
 from training.run_folder import BANK, HUBNESS, SCORE
+from training.steps import Steps, ignore_steps
 from training.vectors import Int64
 
 if TYPE_CHECKING:
@@ -41,7 +42,12 @@ def draw_bank(vectors_ND: Tensor, corpus: Corpus, split: Split) -> QueryBank:
 
 
 def choose_score(
-    vectors_ND: Tensor, corpus: Corpus, bank: QueryBank, group_N: Int64, suite: Suite
+    vectors_ND: Tensor,
+    corpus: Corpus,
+    bank: QueryBank,
+    group_N: Int64,
+    suite: Suite,
+    progress: Steps = ignore_steps,
 ) -> Score:
     """Measure the hubness of every row, and choose beta for each pool on validation.
 
@@ -54,10 +60,13 @@ def choose_score(
         bank: predictions at training positions.
         group_N: duplicate group of each row.
         suite: windows and pools of validation.
+        progress: told after the hubness, and after each pool.
     """
     if corpus.kind == "items":
         return Score.plain(len(vectors_ND))
     hubness_N = bank.hubness(vectors_ND, corpus.document_of_row)
+    total = 1 + len(suite.pools)
+    progress(1, total)
     context_QTD = torch.from_numpy(suite.windows.contexts(vectors_ND.numpy()))
     length_Q = torch.from_numpy(suite.windows.lengths)
     prediction_QD = predict_in_blocks(
@@ -65,10 +74,11 @@ def choose_score(
     )
     judge = Judge(vectors_ND, group_N, suite, Score(hubness=hubness_N, curves={}))
     curves = {}
-    for name, ranker in judge.rankers.items():
+    for done, (name, ranker) in enumerate(judge.rankers.items(), start=2):
         ranks = ranker.ranks_at(prediction_QD, BETAS)
         hits = [hit_at_k(rank_Q, suite.k) for rank_Q in ranks]
         curves[name] = dict(zip(BETAS, hits, strict=True))
+        progress(done, total)
     return Score(hubness=hubness_N, curves=curves)
 
 

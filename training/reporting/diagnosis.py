@@ -13,6 +13,7 @@ from training.evaluation.suite import MAX_LEAKED_SHARE
 from training.reporting.finding import (
     CHANCE_FACTOR,
     DEGRADED_DROP,
+    EASY_SHARE,
     HIGH_COSINE,
     LONG_CONTEXT_GAIN,
     SUSPICIOUS_LIFT,
@@ -143,8 +144,8 @@ def no_better_than_copying(card: Card) -> Finding | None:
         "problem" if is_worse else "warning",
         f"The lift over {over} (the best without a network) is not shown to be above "
         f"zero: {_listed(low)}.",
-        "Serve the baseline, or train on more documents: a lift of a point needs "
-        "hundreds of validation documents to show.",
+        "Train on more documents: a lift of a point needs hundreds of validation "
+        "documents to show. Or serve the baseline (nextvec bundle build --baseline).",
     )
 
 
@@ -274,6 +275,51 @@ def memory_brings_nothing(card: Card) -> Finding | None:
     )
 
 
+def still_rising(card: Card) -> Finding | None:
+    """Was stopped by the number of epochs, not by its validation."""
+    history = card.get("history", ())
+    last = len(history) - 1
+    told = card.get("options", {}).get("max_epochs")
+    if not last or card.get("best_epoch") != last or last != told:
+        return None
+    rose = history[-1]["score"] - history[-2]["score"]
+    return found(
+        "still rising at its last epoch",
+        "notice",
+        f"The best epoch is {last} of {last}: validation Hit@{_k(card)} rose by "
+        f"{100 * rose:.1f} points in the last one, and training ended because "
+        "it was told to.",
+        f"A larger --max-epochs than {last}.",
+    )
+
+
+def hits_tell_nothing_apart(card: Card) -> Finding | None:
+    """Everything is a hit, with or without a network."""
+    pools, k = card.get("evaluation", {}).get("pools", ()), str(_k(card))
+    shares = [pool.get("baseline_hit_at", {}).get(k) for pool in pools]
+    if not shares or any(share is None or share < EASY_SHARE for share in shares):
+        return None
+    history, best = card.get("history", ()), card.get("best_epoch")
+    cosines = [
+        epoch["validation_cosine"]
+        for epoch in history
+        if epoch["number"] in {0, best} and epoch.get("validation_cosine") is not None
+    ]
+    moved = f" The mean cosine to the target is {cosines[-1]:.3f}" if cosines else ""
+    if len(cosines) > 1:
+        gain = cosines[-1] - cosines[0]
+        moved += f", {gain:+.3f} over that of its base, which tells them apart"
+    return found(
+        "hits tell nothing apart",
+        "notice",
+        f"The best baseline has Hit@{k} of {min(shares):.1%} or more in every pool: "
+        f"there is nothing to win, and a lift of zero says nothing.{moved}"
+        f"{'.' if moved else ''}",
+        "Look at Hit@1 and at the cosine; for a harder question, a larger index of "
+        "vectors that lie nearer to each other.",
+    )
+
+
 RULES: Final[dict[RuleName, Rule]] = {
     "leaked windows": leaked_windows,
     "suspicious lift": suspicious_lift,
@@ -286,6 +332,8 @@ RULES: Final[dict[RuleName, Rule]] = {
     "order does not matter": order_does_not_matter,
     "long context does not pay": long_context_does_not_pay,
     "memory brings nothing": memory_brings_nothing,
+    "still rising at its last epoch": still_rising,
+    "hits tell nothing apart": hits_tell_nothing_apart,
 }
 """Every rule, those first that make the others void."""
 

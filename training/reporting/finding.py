@@ -38,6 +38,10 @@ LONG_CONTEXT_GAIN: Final = 0.01
 """Gain in Hit@K of the longest context over the shortest, less than which does not pay
 for twenty times the vectors. There is no interval for it, so not zero."""
 
+EASY_SHARE: Final = 0.99
+"""Hit@K of the best baseline that leaves a network nothing to win: a lift of a point at
+most, where intervals are wider."""
+
 RuleName = Literal[
     "leaked windows",
     "suspicious lift",
@@ -50,6 +54,8 @@ RuleName = Literal[
     "order does not matter",
     "long context does not pay",
     "memory brings nothing",
+    "still rising at its last epoch",
+    "hits tell nothing apart",
 ]
 
 THRESHOLDS: Final[dict[RuleName, str]] = {
@@ -76,6 +82,10 @@ THRESHOLDS: Final[dict[RuleName, str]] = {
         "the shortest"
     ),
     "memory brings nothing": "interval of what its reads bring not above 0",
+    "still rising at its last epoch": "the best epoch is the last of --max-epochs",
+    "hits tell nothing apart": (
+        f"the best baseline's Hit@K at least {100 * EASY_SHARE:.0f} % in every pool"
+    ),
 }
 """When each rule speaks, in words; printed with every finding and in the docs."""
 

@@ -11,6 +11,7 @@ import app.commands.pipeline
 import app.commands.up
 from app.api.app import create_app
 from app.commands.main import nextvec
+from app.commands.pipeline import Live
 from app.release.registry import Registry
 from app.settings import Settings
 from training.corpus.corpus import Corpus
@@ -46,6 +47,10 @@ def test_up_makes_what_is_missing_then_serves_what_it_says(
     assert "is finished already" not in first
     assert "is finished already" in second  # the baseline is found, the memory is new
     assert "of 2 finished run(s)" in second
+    assert "In plain words" in second
+    assert f"Report: {tmp_path / 'made/runs'}" in second
+    assert "nextvec corpus text" in second
+    assert "nextvec serve --bundles" in first
     assert served == [Settings(bundles=tmp_path / "made/bundles")]
     words = shlex.split(next(x for x in second.splitlines() if x.startswith("curl")))
     with TestClient(create_app(served[0])) as client:
@@ -58,7 +63,7 @@ def test_a_sample_is_made_once(
     make_corpus: Callable[..., Corpus], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fetched(name: str, folder: Path, *, downloads: Path, **_: object) -> Corpus:
-        assert (name, downloads) == ("docs", tmp_path / "downloads")
+        assert (name, downloads) == ("fiddle", tmp_path / "downloads")
         return save_corpus(make_corpus([130] * 12), folder)
 
     monkeypatch.setattr(app.commands.pipeline, "make_sample_corpus", fetched)
@@ -68,8 +73,8 @@ def test_a_sample_is_made_once(
     again = run(*told, "--architecture", "baseline")
 
     assert "corpus tiny" in first
-    assert "is already there (corpus tiny)" not in first
-    assert "is already there (corpus tiny)" in again
+    assert "is already there (corpus tiny" not in first
+    assert "is already there (corpus tiny" in again
     assert Registry(tmp_path / "bundles").pointer() is not None
 
 
@@ -78,10 +83,12 @@ def made_in(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path, Path]]:
     """Where the pipeline is told to make things, which it does not."""
     asked: list[tuple[Path, Path]] = []
 
-    def make_live(root: Path, bundles: Path, **_: object) -> None:
+    def make_live(root: Path, bundles: Path, **_: object) -> Live:
         asked.append((root, bundles))
+        return Live(version="v", run=Path("run"), card={}, example=[])
 
     monkeypatch.setattr(app.commands.up, "make_live", make_live)
+    monkeypatch.setattr(app.commands.up, "say_plainly", lambda *_: None)
     return asked
 
 

@@ -72,6 +72,74 @@ def test_a_sample_is_made_once(sample: Path) -> None:
     assert 202 <= len(corpus.vectors) < 300  # half of what 20 words give
 
 
+def test_a_sample_made_otherwise_is_refused(sample: Path) -> None:
+    call("sample", "tiny", "--downloads", sample)
+
+    other = call("sample", "tiny", "--downloads", sample, "--words", 40)
+
+    assert other.exit_code == 1
+    assert "corpus tiny is there, and words was 20, and this is 40." in other.output
+    assert "--force replaces it" in other.output
+
+
+def test_another_file_under_the_same_name_is_refused() -> None:
+    Path("one.jsonl").write_text(json.dumps({"document_id": 1, "text": prose(1, 105)}))
+    Path("two.jsonl").write_text(json.dumps({"document_id": 1, "text": prose(2, 105)}))
+    vectors = np.random.default_rng(0).normal(size=(120, 5))
+    np.savez("mine.npz", vectors=vectors, document_ids=[0] * 120)
+    assert call("text", "one.jsonl", "--name", "mine").exit_code == 0
+    made = Path("artifacts/corpora/mine/card.json").read_bytes()
+
+    same = call("text", "one.jsonl", "--name", "mine")
+    renamed = Path("one.jsonl").rename("renamed.jsonl")
+    others = [
+        call("text", "two.jsonl", "--name", "mine"),
+        call("text", renamed, "--name", "mine"),
+        call("vectors", "mine.npz"),
+        call("sample", "smoke", "--out", "artifacts/corpora/mine"),
+    ]
+
+    assert same.exit_code == 0
+    assert "already there" in same.output
+    assert [other.exit_code for other in others] == [1, 1, 1, 1]
+    assert "it was made from other contents (SHA-256" in others[0].output
+    assert "it was made from other contents" in others[1].output
+    assert "it was made from text, and this is vectors" in others[2].output
+    assert "it was made from text, and this is sample" in others[3].output
+    assert Path("artifacts/corpora/mine/card.json").read_bytes() == made
+    assert call("vectors", "mine.npz", "--force").exit_code == 0
+
+
+def test_lengths_beside_vectors_are_a_part_of_the_source() -> None:
+    np.save("mine.npy", np.random.default_rng(0).normal(size=(120, 5)))
+    lengths = Path("mine.lengths.txt")
+    lengths.write_text("120")
+    assert call("vectors", "mine.npy").exit_code == 0
+
+    again = call("vectors", "mine.npy")
+    lengths.write_text("110 10")
+    changed = call("vectors", "mine.npy")
+
+    assert again.exit_code == 0
+    assert changed.exit_code == 1
+    assert "other contents" in changed.output
+
+
+def test_a_corpus_from_before_its_source_was_recorded_is_left_alone() -> None:
+    vectors = np.random.default_rng(0).normal(size=(120, 5))
+    np.savez("mine.npz", vectors=vectors, document_ids=[0] * 120)
+    call("vectors", "mine.npz")
+    path = Path("artifacts/corpora/mine/card.json")
+    card = json.loads(path.read_text())
+    del card["origin"]
+    path.write_text(json.dumps(card))
+
+    again = call("vectors", "mine.npz")
+
+    assert again.exit_code == 0
+    assert "from before its source was recorded" in again.output
+
+
 def test_text_of_ones_own_becomes_a_corpus(tmp_path: Path) -> None:
     pages = tmp_path / "handbook"
     pages.mkdir()
@@ -86,7 +154,8 @@ def test_text_of_ones_own_becomes_a_corpus(tmp_path: Path) -> None:
     corpus = load_corpus(Path("mine"))
     assert corpus.card.name == "handbook"
     assert corpus.document_ids == ["one.md", "two"]
-    assert call("text", pages, "--out", "mine").output.startswith("mine is already")
+    again = call("text", pages, tmp_path / "more.jsonl", "--out", "mine")
+    assert again.output.startswith("mine is already")
 
 
 def test_vectors_of_ones_own_become_a_corpus() -> None:
@@ -103,7 +172,8 @@ def test_vectors_of_ones_own_become_a_corpus() -> None:
         ".mine.lock",
         "mine",
     ]
-    assert "already there" in call("vectors", "mine.npz").output
+    again = call("vectors", "mine.npz", "--encoder", "gtr-t5-base")
+    assert "already there" in again.output
 
 
 def test_independent_windows_are_recorded() -> None:

@@ -51,11 +51,15 @@ def test_sequences_become_a_corpus_once(clicks: Path) -> None:
     Path("titles.csv").write_text("item,text\ni1,One\n")
 
     made = call("items", clicks, "--dim", 5, "--window", 2, "--texts", "titles.csv")
-    again = call("items", clicks)
+    again = call("items", clicks, "--dim", 5, "--window", 2, "--texts", "titles.csv")
+    other = call("items", clicks, "--dim", 6, "--window", 2)
     shown = call("show", "artifacts/corpora/clicks")
 
     assert made.exit_code == again.exit_code == shown.exit_code == 0, made.output
     assert "already there" in again.output
+    assert other.exit_code == 1
+    assert "texts was titles.csv, and this is None" in other.output
+    assert "dim was 5, and this is 6" in other.output
     corpus = load_corpus(Path("artifacts/corpora/clicks"))
     assert corpus.kind == "items"
     assert corpus.dim == 5

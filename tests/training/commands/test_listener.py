@@ -1,9 +1,12 @@
+import signal
+import threading
 from dataclasses import replace
 
 import pytest
+import typer
 
 from training.commands.listener import ConsoleListener
-from training.listener import Epoch, NullListener
+from training.listener import Epoch, NullListener, Plan
 
 EPOCH = Epoch(
     number=3,
@@ -38,21 +41,102 @@ def test_stages_and_epochs_are_said_in_words(
     assert len(second) < 80
 
 
+PLAN = Plan(k=10, pool="index", max_epochs=6, patience=4, epochs_done=None)
+
+
+def test_the_plan_names_k_and_pool_and_the_epochs_too(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with ConsoleListener() as listener:
+        listener.stage("training")
+        listener.plan(PLAN)
+        listener.epoch(EPOCH)
+    first = capsys.readouterr().out
+    with ConsoleListener() as listener:
+        listener.plan(replace(PLAN, epochs_done=3))
+    second = capsys.readouterr().out
+
+    assert "at most 6 epochs; ends once validation Hit@10 in “index”" in first
+    assert "validation Hit@10 43.21 %" in first
+    assert "going on" not in first
+    assert "going on after epoch 3, which an earlier call finished" in second
+
+
 def test_an_error_takes_the_bar_away_and_goes_on() -> None:
     def crash() -> None:
         with ConsoleListener() as listener:
             listener.stage("training")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        crash()
+
+
+@pytest.mark.parametrize(
+    ("heard", "said"),
+    [
+        pytest.param([], "Stopped before anything was begun;", id="nothing"),
+        pytest.param(
+            ["measuring the baselines"], "Stopped while measuring the bas", id="stage"
+        ),
+        pytest.param(
+            ["training", EPOCH], "Stopped after epoch 3; the same", id="epoch"
+        ),
+        pytest.param(
+            ["training", EPOCH, "judging"], "Stopped while judging;", id="after"
+        ),
+    ],
+)
+@pytest.mark.parametrize("signaled", [False, True])
+def test_an_interruption_ends_in_a_sentence(
+    heard: list[str | Epoch],
+    said: str,
+    signaled: bool,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+
+    def stop() -> None:
+        with ConsoleListener() as listener:
+            for one in heard:
+                if isinstance(one, Epoch):
+                    listener.epoch(one)
+                else:
+                    listener.stage(one)
+            if signaled:
+                signal.raise_signal(signal.SIGTERM)
             raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        crash()
+    with pytest.raises(typer.Exit) as ended:
+        stop()
+
+    assert ended.value.exit_code == 130
+    assert said in capsys.readouterr().out
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_run_in_another_thread_leaves_signals_alone() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    seen = []
+
+    def work() -> None:
+        with ConsoleListener():
+            seen.append(signal.getsignal(signal.SIGTERM))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+
+    assert seen == [before]
 
 
 def test_the_null_listener_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     listener = NullListener()
 
     listener.stage("training")
+    listener.phase("epoch 1")
     listener.progress(1, 2)
+    listener.plan(PLAN)
     listener.epoch(EPOCH)
 
     captured = capsys.readouterr()

@@ -13,7 +13,7 @@ from training.corpus.segments import batches
 from training.errors import TrainingError
 from training.fit.loop import Trained, accelerator, fit
 from training.fit.monitor import selection_score
-from training.listener import Epoch, NullListener
+from training.listener import Epoch, NullListener, Plan
 from training.models.head import DeltaHead
 from training.models.model import NextVectorModel
 from training.preparation.preparation import Preparation
@@ -174,6 +174,12 @@ def test_the_listener_hears_every_step_and_epoch(start: Fit) -> None:
     heard: list[object] = []
 
     class Hearing(NullListener):
+        def plan(self, plan: Plan) -> None:
+            heard.append(plan)
+
+        def phase(self, what: str) -> None:
+            heard.append(what)
+
         def progress(self, done: int, total: int) -> None:
             heard.append((done, total))
 
@@ -182,9 +188,15 @@ def test_the_listener_hears_every_step_and_epoch(start: Fit) -> None:
 
     start(Hearing(), max_epochs=1, batch_size=4)
 
-    steps = [step for step in heard if isinstance(step, tuple)]
+    measured = [(done, 4) for done in range(1, 5)]
+    first = heard.index("epoch 1 of at most 1: training") + 1
+    last = heard.index("epoch 1: measuring on validation")
+    steps = heard[first:last]
     assert steps == [(done, len(steps)) for done in range(1, len(steps) + 1)]
-    assert heard == [0, *steps, 1]
+    assert heard[1 : first - 1] == ["epoch 0: measuring on validation", *measured, 0]
+    assert heard[last + 1 :] == [*measured, 1, "measuring the best weights, restored"]
+    assert isinstance(heard[0], Plan)
+    assert (heard[0].max_epochs, heard[0].epochs_done) == (1, None)
 
 
 def test_every_seed_and_every_epoch_has_batches_of_its_own(

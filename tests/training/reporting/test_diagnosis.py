@@ -112,6 +112,17 @@ def of_items(card: Card) -> None:
     card["corpus"]["kind"] = "items"
 
 
+def easy(*shares: float) -> Callable[[Card], None]:
+    """What the best baseline hits: in the last pool the last share."""
+
+    def change(card: Card) -> None:
+        pools = card["evaluation"]["pools"]
+        for one, share in zip(pools, (*shares, shares[-1]), strict=False):
+            one["baseline_hit_at"] = {"5": share}
+
+    return change
+
+
 TRIGGERS = [
     ("leaked windows", leaked("evaluation", 51), "5.1% of the validation windows"),
     ("leaked windows", leaked("test_evaluation", 950), "50.0% of the test windows"),
@@ -211,6 +222,23 @@ TRIGGERS = [
         diagnosed(memory_gain=gain(0.0, 0.0, 0.0)),
         "bring +0.0 points [+0.0, +0.0]",
     ),
+    (
+        "still rising at its last epoch",
+        lambda card: card.update(
+            options={"max_epochs": 2},
+            best_epoch=2,
+            history=[epoch(0, 0.40), epoch(1, 0.45), epoch(2, 0.47)],
+        ),
+        "The best epoch is 2 of 2: validation Hit@5 rose by 2.0 points",
+    ),
+    (
+        "hits tell nothing apart",
+        easy(0.995),
+        (
+            "Hit@5 of 99.5% or more in every pool: there is nothing to win, and a lift "
+            "of zero says nothing. The mean cosine to the target is 0.280, +0.000 over"
+        ),
+    ),
 ]
 
 SILENT = [
@@ -247,6 +275,11 @@ SILENT = [
         went(epoch(0, 0.4), epoch(1, 0.4), epoch(2, 0.375, train_score=0.39)),
         id="both fall",
     ),
+    pytest.param(
+        lambda card: card.update(options={"max_epochs": 3}, best_epoch=2),
+        id="ended by its patience",
+    ),
+    pytest.param(easy(0.995, 0.98), id="one pool that tells apart"),
     pytest.param(diagnosed(memory_gain=None), id="no memory"),
     pytest.param(diagnosed(by_context_length={"5": 0.1}), id="one context length only"),
     pytest.param(
@@ -412,3 +445,13 @@ def test_every_rule_is_documented_with_its_threshold(name: RuleName) -> None:
 
     assert len(rows) == 1, f"{DOCS.name} has no row for {name!r}"
     assert f"| {THRESHOLDS[name]} |" in rows[0]
+
+
+def test_without_a_history_no_cosine_is_told() -> None:
+    card = changed(easy(0.995))
+    card["history"] = []
+
+    (finding,) = findings(card)
+
+    assert finding.name == "hits tell nothing apart"
+    assert "cosine" not in finding.sentence

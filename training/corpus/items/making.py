@@ -1,6 +1,7 @@
 """A corpus from item sequences: events read, vectors made or brought, saved."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from training.corpus.building import scratch_folder
@@ -20,7 +21,38 @@ from training.corpus.items.vectors import (
     read_item_vectors,
     require_every_item,
 )
+from training.corpus.origin import Origin, checksum_of_files
 from training.corpus.split import SplitConfig
+
+
+def item_origin(
+    files: Sequence[Path],
+    *,
+    columns: EventColumns,
+    split: SplitConfig,
+    cooccurrence: CooccurrenceConfig,
+    vectors: Path | None = None,
+    encoder: str = "unknown",
+    texts: Path | None = None,
+) -> Origin:
+    """Tell what `make_item_corpus` makes a corpus of.
+
+    Raises:
+        CorpusError: a file that cannot be read.
+    """
+    read = [*files, *(path for path in (vectors, texts) if path is not None)]
+    made = asdict(cooccurrence) if vectors is None else {"encoder": encoder}
+    return Origin(
+        kind="items",
+        checksum=checksum_of_files(read, [path.name for path in read]),
+        options={
+            "columns": asdict(columns),
+            "split": asdict(split),
+            "vectors": None if vectors is None else vectors.name,
+            "texts": None if texts is None else texts.name,
+            **made,
+        },
+    )
 
 
 def make_item_corpus(
@@ -63,10 +95,20 @@ def make_item_corpus(
         with scratch_folder(folder, "arrays") as scratch:
             brought = read_item_vectors(vectors, scratch)
         require_every_item(brought, sequences, str(vectors))
+    found_texts = None if texts is None else read_item_texts(texts)
     card = CorpusCard(
         name=name,
         encoder=COOCCURRENCE if brought is None else encoder,
         source=sequences.source,
+        origin=item_origin(
+            files,
+            columns=columns,
+            split=split,
+            cooccurrence=cooccurrence,
+            vectors=vectors,
+            encoder=encoder,
+            texts=texts,
+        ).to_dict(),
     )
     return make_sequence_corpus(
         sequences,
@@ -75,7 +117,7 @@ def make_item_corpus(
         split=split,
         cooccurrence=cooccurrence,
         vectors=brought,
-        texts=None if texts is None else read_item_texts(texts),
+        texts=found_texts,
     )
 
 

@@ -49,6 +49,9 @@ class ItemSample(ABC):
     description: str
     """One line for people."""
 
+    recipe: str | None = None
+    """Shipped recipe that was chosen for it; None for that of items."""
+
     @property
     def licenses(self) -> dict[str, str]:
         """Terms of each part: name of the part to terms."""

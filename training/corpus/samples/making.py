@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from training.corpus.corpus import Corpus
+from training.corpus.corpus import Corpus, CorpusCard
 from training.corpus.items.cooccurrence import CooccurrenceConfig
 from training.corpus.items.making import make_sequence_corpus
+from training.corpus.origin import Origin
 from training.corpus.parts import Progress, ignore_progress
 from training.corpus.samples.item_sample import ItemSample, read_item_sample
 from training.corpus.samples.samples import (
@@ -12,17 +13,37 @@ from training.corpus.samples.samples import (
     item_sample_card,
     read_sample,
     sample_card,
+    sample_origin,
 )
 from training.corpus.split import SplitConfig
 from training.corpus.text.chunking import PASSAGE_WORDS
 from training.corpus.text.encoders import DEFAULT_ENCODER, get_encoder
-from training.corpus.text.making import make_document_corpus
+from training.corpus.text.making import make_document_corpus, text_options
 from training.errors import CorpusError
 
 
 def corpus_name(sample: str, split_seed: int = 0) -> str:
     """Name the corpus of a sample whose vectors are made for a split."""
     return f"{sample}-{split_seed}" if split_seed else sample
+
+
+def origin_of_sample(
+    name: str,
+    *,
+    encoder: str = DEFAULT_ENCODER,
+    words: int = PASSAGE_WORDS,
+    min_coherence: float | None = None,
+    split_seed: int = 0,
+) -> Origin:
+    """Tell what `make_sample_corpus` makes a corpus of.
+
+    Raises:
+        CorpusError: no such sample.
+    """
+    sample = get_sample(name)
+    if isinstance(sample, ItemSample):
+        return sample_origin(sample, {"split_seed": split_seed})
+    return sample_origin(sample, text_options(encoder, words, min_coherence))
 
 
 def make_sample_corpus(
@@ -66,7 +87,10 @@ def make_sample_corpus(
             )
             raise CorpusError(msg)
         split = SplitConfig(seed=split_seed)
-        return _make_items(name, sample, folder, downloads, split, progress)
+        origin = origin_of_sample(name, split_seed=split_seed)
+        named = corpus_name(name, split_seed)
+        card = item_sample_card(named, sample, origin)
+        return _make_items(sample, card, folder, downloads, split, progress)
     if split_seed:
         msg = (
             f"{name}: vectors of text are made for no split: expected no split seed "
@@ -75,10 +99,13 @@ def make_sample_corpus(
         raise CorpusError(msg)
     # an encoder that is not there must not show only after the download
     loaded = get_encoder(encoder)
+    origin = origin_of_sample(
+        name, encoder=encoder, words=words, min_coherence=min_coherence
+    )
     return make_document_corpus(
         read_sample(sample, downloads, progress=progress),
         loaded,
-        sample_card(name, sample, encoder),
+        sample_card(name, sample, encoder, origin),
         folder,
         words=words,
         min_coherence=min_coherence,
@@ -87,8 +114,8 @@ def make_sample_corpus(
 
 
 def _make_items(
-    name: str,
     sample: ItemSample,
+    card: CorpusCard,
     folder: Path,
     downloads: Path,
     split: SplitConfig,
@@ -98,7 +125,7 @@ def _make_items(
     progress("making vectors", 0, 1)
     corpus = make_sequence_corpus(
         found.sequences,
-        item_sample_card(corpus_name(name, split.seed), sample),
+        card,
         folder,
         split=split,
         cooccurrence=CooccurrenceConfig(),

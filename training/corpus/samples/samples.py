@@ -3,18 +3,20 @@
 What is read is fixed by version and SHA-256, so everybody gets the same passages.
 """
 
+import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from training.corpus.corpus import CorpusCard
 from training.corpus.items.vectors import COOCCURRENCE
+from training.corpus.origin import Origin
 from training.corpus.parts import Progress, ignore_progress
 from training.corpus.samples.archive_table import read_archive_table
 from training.corpus.samples.archives import SourceArchive, fetch_archive, read_pages
 from training.corpus.samples.item_sample import ItemSample
 from training.corpus.samples.movielens import MOVIELENS
-from training.corpus.samples.tunes import TUNES
+from training.corpus.samples.tunes import FIDDLE, TUNES
 from training.corpus.text.text import Document
 from training.errors import CorpusError
 
@@ -76,6 +78,7 @@ SAMPLES: Final[dict[str, Sample | ItemSample]] = {
         description="documentation of 98 packages, to tell two points apart",
         table="docs_large.toml",
     ),
+    "fiddle": FIDDLE,
     "movielens": MOVIELENS,
     "smoke": Sample(
         archives=(_CELERY,),
@@ -124,7 +127,20 @@ def read_sample(
     return documents
 
 
-def sample_card(name: str, sample: Sample, encoder: str) -> CorpusCard:
+def sample_origin(sample: Sample | ItemSample, options: dict[str, object]) -> Origin:
+    """Tell what a sample is made of: pinned archives, and what is read of them.
+
+    Args:
+        sample: with all its archives, as `get_sample` returns it.
+        options: what else the corpus depends on.
+    """
+    # its words for people make no difference
+    read = repr(replace(sample, description=""))
+    checksum = hashlib.sha256(read.encode()).hexdigest()
+    return Origin(kind="sample", checksum=checksum, options=options)
+
+
+def sample_card(name: str, sample: Sample, encoder: str, origin: Origin) -> CorpusCard:
     """Describe a sample: its packages, their versions and licences."""
     packages = [f"{a.name} {a.version}" for a in sample.archives]
     return CorpusCard(
@@ -132,10 +148,11 @@ def sample_card(name: str, sample: Sample, encoder: str) -> CorpusCard:
         encoder=encoder,
         source=f"documentation pages in the sources of {', '.join(packages)}",
         licenses={f"{a.name} {a.version}": a.license for a in sample.archives},
+        origin=origin.to_dict(),
     )
 
 
-def item_sample_card(name: str, sample: ItemSample) -> CorpusCard:
+def item_sample_card(name: str, sample: ItemSample, origin: Origin) -> CorpusCard:
     """Describe a sample of item sequences: where it comes from, and its terms."""
     archive = sample.archive
     return CorpusCard(
@@ -143,4 +160,6 @@ def item_sample_card(name: str, sample: ItemSample) -> CorpusCard:
         encoder=COOCCURRENCE,
         source=f"{sample.part} in the wheel of {archive.name} {archive.version}",
         licenses=sample.licenses,
+        origin=origin.to_dict(),
+        recipe=sample.recipe,
     )

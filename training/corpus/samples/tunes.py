@@ -107,16 +107,33 @@ _BY_PERMISSION = (
     "use above all"
 )
 
+_MUSIC21 = PinnedArchive(
+    name="music21",
+    version="10.5.1",
+    file="music21-10.5.1-py3-none-any.whl",
+    sha256="dc3309498c4c95cebdf8d4f20c868deb6b63bce1d929cad4f51a7ccc982987b1",
+    license="each collection has terms of its own",
+)
+_ONEILLS = Collection(
+    name="O'Neill's Music of Ireland (1903), encoded by volunteers",
+    path=f"{_CORPUS}/oneills1850",
+    terms=_BY_PERMISSION,
+)
+
+FIDDLE: Final = Tunes(
+    archive=_MUSIC21,
+    part="fiddle tunes",
+    description="1,900 fiddle tunes of Ireland, note by note, for a first run",
+    recipe="fiddle",
+    collections=(_ONEILLS,),
+)
+"""The part of `TUNES` that is old in its notes and small enough for two minutes."""
+
 TUNES: Final = Tunes(
-    archive=PinnedArchive(
-        name="music21",
-        version="10.5.1",
-        file="music21-10.5.1-py3-none-any.whl",
-        sha256="dc3309498c4c95cebdf8d4f20c868deb6b63bce1d929cad4f51a7ccc982987b1",
-        license="each collection has terms of its own",
-    ),
+    archive=_MUSIC21,
     part="folk tunes",
     description="12,600 folk tunes of Europe, China and North America, note by note",
+    recipe="tunes",
     collections=(
         Collection(
             name="Aird's Airs (1778 to 1801), encoded by Jack Campin 2009",
@@ -137,11 +154,7 @@ TUNES: Final = Tunes(
             path=f"{_CORPUS}/miscFolk/northumbrianminstrelsyopus.abc",
             terms=_BY_PERMISSION,
         ),
-        Collection(
-            name="O'Neill's Music of Ireland (1903), encoded by volunteers",
-            path=f"{_CORPUS}/oneills1850",
-            terms=_BY_PERMISSION,
-        ),
+        _ONEILLS,
         Collection(
             name="Ryan's Mammoth Collection (1883), encoded by volunteers",
             path=f"{_CORPUS}/ryansMammoth",

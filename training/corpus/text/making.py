@@ -5,11 +5,38 @@ from pathlib import Path
 
 from training.corpus.building import build_corpus
 from training.corpus.corpus import Corpus, CorpusCard
+from training.corpus.origin import Origin, checksum_of_files
 from training.corpus.parts import Progress, ignore_progress
 from training.corpus.text.chunking import PASSAGE_WORDS
 from training.corpus.text.encoders import DEFAULT_ENCODER, Encoder, get_encoder
 from training.corpus.text.passages import parts_from_documents
-from training.corpus.text.text import Document, read_documents
+from training.corpus.text.text import Document, read_documents, source_files
+
+
+def text_origin(
+    paths: Sequence[Path],
+    *,
+    encoder: str = DEFAULT_ENCODER,
+    words: int = PASSAGE_WORDS,
+    min_coherence: float | None = None,
+) -> Origin:
+    """Tell what `make_text_corpus` makes a corpus of.
+
+    Raises:
+        CorpusError: a file that cannot be read, or a folder without pages.
+    """
+    return Origin(
+        kind="text",
+        checksum=checksum_of_files(*source_files(paths)),
+        options=text_options(encoder, words, min_coherence),
+    )
+
+
+def text_options(
+    encoder: str, words: int, min_coherence: float | None
+) -> dict[str, object]:
+    """Return what a corpus depends on beside its text, as `Origin` keeps it."""
+    return {"encoder": encoder, "words": words, "min_coherence": min_coherence}
 
 
 def make_text_corpus(
@@ -41,11 +68,15 @@ def make_text_corpus(
             written.
     """
     loaded = get_encoder(encoder)
+    documents = read_documents(paths)
+    origin = text_origin(
+        paths, encoder=encoder, words=words, min_coherence=min_coherence
+    )
     source = ", ".join(map(str, paths))
     return make_document_corpus(
-        read_documents(paths),
+        documents,
         loaded,
-        CorpusCard(name=name, encoder=encoder, source=source),
+        CorpusCard(name=name, encoder=encoder, source=source, origin=origin.to_dict()),
         folder,
         words=words,
         min_coherence=min_coherence,

@@ -80,15 +80,44 @@ def read_documents(paths: Sequence[Path]) -> list[Document]:
     return documents
 
 
+def source_files(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
+    """Find the files that `read_documents` reads, and their names in the corpus.
+
+    Args:
+        paths: as in `read_documents`.
+
+    Returns:
+        Files in the order of the paths, and as many names: the path inside its folder,
+        or the name of a file that was given itself.
+
+    Raises:
+        CorpusError: a folder without pages.
+    """
+    files: list[Path] = []
+    names: list[str] = []
+    for path in paths:
+        pages = _pages(path) if path.is_dir() else [path]
+        files += pages
+        names += [_name(page, path) for page in pages]
+    return files, names
+
+
+def _pages(folder: Path) -> list[Path]:
+    pages = sorted(page for page in folder.rglob("*") if _is_page(page, folder))
+    if not pages:
+        msg = f"{folder}: expected pages ({', '.join(PAGE_SUFFIXES)}), found none"
+        raise CorpusError(msg)
+    return pages
+
+
+def _name(page: Path, given: Path) -> str:
+    return page.name if page == given else page.relative_to(given).as_posix()
+
+
 def _read(path: Path) -> Iterator[tuple[Document, str]]:
     if path.is_dir():
-        pages = sorted(page for page in path.rglob("*") if _is_page(page, path))
-        if not pages:
-            msg = f"{path}: expected pages ({', '.join(PAGE_SUFFIXES)}), found none"
-            raise CorpusError(msg)
-        for page in pages:
-            name = page.relative_to(path).as_posix()
-            yield Document(name, _page(page)), str(page)
+        for page in _pages(path):
+            yield Document(_name(page, path), _page(page)), str(page)
     elif path.suffix.lower() == ".jsonl":
         yield from _lines(path)
     elif path.suffix.lower() in PAGE_SUFFIXES:

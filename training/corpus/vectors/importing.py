@@ -107,16 +107,23 @@ def read_vectors(
     return Imported(combine(found), independent)
 
 
+def lengths_beside(file: Path) -> Path | None:
+    """Find the document lengths of an .npy that lie beside it; None if none do."""
+    if file.suffix != ".npy":
+        return None
+    beside = [file.with_name(file.stem + suffix) for suffix in LENGTH_SUFFIXES]
+    return next((path for path in beside if path.exists()), None)
+
+
 def _read_npy(file: Path, lengths: Path | None, progress: Progress) -> Parts:
     vectors = open_npy(file)
     keys = _check_rows(vectors, str(file), progress)
+    lengths = lengths or lengths_beside(file)
     if lengths is None:
-        beside = [file.with_name(file.stem + suffix) for suffix in LENGTH_SUFFIXES]
-        lengths = next((path for path in beside if path.exists()), None)
-    if lengths is None:
+        beside = [file.stem + suffix for suffix in LENGTH_SUFFIXES]
         msg = (
             f"{file}: expected its document lengths in "
-            f"{' or '.join(path.name for path in beside)} beside it, found none"
+            f"{' or '.join(beside)} beside it, found none"
         )
         raise CorpusError(msg)
     found = read_lengths(lengths, len(vectors))

@@ -5,8 +5,35 @@ from pathlib import Path
 
 from training.corpus.building import build_corpus, scratch_folder
 from training.corpus.corpus import Corpus, CorpusCard
+from training.corpus.origin import Origin, checksum_of_files
 from training.corpus.parts import Progress, ignore_progress
-from training.corpus.vectors.importing import read_vectors
+from training.corpus.vectors.importing import lengths_beside, read_vectors
+
+
+def vector_origin(
+    files: Sequence[Path],
+    *,
+    encoder: str = "unknown",
+    lengths: Path | None = None,
+    windows_independent: bool = False,
+    min_coherence: float | None = None,
+) -> Origin:
+    """Tell what `make_vector_corpus` makes a corpus of.
+
+    Raises:
+        CorpusError: a file that cannot be read.
+    """
+    given = [lengths] if lengths is not None else map(lengths_beside, files)
+    read = [*files, *(path for path in given if path is not None)]
+    return Origin(
+        kind="vectors",
+        checksum=checksum_of_files(read, [path.name for path in read]),
+        options={
+            "encoder": encoder,
+            "windows_independent": windows_independent,
+            "min_coherence": min_coherence,
+        },
+    )
 
 
 def make_vector_corpus(
@@ -53,6 +80,13 @@ def make_vector_corpus(
             encoder=encoder,
             source=imported.parts.name,
             windows_declared_independent=imported.windows_declared_independent,
+            origin=vector_origin(
+                files,
+                encoder=encoder,
+                lengths=lengths,
+                windows_independent=windows_independent,
+                min_coherence=min_coherence,
+            ).to_dict(),
         )
         return build_corpus(
             imported.parts,

@@ -10,15 +10,17 @@ from training.corpus.samples.samples import (
     get_sample,
     item_sample_card,
     sample_card,
+    sample_origin,
 )
-from training.corpus.samples.tunes import TUNES
+from training.corpus.samples.tunes import FIDDLE, TUNES
 from training.errors import CorpusError
+from training.recipe import recipe_names
 
 
 def test_an_unknown_sample_is_named_with_the_known_ones() -> None:
     with pytest.raises(
         CorpusError,
-        match="no sample named 'x'; there are: docs, docs-large, movielens, smoke, t",
+        match="no sample named 'x'; there are: docs, docs-large, fiddle, movielens,",
     ):
         get_sample("x")
 
@@ -29,11 +31,13 @@ def text_sample(name: str) -> Sample:
     return sample
 
 
-@pytest.mark.parametrize("name", sorted(set(SAMPLES) - {"movielens", "tunes"}))
+@pytest.mark.parametrize(
+    "name", sorted(set(SAMPLES) - {"fiddle", "movielens", "tunes"})
+)
 def test_every_archive_is_pinned_and_licensed(name: str) -> None:
     sample = text_sample(name)
 
-    card = sample_card(name, sample, "wordllama")
+    card = sample_card(name, sample, "wordllama", sample_origin(sample, {}))
 
     assert len(card.licenses) == len(sample.archives) == len(card.source.split(", "))
     for archive in sample.archives:
@@ -57,6 +61,7 @@ def test_the_large_sample_holds_the_small_one_and_no_archive_twice() -> None:
 @pytest.mark.parametrize(
     ("name", "sample", "source"),
     [
+        ("fiddle", FIDDLE, "fiddle tunes in the wheel of music21 10.5.1"),
         ("movielens", MOVIELENS, "MovieLens 100k in the wheel of recbole 1.2.1"),
         ("tunes", TUNES, "folk tunes in the wheel of music21 10.5.1"),
     ],
@@ -66,12 +71,23 @@ def test_item_samples_are_pinned_and_name_their_terms(
 ) -> None:
     assert get_sample(name) is sample
 
-    card = item_sample_card(name, sample)
+    card = item_sample_card(name, sample, sample_origin(sample, {}))
 
     assert len(bytes.fromhex(sample.archive.sha256)) == 32
     assert sample.archive.version in sample.archive.file
     assert card.source == source
     assert card.licenses == sample.licenses
+    assert card.recipe in {None, *recipe_names()}
+
+
+def test_the_words_for_people_do_not_make_another_sample() -> None:
+    sample = text_sample("smoke")
+    archive = replace(sample.archives[0], folder="other")
+
+    origin = sample_origin(sample, {})
+
+    assert sample_origin(replace(sample, description="x"), {}) == origin
+    assert sample_origin(replace(sample, archives=(archive,)), {}) != origin
 
 
 def test_films_ask_for_an_acknowledgement() -> None:
