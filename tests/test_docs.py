@@ -7,9 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import typer.main
 
-from app.commands.main import nextvec
+from app.commands.main import COMMANDS as LAZY
 from training.config import TrainingConfig, option_defaults, option_help
 from training.corpus.corpus import Corpus
 from training.files import read_json
@@ -18,7 +17,7 @@ from training.run import run_name
 
 ROOT = Path(__file__).parent.parent
 RESULTS = sorted(ROOT.glob("docs/studies/[!a]*/results/*.json"))
-COMMANDS = typer.main.get_command(nextvec).commands  # type: ignore[attr-defined]
+COMMANDS = {name: lazy.load(name) for name, lazy in LAZY.items()}
 
 
 @pytest.mark.parametrize("name", sorted(option_defaults()))

@@ -1,10 +1,11 @@
 """``bundle``: make bundles, and choose which one is live."""
 
+import shlex
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 import typer
-from rich.table import Table
 
 from app.bundle.bundle import Bundle
 from app.bundle.index import INDEX_KINDS
@@ -13,7 +14,19 @@ from app.commands.options import BundlesFolder
 from app.release.building import build_bundle
 from app.release.registry import Registry
 from app.settings import read_settings
-from training.commands.console import console, handle_errors
+from training.commands.console import (
+    console,
+    handle_errors,
+    print_json,
+    say_next,
+)
+from training.commands.corpus_folder import CORPORA
+from training.commands.listener import ConsoleListener
+from training.commands.names import corpus_folder, run_folder
+from training.commands.options import RUNS, AsJson
+from training.recipe_run import closed_form_run
+
+_UNTOLD: Final = ("files", "golden", "format")
 
 bundle_app = typer.Typer(
     no_args_is_help=True, help="Make bundles, and choose which one is live."
@@ -23,16 +36,28 @@ bundle_app = typer.Typer(
 @bundle_app.command()
 @handle_errors()
 def build(
-    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    run: Annotated[
+        Path, typer.Argument(help=f"Folder of a finished run, or its name in {RUNS}.")
+    ],
     *,
     corpus: Annotated[
         Path | None,
-        typer.Option(help="Folder of its corpus (default: the one in its card)."),
+        typer.Option(
+            help="Folder or name of its corpus (default: the one in its card)."
+        ),
     ] = None,
     index: Annotated[
         str, typer.Option(help=f"Kind of the index: {', '.join(INDEX_KINDS)}.")
     ] = "flat",
     bundles: BundlesFolder = None,
+    baseline: Annotated[
+        bool,
+        typer.Option(
+            "--baseline",
+            help="Of documents: the closed form that the run started from, instead of "
+            "its network.",
+        ),
+    ] = False,
     plain_cosine: Annotated[
         bool,
         typer.Option(
@@ -46,6 +71,13 @@ def build(
 ) -> None:
     """Put a run's model, its index and its validation together as one version."""
     registry = _registry(bundles)
+    run = run_folder(run, RUNS)
+    corpus = None if corpus is None else corpus_folder(corpus, CORPORA)
+    if baseline:
+        with ConsoleListener() as listener:
+            run = closed_form_run(
+                run, runs=run.parent, corpus_folder=corpus, listener=listener
+            )
     built = build_bundle(
         run,
         registry.folder,
@@ -56,34 +88,45 @@ def build(
     )
     if promote:
         registry.make_live(built)
-        _say_live(built)
+        _say_live(built, registry)
+        return
+    say_next(f"nextvec bundle promote {built.manifest.version}{_where(registry)}")
 
 
 @bundle_app.command("list")
 @handle_errors()
-def list_bundles(*, bundles: BundlesFolder = None) -> None:
+def list_bundles(*, bundles: BundlesFolder = None, as_json: AsJson = False) -> None:
     """List the bundles; the live one is marked."""
     registry = _registry(bundles)
     pointer = registry.pointer()
-    table = Table(title=f"Bundles in {registry.folder}")
-    for column in ("", "version", "created", "run", "corpus", "vectors", "index"):
-        table.add_column(column, overflow="fold")
-    for version in registry.versions():
-        manifest = Manifest.load(registry.path(version))
-        mark = ""
-        if pointer is not None:
-            marks = {pointer.version: "live", pointer.previous: "previous"}
-            mark = marks.get(version, "")
-        table.add_row(
-            mark,
-            version,
-            manifest.created,
-            manifest.run,
-            manifest.corpus_name,
-            f"{manifest.num_vectors:,}",
-            manifest.index_kind,
+    marks = {} if pointer is None else {pointer.previous: "previous"}
+    if pointer is not None:
+        marks[pointer.version] = "live"
+    manifests = {v: Manifest.load(registry.path(v)) for v in registry.versions()}
+    if as_json:
+        print_json([_listed(one, marks.get(v)) for v, one in manifests.items()])
+        return
+    console.print(f"Bundles in {registry.folder}:", soft_wrap=True, highlight=False)
+    for version, manifest in manifests.items():
+        # no table: in a narrow column the name would be broken
+        mark = f"  ({marks[version]})" if version in marks else ""
+        console.print(f"[bold]{version}[/]{mark}", soft_wrap=True, highlight=False)
+        console.print(
+            f"    {manifest.created}, run {manifest.run}, corpus "
+            f"{manifest.corpus_name}, {manifest.num_vectors:,} vectors, index "
+            f"{manifest.index_kind}",
+            soft_wrap=True,
+            highlight=False,
         )
-    console.print(table)
+    if not manifests:
+        console.print("none", highlight=False)
+        say_next("nextvec bundle build RUN --promote")
+
+
+def _listed(manifest: Manifest, mark: str | None) -> dict[str, Any]:
+    """Return what a list tells of a bundle; its checksums it keeps to itself."""
+    told = asdict(manifest)
+    return {"is": mark} | {k: v for k, v in told.items() if k not in _UNTOLD}
 
 
 @bundle_app.command()
@@ -98,7 +141,8 @@ def promote(
     bundles: BundlesFolder = None,
 ) -> None:
     """Make a bundle live, once it has answered its golden query."""
-    _say_live(_registry(bundles).promote(version, require_go=require_go))
+    registry = _registry(bundles)
+    _say_live(registry.promote(version, require_go=require_go), registry)
 
 
 @bundle_app.command()
@@ -109,14 +153,36 @@ def rollback(*, bundles: BundlesFolder = None) -> None:
     console.print(f"{version} is live again; restart the service to serve it.")
 
 
+@bundle_app.command()
+@handle_errors()
+def remove(
+    version: Annotated[str, typer.Argument(help="Version of the bundle.")],
+    *,
+    bundles: BundlesFolder = None,
+) -> None:
+    """Delete a bundle that is neither live nor the one before it."""
+    registry = _registry(bundles)
+    registry.remove(version)
+    console.print(f"{version} is removed.", soft_wrap=True, highlight=False)
+    say_next(f"nextvec bundle list{_where(registry)}")
+
+
 def _registry(bundles: Path | None) -> Registry:
     """Return the bundles that were told, or else those of the settings."""
     return Registry(read_settings(bundles=bundles).bundles)
 
 
-def _say_live(bundle: Bundle) -> None:
+def _say_live(bundle: Bundle, registry: Registry) -> None:
     console.print(
         f"{bundle.manifest.version} is live (readiness {bundle.verdict}); a running "
         "service serves it after a restart.",
         soft_wrap=True,
     )
+    say_next(f"nextvec serve{_where(registry)}")
+
+
+def _where(registry: Registry) -> str:
+    """Return the option that names these bundles, nothing if the settings do."""
+    if registry.folder == read_settings().bundles:
+        return ""
+    return f" --bundles {shlex.quote(str(registry.folder))}"

@@ -1,26 +1,84 @@
 """The one console command, ``nextvec``."""
 
+from importlib.metadata import version
+from typing import Annotated, Final
+
 import typer
 
-from app.commands.bundle import bundle_app
-from app.commands.predict import predict
-from app.commands.serve import serve
-from app.commands.up import up
-from training.commands.corpus import corpus_app
-from training.commands.runs import compare, evaluate, recipes, train
-from training.commands.study import study
+from app.commands.lazy_group import LazyCommand, lazy_group
+
+COMMANDS: Final = {
+    "up": LazyCommand(
+        "app.commands.up:up",
+        "Make corpus, checkpoint and bundle, whatever of it is missing, and serve.",
+    ),
+    "corpus": LazyCommand(
+        "training.commands.corpus:corpus_app",
+        "Make a corpus from a sample, your text, your vectors or your item sequences, "
+        "and look at it.",
+    ),
+    "train": LazyCommand(
+        "training.commands.runs:train",
+        "Train a model on a corpus until validation Hit@K stops rising.",
+    ),
+    "evaluate": LazyCommand(
+        "training.commands.runs:evaluate",
+        "Judge a checkpoint on the validation documents of a corpus, without training.",
+    ),
+    "compare": LazyCommand(
+        "training.commands.runs:compare",
+        "Compare finished runs and mark the best one of each corpus and split.",
+    ),
+    "study": LazyCommand(
+        "training.commands.study:study",
+        "Compare all networks and baselines on a corpus, and write a report.",
+    ),
+    "recipes": LazyCommand(
+        "training.commands.runs:recipes",
+        "List the shipped recipes and what they set.",
+    ),
+    "bundle": LazyCommand(
+        "app.commands.bundle:bundle_app",
+        "Make bundles, and choose which one is live.",
+    ),
+    "serve": LazyCommand(
+        "app.commands.serve:serve",
+        "Serve the live bundle over HTTP.",
+    ),
+    "predict": LazyCommand(
+        "app.commands.predict:predict",
+        "Ask a running service what comes next.",
+    ),
+}
+"""Every command, in the order in which it is shown."""
 
 nextvec = typer.Typer(
+    cls=lazy_group(COMMANDS),
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
-    help="Predict the next embedding vector, and find the real things nearest to it.",
 )
-nextvec.add_typer(corpus_app, name="corpus")
-for command in (up, train, evaluate, compare, study, recipes):
-    nextvec.command()(command)
-nextvec.add_typer(bundle_app, name="bundle")
-for command in (serve, predict):
-    nextvec.command()(command)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"nextvec {version('nextvec')}")
+        raise typer.Exit
+
+
+@nextvec.callback()
+def _options(
+    *,
+    show_version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            help="Show the version and exit.",
+            callback=_show_version,
+            is_eager=True,
+        ),
+    ] = False,
+) -> None:
+    """Predict the next embedding vector, and find the real things nearest to it."""
 
 
 def main() -> None:

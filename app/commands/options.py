@@ -1,5 +1,6 @@
 """Options that are settings: words and defaults are those of `app/settings.py`."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,8 +13,10 @@ def _setting(name: str) -> Any:  # noqa: ANN401 - what Typer calls an option
     """Return the option of a setting; its own default is None, for not told."""
     field = Settings.model_fields[name]
     otherwise = "" if field.default is None else f", or {field.default}"
+    variable = f"NEXTVEC_{name.upper()}"
+    now = f"; now {os.environ[variable]}" if os.environ.get(variable) else ""
     return typer.Option(
-        help=f"{field.description} (default: NEXTVEC_{name.upper()}{otherwise})",
+        help=f"{field.description} (default: {variable}{otherwise}{now})",
         show_default=False,
     )
 

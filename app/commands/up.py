@@ -7,10 +7,12 @@ from typing import Annotated
 import orjson
 import typer
 
+from app.commands.options import Host, Port
 from app.commands.pipeline import DEFAULT_SAMPLE, Live, make_live
 from app.commands.server import run_service
 from app.settings import Settings, read_settings
 from training.commands.console import console, handle_errors, say_next
+from training.commands.names import corpus_folder
 from training.commands.options import Recipe
 from training.commands.run_summary import say_plainly
 from training.corpus.samples.samples import SAMPLES
@@ -32,7 +34,9 @@ def up(
     *,
     corpus: Annotated[
         Path | None,
-        typer.Option(help="Folder of a corpus of your own (default: a sample)."),
+        typer.Option(
+            help="Folder or name of a corpus of your own (default: a sample)."
+        ),
     ] = None,
     sample: Annotated[
         str,
@@ -56,17 +60,23 @@ def up(
             f"(default: {ROOT}, but the bundles go where NEXTVEC_BUNDLES says)."
         ),
     ] = None,
+    host: Host = None,
+    port: Port = None,
     serve: Annotated[
         bool, typer.Option(help="Serve in the end, or stop when all is made.")
     ] = True,
 ) -> None:
     """Make corpus, checkpoint and bundle, whatever of it is missing, and serve."""
     # a wrong setting must not show only after the training
-    settings = read_settings(bundles=None if root is None else root / "bundles")
+    settings = read_settings(
+        bundles=None if root is None else root / "bundles", host=host, port=port
+    )
     live = make_live(
         root or ROOT,
         settings.bundles,
-        corpus=corpus,
+        corpus=None
+        if corpus is None
+        else corpus_folder(corpus, (root or ROOT) / "corpora"),
         sample_name=sample,
         recipe=recipe,
         architectures=architecture or ("memory",),

@@ -1,5 +1,6 @@
 """Which bundles there are, and which one is live."""
 
+import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
@@ -9,7 +10,7 @@ from app.bundle.manifest import MANIFEST
 from app.inference.golden import open_engine
 from training.checked import from_json
 from training.errors import BundleError
-from training.files import write_json
+from training.files import only_writer, write_json
 
 POINTER: Final = "LIVE"
 
@@ -34,7 +35,9 @@ class Registry:
 
     def versions(self) -> list[str]:
         """Return the names of all bundles, sorted."""
-        return sorted(path.parent.name for path in self.folder.glob(f"*/{MANIFEST}"))
+        names = (path.parent.name for path in self.folder.glob(f"*/{MANIFEST}"))
+        # a dot begins the name of what is being written, or was when it was cut off
+        return sorted(name for name in names if not name.startswith("."))
 
     def path(self, version: str) -> Path:
         """Return the folder of a bundle.
@@ -127,6 +130,27 @@ class Registry:
             raise BundleError(msg)
         self.promote(pointer.previous)
         return pointer.previous
+
+    def remove(self, version: str) -> None:
+        """Delete a bundle.
+
+        Raises:
+            BundleError: unknown, or live, or the one that a rollback would need.
+        """
+        folder, pointer = self.path(version), self.pointer()
+        kept: dict[str | None, str] = {}
+        if pointer is not None:
+            kept[pointer.previous] = "what a rollback goes back to"
+            kept[pointer.version] = "live"
+        if version in kept:
+            msg = f"{version}: is {kept[version]}, expected one that nothing needs"
+            raise BundleError(msg)
+        with only_writer(folder):
+            # a name that no reader takes for a bundle, should this be interrupted
+            doomed = folder.with_name(f".{version}.old.tmp")
+            shutil.rmtree(doomed, ignore_errors=True)
+            folder.replace(doomed)
+            shutil.rmtree(doomed)
 
     def _point(self, pointer: Pointer) -> None:
         write_json(self.folder / POINTER, asdict(pointer))

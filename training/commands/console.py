@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import orjson
 import typer
 from rich.console import Console
 from rich.progress import (
@@ -72,3 +73,8 @@ def say_next(*lines: str) -> None:
     console.print("Next:")
     for line in lines:
         console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+
+
+def print_json(data: object) -> None:
+    """Print data as JSON for programs: nothing else goes to standard output."""
+    typer.echo(orjson.dumps(data, option=orjson.OPT_INDENT_2).decode())

@@ -6,7 +6,13 @@ from typing import Annotated
 
 import typer
 
-from training.commands.console import handle_errors, progress_bars
+from training.commands.console import (
+    console,
+    handle_errors,
+    print_json,
+    progress_bars,
+    say_next,
+)
 from training.commands.corpus_folder import (
     CORPORA,
     Force,
@@ -17,13 +23,15 @@ from training.commands.corpus_folder import (
     say_what_a_corpus_is_for,
 )
 from training.commands.item_corpus import items
+from training.commands.names import corpus_folder
+from training.commands.options import AsJson, CorpusFolder
 from training.corpus.samples.making import (
     corpus_name,
     make_sample_corpus,
     origin_of_sample,
 )
 from training.corpus.samples.samples import SAMPLES
-from training.corpus.store import load_corpus
+from training.corpus.store import CARD, load_corpus, read_card
 from training.corpus.text.chunking import PASSAGE_WORDS
 from training.corpus.text.encoders import DEFAULT_ENCODER
 from training.corpus.text.making import make_text_corpus, text_origin
@@ -203,7 +211,41 @@ def vectors(
 @corpus_app.command()
 @handle_errors()
 def show(
-    folder: Annotated[Path, typer.Argument(help="Folder of a corpus.")],
+    folder: CorpusFolder,
+    *,
+    as_json: AsJson = False,
 ) -> None:
     """Show what a corpus holds and where it came from."""
-    print_summary(load_corpus(folder), folder)
+    found = corpus_folder(folder, CORPORA)
+    if as_json:
+        print_json(read_card(found) | {"folder": str(found)})
+        return
+    print_summary(load_corpus(found), found)
+
+
+@corpus_app.command("list")
+@handle_errors()
+def list_corpora(
+    *,
+    corpora: Annotated[
+        Path, typer.Option(help="Folder that holds the corpora.")
+    ] = CORPORA,
+    as_json: AsJson = False,
+) -> None:
+    """List the corpora that were made."""
+    folders = sorted(path.parent for path in corpora.glob(f"*/{CARD}"))
+    cards = [read_card(folder) | {"folder": str(folder)} for folder in folders]
+    if as_json:
+        print_json(cards)
+        return
+    for card in cards:
+        console.print(f"[bold]{card['name']}[/]", soft_wrap=True, highlight=False)
+        console.print(
+            f"    {card['kind']}: {card['num_vectors']:,} vectors of {card['dim']} "
+            f"numbers by {card['encoder']}, in {card['num_documents']:,} sequences",
+            soft_wrap=True,
+            highlight=False,
+        )
+    if not cards:
+        console.print(f"No corpus in {corpora}.", soft_wrap=True)
+        say_next("nextvec corpus --help")

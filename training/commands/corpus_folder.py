@@ -69,7 +69,6 @@ def print_summary(corpus: Corpus, folder: Path) -> None:
     """Print what a corpus holds, where it came from, and what was left out."""
     card = corpus.card
     facts = {
-        "folder": str(folder),
         "source": card.source,
         "encoder": f"{card.encoder}, {corpus.dim} numbers in a vector",
         **_sequence_facts(corpus),
@@ -87,12 +86,14 @@ def print_summary(corpus: Corpus, folder: Path) -> None:
     # a fact that is a note as well says it better
     facts |= {what: value for what, value in notes.items() if what not in facts}
     facts |= {f"license of {part}": name for part, name in card.licenses.items()}
-    facts["fingerprint"] = corpus.fingerprint
     table = Table("what", "value", title=f"corpus {card.name}", show_header=False)
     table.columns[1].overflow = "fold"
     for what, value in facts.items():
         table.add_row(what, escape(value))
     console.print(table)
+    # outside: a path or a digest in a narrow column would be broken
+    for line in (f"folder: {folder}", f"fingerprint: {corpus.fingerprint}"):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def say_what_a_corpus_is_for(folder: Path) -> None:

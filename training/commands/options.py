@@ -8,6 +8,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from training.commands.corpus_folder import CORPORA
 from training.config import TrainingConfig, option_defaults, option_help
 
 RUNS = Path("artifacts/runs")
@@ -19,6 +20,16 @@ Recipe = Annotated[
         help="Name of a shipped recipe, or path of a TOML file (default: that of the "
         "sample; default for documents, items for item sequences)."
     ),
+]
+CorpusFolder = Annotated[
+    Path,
+    typer.Argument(
+        help=f"Folder of a corpus, or the name of one in {CORPORA}.",
+        show_default=False,
+    ),
+]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print JSON, for programs, and nothing else.")
 ]
 RunsFolder = Annotated[Path, typer.Option(help="Folder that holds the runs.")]
 

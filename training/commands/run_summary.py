@@ -17,6 +17,7 @@ _SEVERITY_STYLES = {"problem": "red", "warning": "yellow", "notice": "cyan"}
 
 def print_run(card: dict[str, Any]) -> None:
     """Print what came out of a run."""
+    console.print(f"\n[bold]{card['name']}[/]", soft_wrap=True, highlight=False)
     console.print(result_table(card))
     gain = card["diagnostics"]["memory_gain"]
     if gain is not None:

@@ -1,17 +1,33 @@
 """``train``, ``evaluate``, ``compare``, ``recipes``: make runs and look at them."""
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from training.commands.console import console, handle_errors, say_next
+from training.commands.console import (
+    console,
+    error_console,
+    handle_errors,
+    print_json,
+    say_next,
+)
+from training.commands.corpus_folder import CORPORA
 from training.commands.listener import ConsoleListener
-from training.commands.options import RUNS, Recipe, RunsFolder, with_training_options
+from training.commands.names import corpus_folder, run_folder
+from training.commands.options import (
+    RUNS,
+    AsJson,
+    CorpusFolder,
+    Recipe,
+    RunsFolder,
+    with_training_options,
+)
 from training.commands.run_summary import print_run, say_plainly
-from training.commands.tables import comparison_table, evaluation_table
-from training.recipe import read_recipe, recipe_names
+from training.commands.tables import comparison_table, evaluation_table, say_names
+from training.recipe import read_recipe, recipe_names, resolve
 from training.recipe_run import train_by_recipe
 from training.rejudge import judge_checkpoint
 from training.runs import best_run, comparison_key, finished_runs
@@ -20,7 +36,7 @@ from training.runs import best_run, comparison_key, finished_runs
 @with_training_options
 @handle_errors()
 def train(
-    corpus: Annotated[Path, typer.Argument(help="Folder of a corpus.")],
+    corpus: CorpusFolder,
     *,
     recipe: Recipe = None,
     name: Annotated[
@@ -34,9 +50,16 @@ def train(
 
     A run that was interrupted goes on; one that is finished is shown again.
     """
+    # a wrong option before a wrong folder: it is what was typed last
+    resolve(recipe, told)
     with ConsoleListener() as listener:
         card = train_by_recipe(
-            corpus, recipe, told, runs=runs, name=name, listener=listener
+            corpus_folder(corpus, CORPORA),
+            recipe,
+            told,
+            runs=runs,
+            name=name,
+            listener=listener,
         )
     print_run(card)
     folder = runs / card["name"]
@@ -47,16 +70,25 @@ def train(
 @handle_errors()
 def evaluate(
     checkpoint: Annotated[
-        Path, typer.Argument(help="Folder of a run, a bundle or a checkpoint.")
+        Path,
+        typer.Argument(
+            help="Folder of a run, a bundle or a checkpoint, or the name of a run."
+        ),
     ],
     *,
     corpus: Annotated[
         Path | None,
-        typer.Option(help="Folder of the corpus (default: the one in its card)."),
+        typer.Option(
+            help="Folder or name of the corpus (default: the one in its card)."
+        ),
     ] = None,
+    runs: RunsFolder = RUNS,
 ) -> None:
     """Judge a checkpoint on the validation documents of a corpus, without training."""
-    judged = judge_checkpoint(checkpoint, corpus)
+    checkpoint = run_folder(checkpoint, runs)
+    judged = judge_checkpoint(
+        checkpoint, None if corpus is None else corpus_folder(corpus, CORPORA)
+    )
     console.print(
         evaluation_table(
             f"{checkpoint.name} on {judged.corpus}, validation",
@@ -79,34 +111,73 @@ def evaluate(
 @handle_errors()
 def compare(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Runs to compare (default: all).")
+        list[str] | None,
+        typer.Argument(help="Names or folders of runs to compare (default: all)."),
     ] = None,
     *,
     runs: RunsFolder = RUNS,
+    as_json: AsJson = False,
 ) -> None:
     """Compare finished runs and mark the best one of each corpus and split."""
+    wanted = {Path(name).name for name in names or ()}
     found = [
         (folder, card)
         for folder, card in finished_runs(runs, skipped=_warn)
-        if not names or folder.name in names
+        if not wanted or folder.name in wanted
     ]
-    for missing in sorted(set(names or []) - {folder.name for folder, _ in found}):
+    if as_json:
+        print_json(_compared(found))
+        return
+    for missing in sorted(wanted - {folder.name for folder, _ in found}):
         console.print(f"No finished run is called {missing}.", style="yellow")
     for shared in sorted({comparison_key(card) for _, card in found}):
         same = [run for run in found if comparison_key(run[1]) == shared]
         best = best_run(same)[0].name
         console.print(f"\nCorpus {same[0][1]['corpus']['name']}, {shared[0][:12]}")
-        console.print(comparison_table([card for _, card in same], best))
+        cards = [card for _, card in same]
+        say_names(cards, best)
+        console.print(comparison_table(cards))
     if not found:
         console.print(f"No finished run in {runs}.")
 
 
+def _compared(found: Sequence[tuple[Path, dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Return what is compared as plain types, the best of each corpus marked."""
+    rows = []
+    for shared in sorted({comparison_key(card) for _, card in found}):
+        same = [run for run in found if comparison_key(run[1]) == shared]
+        best = best_run(same)[0]
+        rows += [
+            {
+                "run": card["name"],
+                "folder": str(folder),
+                "corpus": card["corpus"]["name"],
+                "architecture": card["model"]["architecture"],
+                "seed": card["seed"],
+                "best_epoch": card["best_epoch"],
+                "k": card["k"],
+                "selection_pool": card["selection_pool"],
+                "best_score": card["best_score"],
+                "is_best": folder == best,
+                "readiness": card["readiness"]["verdict"],
+                "pools": card["evaluation"]["pools"],
+            }
+            for folder, card in same
+        ]
+    return rows
+
+
 def _warn(what: str) -> None:
-    console.print(f"Left out: {what}", style="yellow", markup=False, soft_wrap=True)
+    error_console.print(
+        f"Left out: {what}", style="yellow", markup=False, soft_wrap=True
+    )
 
 
-def recipes() -> None:
+def recipes(*, as_json: AsJson = False) -> None:
     """List the shipped recipes and what they set."""
+    if as_json:
+        print_json({name: read_recipe(name) for name in recipe_names()})
+        return
     for name in recipe_names():
         console.print(f"[bold]{name}[/]")
         for option, value in read_recipe(name).items():

@@ -9,8 +9,10 @@ from typing import Annotated, Final, get_args
 import typer
 from filelock import FileLock
 
-from training.commands.console import console, handle_errors
+from training.commands.console import console, handle_errors, say_next
+from training.commands.corpus_folder import CORPORA
 from training.commands.listener import ConsoleListener
+from training.commands.names import corpus_folder
 from training.commands.options import RUNS, Recipe, RunsFolder
 from training.corpus.store import load_corpus
 from training.models.config import Architecture
@@ -46,8 +48,8 @@ def study(
     corpus: Annotated[
         list[Path],
         typer.Argument(
-            help="Folder of a corpus; of item sequences several, with vectors made for "
-            "different splits, whose windows are pooled."
+            help="Folder or name of a corpus; of item sequences several, with vectors "
+            "made for different splits, whose windows are pooled."
         ),
     ],
     *,
@@ -82,6 +84,7 @@ def study(
     Every finished run leaves a small result file; what has left one is not run again,
     and the report is about all that lie there.
     """
+    corpus = [corpus_folder(path, CORPORA) for path in corpus]
     splits = splits_of({path: load_corpus(path) for path in corpus}, split_seed)
     plan = _Plan(
         architectures=list(dict.fromkeys(architecture or _COMPARED)),
@@ -95,6 +98,7 @@ def study(
         results = _compare(plan, splits[0], folder, told)
         foreign = foreign_rows(read_foreign(folder, results[0]))
         _tell([*rows_of(results), *foreign], folder)
+        say_next(f"nextvec compare --runs {shlex.quote(str(runs))}")
         return
     found = {}
     for one in splits:
@@ -104,6 +108,7 @@ def study(
         found[number] = _compare(plan, one, where, own)
     everything = [result for results in found.values() for result in results]
     _tell(write_pooled(folder, found, commands=_commands(told, everything)), folder)
+    say_next(f"nextvec compare --runs {shlex.quote(str(runs))}")
 
 
 def _compare(

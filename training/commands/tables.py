@@ -5,6 +5,7 @@ from typing import Any
 
 from rich.table import Table
 
+from training.commands.console import console
 from training.evaluation.statistics import Estimate, points
 from training.reporting.formats import percent
 
@@ -12,10 +13,7 @@ from training.reporting.formats import percent
 def result_table(card: dict[str, Any]) -> Table:
     """One run: a row for each pool of the validation."""
     best, last = card["best_epoch"], len(card["history"]) - 1
-    title = (
-        f"{card['name']}: {card['model']['architecture']}, "
-        f"best epoch {best} of {last}, validation"
-    )
+    title = f"{card['model']['architecture']}, best epoch {best} of {last}, validation"
     return evaluation_table(title, card["evaluation"])
 
 
@@ -30,7 +28,7 @@ def evaluation_table(title: str, evaluation: dict[str, Any]) -> Table:
     for column in ("N", "Hit@1", "Hit@5", "Hit@10"):
         table.add_column(column, justify="right", no_wrap=True)
     k = str(evaluation["k"])
-    table.add_column(f"best baseline: its Hit@{k}")
+    table.add_column(f"best baseline: its Hit@{k}", overflow="fold")
     table.add_column(f"lift in Hit@{k}, points [95 %]")
     for pool in pools:
         table.add_row(
@@ -43,8 +41,23 @@ def evaluation_table(title: str, evaluation: dict[str, Any]) -> Table:
     return table
 
 
-def comparison_table(cards: Sequence[dict[str, Any]], best: str | None) -> Table:
-    """Many runs: a row for each, in the pool that early stopping watched."""
+def say_names(cards: Sequence[dict[str, Any]], best: str | None) -> None:
+    """Print the number and the name of each run of a comparison, a line for each.
+
+    Outside the table: a name in a narrow column would be broken.
+    """
+    for number, card in enumerate(_by_score(cards), start=1):
+        mark = " *" if card["name"] == best else ""
+        console.print(
+            f"{number:3d}  {card['name']}{mark}", soft_wrap=True, highlight=False
+        )
+
+
+def comparison_table(cards: Sequence[dict[str, Any]]) -> Table:
+    """Many runs: a row for each, in the pool that early stopping watched.
+
+    Rows have the numbers that `say_names` gives the runs.
+    """
     watched = cards[0]["selection_pool"]
     pools = {card["name"]: _pool(card, watched) for card in cards}
     first = pools[cards[0]["name"]]
@@ -53,17 +66,17 @@ def comparison_table(cards: Sequence[dict[str, Any]], best: str | None) -> Table
         f"{first['num_windows']} windows; * is the best",
         title_justify="left",
     )
-    table.add_column("run", overflow="fold")
+    table.add_column("run", justify="right")
     table.add_column("epoch")
     for column in ("Hit@1", "Hit@5", "Hit@10"):
         table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("lift over")
+    table.add_column("lift over", overflow="fold")
     table.add_column("points [95 %]")
     table.add_column("ready")
-    for card in sorted(cards, key=lambda card: -card["best_score"]):
+    for number, card in enumerate(_by_score(cards), start=1):
         pool = pools[card["name"]]
         table.add_row(
-            f"{card['name']}{' *' if card['name'] == best else ''}",
+            str(number),
             f"{card['best_epoch']} of {len(card['history']) - 1}",
             *(percent(pool["hit_at"][k]["value"]) for k in ("1", "5", "10")),
             pool["baseline"],
@@ -88,6 +101,10 @@ def readiness_table(card: dict[str, Any]) -> Table:
         found = check["found"].replace("[", r"\[")
         table.add_row(check["name"], check["expected"], found, mark)
     return table
+
+
+def _by_score(cards: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(cards, key=lambda card: -card["best_score"])
 
 
 def _pool(card: dict[str, Any], name: str) -> dict[str, Any]:

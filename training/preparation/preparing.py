@@ -59,7 +59,8 @@ def prepare(
             training sequences of another split.
     """
     _require_split(corpus, config.split)
-    listener.stage("splitting by document, finding duplicates")
+    unit = "sequence" if corpus.kind == "items" else "document"
+    listener.stage(f"splitting by {unit}, finding duplicates")
     split = split_documents(corpus, config.split)
     group_N = cache.get(
         _GROUPS,

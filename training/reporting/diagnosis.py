@@ -154,6 +154,9 @@ def no_better_than_base(card: Card) -> Finding | None:
     if card.get("best_epoch") != 0:
         return None
     tried = len(card.get("history", ())) - 1
+    if tried == 0:
+        # nothing was tried: the closed form is what was asked for
+        return None
     epochs = "1 trained epoch" if tried == 1 else f"{tried} trained epochs"
     return found(
         "no better than its base",

@@ -40,6 +40,8 @@ def in_plain_words(card: Mapping[str, Any]) -> list[str]:
 def _held(card: Mapping[str, Any], pool: Mapping[str, Any]) -> str:
     network = _NAMES.get(card["model"]["architecture"], card["model"]["architecture"])
     best, tried = card["best_epoch"], len(card["history"]) - 1
+    if tried == 0:
+        return f"No network was trained; it holds the closed form “{card['base']}”."
     if best == 0:
         return (
             f"The network did not help here: none of {tried} epochs of the {network} "

@@ -15,9 +15,10 @@ import uvicorn
 from typer.testing import CliRunner
 
 from app.api.app import create_app
-from app.commands import pipeline, serve, server
+from app.commands import options, pipeline, serve, server
 from app.commands.client import Client, ServiceError
 from app.commands.main import main, nextvec
+from app.inference.golden import open_engine
 from app.release.registry import Registry
 from app.settings import Settings
 
@@ -175,7 +176,88 @@ def test_up_leaves_live_what_was_made_live_by_hand(
 
 
 def test_an_empty_folder_lists_no_bundle(tmp_path: Path) -> None:
-    assert "version" in run("bundle", "list", "--bundles", tmp_path)
+    assert "none" in run("bundle", "list", "--bundles", tmp_path)
+    assert json.loads(run("bundle", "list", "--json", "--bundles", tmp_path)) == []
+
+
+def test_a_list_breaks_no_name_and_is_there_as_json(
+    bundles: Path, world: World
+) -> None:
+    add_second(bundles, world.version)
+    Registry(bundles).promote("second")
+    long = f"{world.version}-{'x' * 60}"
+    (bundles / long).mkdir()
+    told = json.loads((bundles / "second/bundle.json").read_bytes())
+    (bundles / long / "bundle.json").write_text(json.dumps(told | {"version": long}))
+    (bundles / f".{long}.old.tmp").mkdir()
+    (bundles / f".{long}.old.tmp/bundle.json").write_text("half of it")
+
+    narrow = CliRunner().invoke(
+        nextvec,
+        ["bundle", "list", "--bundles", str(bundles)],
+        env={"COLUMNS": "40", "TERM": "dumb"},
+    )
+    listed = json.loads(run("bundle", "list", "--json", "--bundles", bundles))
+
+    assert long in narrow.output.splitlines()
+    assert "second  (live)" in narrow.output
+    assert {one["version"]: one["is"] for one in listed} == {
+        world.version: "previous",
+        "second": "live",
+        long: None,
+    }
+    assert "files" not in listed[0]
+
+
+def test_a_bundle_is_removed_unless_something_needs_it(
+    bundles: Path, world: World
+) -> None:
+    where = ("--bundles", bundles)
+    add_second(bundles, world.version)
+    third = shutil.copytree(bundles / "second", bundles / "third")
+    run("bundle", "promote", "second", *where)
+
+    assert "is live, expected one that nothing needs" in run(
+        "bundle", "remove", "second", *where, code=1
+    )
+    assert "is what a rollback goes back to" in run(
+        "bundle", "remove", world.version, *where, code=1
+    )
+    assert "third is removed" in run("bundle", "remove", "third", *where)
+    assert not third.exists()
+    assert Registry(bundles).versions() == sorted([world.version, "second"])
+    assert "no bundle 'third'" in run("bundle", "remove", "third", *where, code=1)
+
+
+def test_a_bundle_of_the_baseline_holds_the_closed_form(
+    finished_run: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(finished_run, tmp_path / "runs/mine")
+    words = ("bundle", "build", tmp_path / "runs/mine", "--baseline")
+
+    built = run(*words, "--promote", "--bundles", tmp_path / "bundles")
+    again = run(*words, "--bundles", tmp_path / "bundles")
+
+    (version,) = Registry(tmp_path / "bundles").versions()
+    assert f"{version} is live" in built
+    assert "is finished already" in again
+    bundle = open_engine(tmp_path / "bundles" / version).bundle
+    assert bundle.serves == bundle.card["base"]
+    assert bundle.card["options"]["max_epochs"] == 0
+    assert [epoch["number"] for epoch in bundle.card["history"]] == [0]
+
+
+def test_of_items_there_is_no_bundle_of_the_baseline(
+    finished_run: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(finished_run, tmp_path / "runs/mine")
+    card = json.loads((tmp_path / "runs/mine/card.json").read_bytes())
+    card["corpus"]["kind"] = "items"
+    (tmp_path / "runs/mine/card.json").write_text(json.dumps(card))
+
+    shown = run("bundle", "build", tmp_path / "runs/mine", "--baseline", code=1)
+
+    assert "expected a run on documents: the best baseline here" in shown
 
 
 @pytest.mark.parametrize(
@@ -183,7 +265,7 @@ def test_an_empty_folder_lists_no_bundle(tmp_path: Path) -> None:
     [
         (("promote", "other"), "no bundle 'other'"),
         (("rollback",), "no bundle was live before"),
-        (("build", "nowhere"), "no checkpoint here"),
+        (("build", "nowhere"), "nowhere: no run here"),
     ],
 )
 def test_errors_are_one_sentence(
@@ -297,6 +379,14 @@ def test_serve_explains_its_options_as_the_settings_do(name: str) -> None:
     assert field.description in shown
     default = "" if field.default is None else f", or {field.default}"
     assert f"(default: NEXTVEC_{name.upper()}{default})" in shown
+
+
+def test_help_shows_the_value_in_force(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEXTVEC_PORT", "9123")
+
+    told = options._setting("port").help  # noqa: SLF001
+
+    assert told.endswith("(default: NEXTVEC_PORT, or 8000; now 9123)")
 
 
 def test_serve_takes_its_settings_from_options_and_environment(

@@ -235,3 +235,19 @@ def test_every_command_explains_itself(command: str) -> None:
 
     assert shown.exit_code == 0
     assert "Usage" in shown.output
+
+
+def test_corpora_are_listed_and_shown_by_name_and_as_json() -> None:
+    assert "No corpus in artifacts/corpora" in call("list").output
+    vectors = np.random.default_rng(0).normal(size=(120, 5))
+    np.savez("mine.npz", vectors=vectors, document_ids=[0] * 120)
+    call("vectors", "mine.npz")
+
+    listed = call("list")
+    (card,) = json.loads(call("list", "--json").output)
+    shown = json.loads(call("show", "mine", "--json").output)
+
+    assert "mine\n    documents: 120 vectors of 5 numbers by unknown" in listed.output
+    assert card == shown
+    assert card["folder"] == "artifacts/corpora/mine"
+    assert card["fingerprint"] in call("show", "mine").output.split()

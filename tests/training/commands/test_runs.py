@@ -1,4 +1,5 @@
 import copy
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -103,7 +104,7 @@ def test_options_by_hand_win_over_the_recipe(
     options = read_checkpoint_card(tmp_path / "mine")["options"]
     assert options["architecture"] == "hierarchical"
     assert (options["max_epochs"], options["seed"]) == (0, 3)
-    assert "The best epoch is 0" in done.output
+    assert "No network was trained" in done.output
 
 
 def test_a_finished_run_of_other_options_is_not_touched(
@@ -227,9 +228,8 @@ def test_compare_marks_the_best_run(invoke: Invoke, runs: Callable[..., Path]) -
     done = invoke("compare", "--runs", folder)
 
     assert done.exit_code == 0, done.output
-    rows = table_rows(done.output, " of 3 ")
-    names = [row.split("│")[1].strip() for row in rows]
-    assert names == ["high *", "mid", "low"]
+    assert len(table_rows(done.output, " of 3 ")) == 3
+    assert "  1  high *\n  2  mid\n  3  low\n" in done.output
 
 
 def test_compare_keeps_runs_on_other_ground_apart(
@@ -243,9 +243,9 @@ def test_compare_keeps_runs_on_other_ground_apart(
     done = invoke("compare", "--runs", folder)
 
     assert done.exit_code == 0
-    rows = table_rows(done.output, " of 3 ")
-    names = [row.split("│")[1].strip() for row in rows]
-    assert sorted(names) == ["one *", "two *"]
+    assert len(table_rows(done.output, " of 3 ")) == 2
+    assert "  1  one *\n" in done.output
+    assert "  1  two *\n" in done.output
     assert done.output.count("Corpus tiny") == 2
 
 
@@ -258,8 +258,21 @@ def test_compare_shows_only_the_runs_it_is_told_and_names_what_is_missing(
 
     assert done.exit_code == 0
     assert "No finished run is called three." in done.output
-    (row,) = table_rows(done.output, " of 3 ")
-    assert "one *" in row
+    assert len(table_rows(done.output, " of 3 ")) == 1
+    assert "  1  one *\n" in done.output
+
+
+def test_compare_and_recipes_are_there_as_json(
+    invoke: Invoke, runs: Callable[..., Path]
+) -> None:
+    folder = runs(one={"best_score": 0.25}, two={"best_score": 0.9})
+
+    rows = json.loads(invoke("compare", "--json", "--runs", folder).output)
+    recipes = json.loads(invoke("recipes", "--json").output)
+
+    assert {row["run"]: row["is_best"] for row in rows} == {"one": False, "two": True}
+    assert rows[0]["pools"][0]["pool"] == "targets"
+    assert recipes["fiddle"]["max_epochs"] == 6
 
 
 def test_compare_without_runs_says_so(invoke: Invoke, tmp_path: Path) -> None:
@@ -345,4 +358,4 @@ def test_an_older_card_is_held_to_the_rules_and_compared(
 
     assert f"{told[0]['severity']}: {told[0]['name']}." in shown.get()
     assert done.exit_code == 0, done.output
-    assert len(table_rows(done.output, "old *")) == 1
+    assert "  1  old *\n" in done.output

@@ -13,6 +13,7 @@ from training.commands.tables import (
     evaluation_table,
     readiness_table,
     result_table,
+    say_names,
 )
 
 
@@ -48,7 +49,6 @@ def test_a_result_has_n_baseline_and_lift_beside_every_figure(
         *("copy-last: 20.0 %", "+5.0 [-1.0, +11.0]"),
     ]
     assert [row[0] for row in rows] == ["targets", "documents", "index"]
-    assert card["name"] in str(table.title)
     assert f"best epoch {card['best_epoch']} of 3" in str(table.title)
 
 
@@ -69,7 +69,9 @@ def test_an_evaluation_that_is_not_clean_says_so(card: dict[str, Any]) -> None:
     assert "NOT CLEAN" in str(evaluation_table("mine", judged).title)
 
 
-def test_a_comparison_is_in_the_pool_that_was_watched(card: dict[str, Any]) -> None:
+def test_a_comparison_is_in_the_pool_that_was_watched(
+    card: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
     low, high = copy.deepcopy(card), copy.deepcopy(card)
     low |= {"name": "low", "best_score": 0.1}
     high |= {"name": "high", "best_score": 0.9, "best_epoch": 2}
@@ -77,13 +79,15 @@ def test_a_comparison_is_in_the_pool_that_was_watched(card: dict[str, Any]) -> N
         one["selection_pool"] = "index"
     high["evaluation"]["pools"][2]["hit_at"]["5"]["value"] = 0.765
 
-    table = comparison_table([low, high], "high")
+    table = comparison_table([low, high])
+    say_names([low, high], "high")
 
     rows = cells(table)
     assert [row[:2] for row in rows] == [
-        ["high *", "2 of 3"],
-        ["low", f"{card['best_epoch']} of 3"],
+        ["1", "2 of 3"],
+        ["2", f"{card['best_epoch']} of 3"],
     ]
+    assert capsys.readouterr().out == "  1  high *\n  2  low\n"
     assert rows[0][3] == "76.5 %"
     assert rows[0][-1] == card["readiness"]["verdict"]
     assert "pool index, N = 1,560, 12 windows" in str(table.title)

@@ -279,6 +279,10 @@ SILENT = [
         lambda card: card.update(options={"max_epochs": 3}, best_epoch=2),
         id="ended by its patience",
     ),
+    pytest.param(
+        lambda card: card.update(best_epoch=0, history=[epoch(0, 0.4)]),
+        id="asked for no epoch",
+    ),
     pytest.param(easy(0.995, 0.98), id="one pool that tells apart"),
     pytest.param(diagnosed(memory_gain=None), id="no memory"),
     pytest.param(diagnosed(by_context_length={"5": 0.1}), id="one context length only"),

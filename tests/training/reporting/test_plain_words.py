@@ -91,3 +91,9 @@ def test_the_clearest_example_is_told_and_long_texts_are_cut() -> None:
 
 def test_without_hits_there_is_no_example() -> None:
     assert len(in_plain_words(card(examples={"windows": []}))) == 3
+
+
+def test_a_run_of_no_epoch_says_so() -> None:
+    held = in_plain_words(card(best_epoch=0, history=[{}]))[0]
+
+    assert held == "No network was trained; it holds the closed form “EWMA(0.5)”."

@@ -1,0 +1,68 @@
+"""A group of commands whose modules are imported when a command is run.
+
+Typer imports what it shows. Half of the commands need torch, which takes seconds to
+import, and none of it is needed to say what there is.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Final
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+
+@dataclass(frozen=True, slots=True)
+class LazyCommand:
+    """Where a command is, and what is said of it before it is imported."""
+
+    target: str
+    """``module:attribute`` of a function, or of a `typer.Typer` with commands."""
+
+    summary: str
+    """First sentence of its help."""
+
+    def load(self, name: str) -> TyperCommand | TyperGroup:
+        """Import it."""
+        module, _, attribute = self.target.partition(":")
+        found = getattr(import_module(module), attribute)
+        if not isinstance(found, typer.Typer):
+            alone = typer.Typer(add_completion=False)
+            alone.command()(found)
+            found = alone
+        command: Any = typer.main.get_command(found)
+        command.name = name
+        loaded: TyperCommand | TyperGroup = command
+        return loaded
+
+
+def lazy_group(lazy: Mapping[str, LazyCommand]) -> type[TyperGroup]:
+    """Make a group of commands that are imported when they are run.
+
+    Args:
+        lazy: the commands by name, in the order they are shown.
+
+    Returns:
+        A class for ``typer.Typer(cls=...)``.
+    """
+
+    class LazyGroup(TyperGroup):
+        """Knows what to say of its commands, and loads the one that is asked for."""
+
+        def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002 - Typer's own, private
+            return list(lazy)
+
+        def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401, ARG002 - as above
+            if cmd_name not in lazy:
+                return None
+            told = lazy[cmd_name].summary
+            return self.commands.get(cmd_name) or TyperCommand(cmd_name, help=told)
+
+        def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401 - as above
+            name: Final = args[0]
+            if name in lazy and name not in self.commands:
+                self.add_command(lazy[name].load(name), name)
+            return super().resolve_command(ctx, args)
+
+    return LazyGroup

@@ -1,0 +1,53 @@
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from app.commands.main import COMMANDS, nextvec
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_what_is_said_of_a_command_is_its_own_first_sentence(name: str) -> None:
+    command = COMMANDS[name].load(name)
+
+    assert command.name == name
+    assert (command.help or "").split("\n\n")[0] == COMMANDS[name].summary
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"]])
+def test_nothing_heavy_is_imported_to_say_what_there_is(words: list[str]) -> None:
+    script = (
+        "import sys\n"
+        "from app.commands.main import nextvec\n"
+        "try:\n"
+        f"    nextvec({words})\n"
+        "except SystemExit:\n"
+        "    pass\n"
+        "heavy = {'torch', 'faiss', 'numpy', 'pydantic', 'scipy', 'matplotlib'}\n"
+        "print(sorted(heavy & set(sys.modules)))\n"
+    )
+
+    done = subprocess.run(  # noqa: S603 - our own words
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    assert CliRunner().invoke(nextvec, ["--version"]).output == "nextvec 0.1.0\n"
+
+
+def test_an_unknown_command_is_refused() -> None:
+    result = CliRunner().invoke(nextvec, ["nosuch"])
+
+    assert result.exit_code == 2
+    assert "No such command 'nosuch'" in result.output
+
+
+def test_a_group_and_its_command_are_loaded_when_they_are_asked_for() -> None:
+    result = CliRunner().invoke(nextvec, ["bundle", "remove", "--help"])
+
+    assert result.exit_code == 0
+    assert "neither live nor the one before it" in result.output

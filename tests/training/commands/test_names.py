@@ -1,0 +1,33 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from training.commands.names import corpus_folder, run_folder
+from training.corpus.corpus import Corpus
+from training.corpus.store import save_corpus
+from training.errors import CorpusError, TrainingError
+
+
+def test_a_corpus_is_found_by_path_and_by_name(
+    make_corpus: Callable[..., Corpus], tmp_path: Path
+) -> None:
+    made = tmp_path / "corpora/mine"
+    save_corpus(make_corpus([130] * 3), made)
+
+    assert corpus_folder(made, tmp_path) == made
+    assert corpus_folder(Path("mine"), tmp_path / "corpora") == made
+    with pytest.raises(CorpusError, match=r"yours: no corpus here.*there are: mine$"):
+        corpus_folder(Path("yours"), tmp_path / "corpora")
+
+
+def test_a_run_is_found_by_path_and_by_name(tmp_path: Path) -> None:
+    for name in ("one", "two", ".shared"):
+        (tmp_path / name).mkdir()
+
+    assert run_folder(tmp_path / "one", Path("runs")) == tmp_path / "one"
+    assert run_folder(Path("two"), tmp_path) == tmp_path / "two"
+    with pytest.raises(TrainingError, match=r"no run here.*there are: one, two$"):
+        run_folder(Path("three"), tmp_path)
+    with pytest.raises(TrainingError, match="there are: none"):
+        run_folder(Path("three"), tmp_path / "none")

@@ -1,0 +1,51 @@
+"""What people call corpora and runs: a path, or the name of one in the usual folder."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from training.corpus.store import CARD as CORPUS_CARD
+from training.errors import CorpusError, TrainingError
+
+
+def corpus_folder(given: Path, corpora: Path) -> Path:
+    """Return the folder of a corpus that was given as a path or by its name.
+
+    Args:
+        given: what was typed; a folder that is there is taken as it is.
+        corpora: folder in which names are looked for.
+
+    Raises:
+        CorpusError: neither is there; names those that are.
+    """
+    if given.exists() or (corpora / given / CORPUS_CARD).exists():
+        return given if given.exists() else corpora / given
+    known = sorted(path.parent.name for path in corpora.glob(f"*/{CORPUS_CARD}"))
+    raise CorpusError(_nothing_there(given, "corpus", corpora, known))
+
+
+def run_folder(given: Path, runs: Path) -> Path:
+    """Return the folder of a run, a bundle or a checkpoint, given as path or by name.
+
+    Args:
+        given: what was typed; a folder that is there is taken as it is.
+        runs: folder in which names are looked for.
+
+    Raises:
+        TrainingError: neither is there; names the runs that are.
+    """
+    if given.exists() or (runs / given).exists():
+        return given if given.exists() else runs / given
+    known = sorted(
+        path.name
+        for path in (runs.iterdir() if runs.is_dir() else ())
+        if path.is_dir() and not path.name.startswith(".")
+    )
+    raise TrainingError(_nothing_there(given, "run", runs, known))
+
+
+def _nothing_there(given: Path, what: str, folder: Path, known: Sequence[str]) -> str:
+    there = ", ".join(known) or "none"
+    return (
+        f"{given}: no {what} here, and none of that name in {folder}; there are: "
+        f"{there}"
+    )
