@@ -16,6 +16,8 @@ RUN if [ -z "$PIP_EXTRA_INDEX_URL" ]; then unset PIP_EXTRA_INDEX_URL; fi \
 COPY pyproject.toml README.md LICENSE /build/
 COPY training /build/training
 COPY app /build/app
+# its app and training are links to the two above
+COPY nextvec /build/nextvec
 RUN /opt/venv/bin/pip install --quiet --no-deps /build
 
 # ---- the image: no build tools, no root --------------------------------------

@@ -15,10 +15,10 @@
   - OverloadedError           as many requests wait as may
   - DeadlineExceededError     the answer took too long
 
-`app.wire.problems` is the one table that turns them into problems.
+`nextvec.app.wire.problems` is the one table that turns them into problems.
 """
 
-from training.errors import ProjectError
+from nextvec.training.errors import ProjectError
 
 
 class RequestError(ProjectError):

@@ -13,7 +13,7 @@ from prometheus_client import (
     generate_latest,
 )
 
-from app.bundle.bundle import Bundle
+from nextvec.app.bundle.bundle import Bundle
 
 _SECONDS: Final = tuple(round(0.0005 * 1.5**step, 6) for step in range(24))
 # Half a millisecond to 5.6 s, each half as much again: fine enough for a p99.

@@ -10,19 +10,19 @@ from typing import Final
 import torch
 from threadpoolctl import threadpool_limits
 
-from app.bundle.index import set_index_threads
-from app.errors import DeadlineExceededError, NotReadyError, OverloadedError
-from app.hitk.hitk import Hitk
-from app.hitk.validator import Validator
-from app.inference.batcher import Batcher
-from app.inference.engine import Answer, Engine, Query, answer
-from app.inference.golden import open_engine
-from app.inference.threads import usable_cpus
-from app.metrics import Metrics
-from app.release.registry import Registry
-from app.settings import Settings
-from app.wire.options import Limits
-from training.errors import ProjectError
+from nextvec.app.bundle.index import set_index_threads
+from nextvec.app.errors import DeadlineExceededError, NotReadyError, OverloadedError
+from nextvec.app.hitk.hitk import Hitk
+from nextvec.app.hitk.validator import Validator
+from nextvec.app.inference.batcher import Batcher
+from nextvec.app.inference.engine import Answer, Engine, Query, answer
+from nextvec.app.inference.golden import open_engine
+from nextvec.app.inference.threads import usable_cpus
+from nextvec.app.metrics import Metrics
+from nextvec.app.release.registry import Registry
+from nextvec.app.settings import Settings
+from nextvec.app.wire.options import Limits
+from nextvec.training.errors import ProjectError
 
 log = logging.getLogger(__name__)
 

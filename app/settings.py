@@ -6,9 +6,9 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from training.checked import faults
-from training.errors import ProjectError
-from training.vectors import CONTEXT_LENGTH
+from nextvec.training.checked import faults
+from nextvec.training.errors import ProjectError
+from nextvec.training.vectors import CONTEXT_LENGTH
 
 
 class Settings(BaseSettings):

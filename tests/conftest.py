@@ -8,11 +8,11 @@ import pytest
 import torch
 from hypothesis import settings
 
-from training.config import TrainingConfig
-from training.corpus.corpus import Corpus, CorpusCard
-from training.corpus.store import save_corpus
-from training.run import train
-from training.vectors import Int64, l2_normalize
+from nextvec.training.config import TrainingConfig
+from nextvec.training.corpus.corpus import Corpus, CorpusCard
+from nextvec.training.corpus.store import save_corpus
+from nextvec.training.run import train
+from nextvec.training.vectors import Int64, l2_normalize
 
 MakeCorpus = Callable[..., Corpus]
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from app.commands.main import COMMANDS as LAZY
-from training.config import TrainingConfig, option_defaults, option_help
-from training.corpus.corpus import Corpus
-from training.files import read_json
-from training.recipe import recipe_names
-from training.run import run_name
+from nextvec.app.commands.main import COMMANDS as LAZY
+from nextvec.training.config import TrainingConfig, option_defaults, option_help
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.files import read_json
+from nextvec.training.recipe import recipe_names
+from nextvec.training.run import run_name
 
 ROOT = Path(__file__).parent.parent
 RESULTS = sorted(ROOT.glob("docs/studies/[!a]*/results/*.json"))

@@ -7,10 +7,10 @@ import pytest
 from fastapi.testclient import TestClient
 from typer.testing import CliRunner
 
-from app.api.app import create_app
-from app.commands.main import nextvec
-from app.settings import Settings
-from training.corpus.store import load_corpus
+from nextvec.app.api.app import create_app
+from nextvec.app.commands.main import cli
+from nextvec.app.settings import Settings
+from nextvec.training.corpus.store import load_corpus
 
 TOPICS = {
     "kitchen": "knead dough oven flour butter whisk simmer pan garlic salt pepper",
@@ -21,7 +21,7 @@ TOPICS = {
 
 
 def run(*words: str) -> str:
-    result = CliRunner().invoke(nextvec, list(words))
+    result = CliRunner().invoke(cli, list(words))
     assert result.exit_code == 0, result.output
     return result.output
 

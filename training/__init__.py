@@ -15,5 +15,5 @@
 * transform        the space that is searched
 * run_folder       which files a run consists of
 * files, vectors   whole or not there; what a usable vector is
-* errors
+* errors, steps
 """

@@ -14,13 +14,13 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
-from training.checked import from_json
-from training.errors import CheckpointError
-from training.files import read_versioned, write_bytes
-from training.models.config import ModelConfig
-from training.models.model import NextVectorModel
-from training.run_folder import CARD, WEIGHTS
-from training.transform import Transform
+from nextvec.training.checked import from_json
+from nextvec.training.errors import CheckpointError
+from nextvec.training.files import read_versioned, write_bytes
+from nextvec.training.models.config import ModelConfig
+from nextvec.training.models.model import NextVectorModel
+from nextvec.training.run_folder import CARD, WEIGHTS
+from nextvec.training.transform import Transform
 
 FORMAT: Final = 4
 

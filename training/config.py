@@ -15,12 +15,12 @@ from pydantic import (
 )
 from pydantic.dataclasses import dataclass
 
-from training.checked import CHECKED, faults
-from training.corpus.split import Share, SplitConfig, refuse_no_training
-from training.errors import TrainingError
-from training.models.closed_form import ClosedForm
-from training.models.config import ModelConfig, NetworkOptions
-from training.transform import Strength, TransformConfig, TransformKind
+from nextvec.training.checked import CHECKED, faults
+from nextvec.training.corpus.split import Share, SplitConfig, refuse_no_training
+from nextvec.training.errors import TrainingError
+from nextvec.training.models.closed_form import ClosedForm
+from nextvec.training.models.config import ModelConfig, NetworkOptions
+from nextvec.training.transform import Strength, TransformConfig, TransformKind
 
 Device = Literal["auto", "cpu", "cuda"]
 SelectionPool = Literal["auto", "targets", "documents", "index"]

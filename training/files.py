@@ -13,7 +13,7 @@ import numpy as np
 import orjson
 from filelock import FileLock, Timeout
 
-from training.errors import ProjectError
+from nextvec.training.errors import ProjectError
 
 
 def write_bytes(path: Path, data: bytes) -> None:

@@ -5,10 +5,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Final, get_args
 
-from training.config import TrainingConfig
-from training.corpus.corpus import Kind
-from training.errors import TrainingError
-from training.models.config import Architecture
+from nextvec.training.config import TrainingConfig
+from nextvec.training.corpus.corpus import Kind
+from nextvec.training.errors import TrainingError
+from nextvec.training.models.config import Architecture
 
 _DEFAULTS: Final[dict[Kind, str]] = {"documents": "default", "items": "items"}
 # The recipe of each kind of corpus, where none is named.
@@ -16,7 +16,7 @@ _DEFAULTS: Final[dict[Kind, str]] = {"documents": "default", "items": "items"}
 
 def recipe_names() -> list[str]:
     """Return the recipes that are shipped."""
-    folder = resources.files("training") / "recipes"
+    folder = resources.files("nextvec.training") / "recipes"
     return sorted(
         entry.name.removesuffix(".toml")
         for entry in folder.iterdir()
@@ -34,7 +34,7 @@ def read_recipe(name_or_path: str) -> dict[str, Any]:
         TrainingError: neither exists, or it is not TOML.
     """
     path = Path(name_or_path)
-    shipped = resources.files("training") / "recipes" / f"{name_or_path}.toml"
+    shipped = resources.files("nextvec.training") / "recipes" / f"{name_or_path}.toml"
     try:
         source = path if path.suffix == ".toml" else shipped
         text = source.read_text(encoding="utf-8")

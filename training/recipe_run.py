@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-from training.checkpoint import read_checkpoint_card
-from training.corpus.store import load_corpus
-from training.errors import TrainingError
-from training.listener import Listener, NullListener
-from training.recipe import resolve
-from training.run import run_name, train
-from training.run_folder import SHARED, is_finished
+from nextvec.training.checkpoint import read_checkpoint_card
+from nextvec.training.corpus.store import load_corpus
+from nextvec.training.errors import TrainingError
+from nextvec.training.listener import Listener, NullListener
+from nextvec.training.recipe import resolve
+from nextvec.training.run import run_name, train
+from nextvec.training.run_folder import SHARED, is_finished
 
 
 def closed_form_run(

@@ -4,17 +4,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from training.checkpoint import load_checkpoint
-from training.config import TrainingConfig
-from training.corpus.store import load_corpus
-from training.errors import CheckpointError, VectorError
-from training.evaluation.evaluation import Evaluation
-from training.evaluation.searched import judge_in, space_of
-from training.listener import Listener, NullListener
-from training.preparation.kept_baselines import best_baselines
-from training.preparation.preparing import prepare
-from training.preparation.shared_cache import SharedCache
-from training.preparation.trained_keys import read_trained_keys
+from nextvec.training.checkpoint import load_checkpoint
+from nextvec.training.config import TrainingConfig
+from nextvec.training.corpus.store import load_corpus
+from nextvec.training.errors import CheckpointError, VectorError
+from nextvec.training.evaluation.evaluation import Evaluation
+from nextvec.training.evaluation.searched import judge_in, space_of
+from nextvec.training.listener import Listener, NullListener
+from nextvec.training.preparation.kept_baselines import best_baselines
+from nextvec.training.preparation.preparing import prepare
+from nextvec.training.preparation.shared_cache import SharedCache
+from nextvec.training.preparation.trained_keys import read_trained_keys
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,33 +12,36 @@ import orjson
 import torch
 from filelock import FileLock, Timeout
 
-from training.checkpoint import FORMAT, model_settings
-from training.config import TrainingConfig
-from training.corpus.corpus import Corpus
-from training.errors import TrainingError
-from training.evaluation.diagnostics import diagnose
-from training.evaluation.evaluation import Judge
-from training.evaluation.readiness import assess
-from training.evaluation.searched import judge_in, space_of
-from training.evaluation.sequence_hits import sequence_hits
-from training.evaluation.suite import PROTOCOL, build_suite
-from training.files import read_json, write_json
-from training.fit.candidates import training_windows
-from training.fit.loop import fit
-from training.fit.start import Start
-from training.listener import Listener, NullListener
-from training.models.closed_form import ClosedForm
-from training.models.model import NextVectorModel
-from training.preparation.kept_baselines import baselines_on_test, best_baselines
-from training.preparation.preparation import Preparation
-from training.preparation.preparing import prepare
-from training.preparation.shared_cache import SharedCache
-from training.preparation.trained_keys import keep_trained_keys
-from training.reporting.diagnosis import findings
-from training.reporting.examples import choose_examples
-from training.reporting.history import write_history
-from training.reporting.page import write_report
-from training.run_folder import (
+from nextvec.training.checkpoint import FORMAT, model_settings
+from nextvec.training.config import TrainingConfig
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.errors import TrainingError
+from nextvec.training.evaluation.diagnostics import diagnose
+from nextvec.training.evaluation.evaluation import Judge
+from nextvec.training.evaluation.readiness import assess
+from nextvec.training.evaluation.searched import judge_in, space_of
+from nextvec.training.evaluation.sequence_hits import sequence_hits
+from nextvec.training.evaluation.suite import PROTOCOL, build_suite
+from nextvec.training.files import read_json, write_json
+from nextvec.training.fit.candidates import training_windows
+from nextvec.training.fit.loop import fit
+from nextvec.training.fit.start import Start
+from nextvec.training.listener import Listener, NullListener
+from nextvec.training.models.closed_form import ClosedForm
+from nextvec.training.models.model import NextVectorModel
+from nextvec.training.preparation.kept_baselines import (
+    baselines_on_test,
+    best_baselines,
+)
+from nextvec.training.preparation.preparation import Preparation
+from nextvec.training.preparation.preparing import prepare
+from nextvec.training.preparation.shared_cache import SharedCache
+from nextvec.training.preparation.trained_keys import keep_trained_keys
+from nextvec.training.reporting.diagnosis import findings
+from nextvec.training.reporting.examples import choose_examples
+from nextvec.training.reporting.history import write_history
+from nextvec.training.reporting.page import write_report
+from nextvec.training.run_folder import (
     CARD,
     HISTORY,
     LOCK,
@@ -80,7 +83,7 @@ def train(
         folder: where the run lives; made if missing.
         corpus_folder: where the corpus lies, for the card.
         shared: folder where runs leave for each other what depends on corpus, split
-            and space alone (`training.run_folder.SHARED`); None shares nothing.
+            and space alone (`nextvec.training.run_folder.SHARED`); None shares nothing.
         listener: hears how it gets on.
 
     Returns:

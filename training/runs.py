@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from training.checkpoint import read_checkpoint_card
-from training.errors import CheckpointError, TrainingError
-from training.evaluation.suite import PROTOCOL
-from training.run_folder import CARD
+from nextvec.training.checkpoint import read_checkpoint_card
+from nextvec.training.errors import CheckpointError, TrainingError
+from nextvec.training.evaluation.suite import PROTOCOL
+from nextvec.training.run_folder import CARD
 
 
 def finished_runs(

@@ -11,8 +11,8 @@ import numpy as np
 from pydantic import Field, NonNegativeFloat
 from pydantic.dataclasses import dataclass as checked_dataclass
 
-from training.checked import CHECKED
-from training.vectors import Float32, l2_normalize
+from nextvec.training.checked import CHECKED
+from nextvec.training.vectors import Float32, l2_normalize
 
 TransformKind = Literal["identity", "center", "whiten"]
 

@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from training.errors import VectorError
+from nextvec.training.errors import VectorError
 
 __all__ = [
     "CONTEXT_LENGTH",

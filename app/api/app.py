@@ -7,16 +7,16 @@ from operator import attrgetter
 
 from fastapi import FastAPI
 
-from app.api.error_handlers import add_error_handlers
-from app.api.middleware import BodyLimit, RequestLog
-from app.api.openapi import add_problem
-from app.api.routes.health import health_router
-from app.api.routes.info import info_router
-from app.api.routes.metrics import metrics_router
-from app.api.routes.pages import pages_router
-from app.api.routes.predict import predict_router
-from app.service import Service
-from app.settings import Settings
+from nextvec.app.api.error_handlers import add_error_handlers
+from nextvec.app.api.middleware import BodyLimit, RequestLog
+from nextvec.app.api.openapi import add_problem
+from nextvec.app.api.routes.health import health_router
+from nextvec.app.api.routes.info import info_router
+from nextvec.app.api.routes.metrics import metrics_router
+from nextvec.app.api.routes.pages import pages_router
+from nextvec.app.api.routes.predict import predict_router
+from nextvec.app.service import Service
+from nextvec.app.settings import Settings
 
 
 def create_app(settings: Settings) -> FastAPI:

@@ -4,12 +4,12 @@ from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from app.api.middleware import request_id
-from app.api.responses import problem_response
-from app.errors import EncodedBodyError
-from app.wire.problems import INTERNAL_ERROR, type_of_error, type_of_status
-from app.wire.quoting import cut
-from training.errors import ProjectError
+from nextvec.app.api.middleware import request_id
+from nextvec.app.api.responses import problem_response
+from nextvec.app.errors import EncodedBodyError
+from nextvec.app.wire.problems import INTERNAL_ERROR, type_of_error, type_of_status
+from nextvec.app.wire.quoting import cut
+from nextvec.training.errors import ProjectError
 
 
 def add_error_handlers(app: FastAPI, *, retry_after_s: int) -> None:

@@ -4,8 +4,8 @@ from typing import Final
 
 from starlette.datastructures import Headers
 
-from app.errors import EncodedBodyError, UnsupportedBodyError
-from app.wire.quoting import quoted
+from nextvec.app.errors import EncodedBodyError, UnsupportedBodyError
+from nextvec.app.wire.quoting import quoted
 
 _UTF_8: Final = frozenset(("utf-8", "utf8"))
 

@@ -14,10 +14,10 @@ from typing import Any, Final
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.responses import problem_response
-from app.errors import BodyTooLargeError
-from app.metrics import Metrics
-from app.wire.problems import INTERNAL_ERROR
+from nextvec.app.api.responses import problem_response
+from nextvec.app.errors import BodyTooLargeError
+from nextvec.app.metrics import Metrics
+from nextvec.app.wire.problems import INTERNAL_ERROR
 
 log = logging.getLogger(__name__)
 

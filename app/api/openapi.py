@@ -5,7 +5,7 @@ from typing import Any, Final
 import orjson
 from pydantic import TypeAdapter
 
-from app.wire.problems import (
+from nextvec.app.wire.problems import (
     MEDIA_TYPE,
     OVERLOADED,
     Problem,

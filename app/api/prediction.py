@@ -5,11 +5,11 @@ from typing import Annotated, Any, Final
 from pydantic import Field, TypeAdapter, with_config
 from typing_extensions import TypedDict
 
-from app.api.openapi import header, parameter, problems
-from app.settings import Settings
-from app.wire.answers import Prediction
-from app.wire.options import OPTION_NAMES
-from app.wire.problems import (
+from nextvec.app.api.openapi import header, parameter, problems
+from nextvec.app.settings import Settings
+from nextvec.app.wire.answers import Prediction
+from nextvec.app.wire.options import OPTION_NAMES
+from nextvec.app.wire.problems import (
     BAD_REQUEST,
     METHOD_NOT_ALLOWED,
     NOT_FOUND,

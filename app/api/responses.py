@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from starlette.responses import Response
 
-from app.wire.problems import MEDIA_TYPE, ProblemType, problem_body
+from nextvec.app.wire.problems import MEDIA_TYPE, ProblemType, problem_body
 
 
 def problem_response(

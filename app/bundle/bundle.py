@@ -9,18 +9,18 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load as load_arrays
 
-from app.bundle.catalogue import FILES as CATALOGUE_FILES
-from app.bundle.catalogue import Catalogue
-from app.bundle.index import NeighborIndex
-from app.bundle.known import KNOWN, KnownItems
-from app.bundle.manifest import Manifest
-from app.bundle.vectors import VECTORS
-from training.checkpoint import Checkpoint, load_checkpoint
-from training.errors import BundleError, IndexMismatchError
-from training.evaluation.suite import Suite
-from training.evaluation.suite_store import load_suite
-from training.run_folder import BASELINES, BUNDLED, GROUPS, VALIDATION
-from training.vectors import Int64
+from nextvec.app.bundle.catalogue import FILES as CATALOGUE_FILES
+from nextvec.app.bundle.catalogue import Catalogue
+from nextvec.app.bundle.index import NeighborIndex
+from nextvec.app.bundle.known import KNOWN, KnownItems
+from nextvec.app.bundle.manifest import Manifest
+from nextvec.app.bundle.vectors import VECTORS
+from nextvec.training.checkpoint import Checkpoint, load_checkpoint
+from nextvec.training.errors import BundleError, IndexMismatchError
+from nextvec.training.evaluation.suite import Suite
+from nextvec.training.evaluation.suite_store import load_suite
+from nextvec.training.run_folder import BASELINES, BUNDLED, GROUPS, VALIDATION
+from nextvec.training.vectors import Int64
 
 REQUIRED: Final = frozenset((*BUNDLED, VECTORS, *CATALOGUE_FILES))
 
@@ -72,7 +72,7 @@ class Bundle:
 def load_bundle(folder: Path) -> Bundle:
     """Load a bundle and check that its parts are whole and belong together.
 
-    The golden query is not asked here (`app.inference.golden`).
+    The golden query is not asked here (`nextvec.app.inference.golden`).
 
     Raises:
         BundleError: missing, damaged, or parts that do not fit.

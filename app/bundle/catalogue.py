@@ -8,12 +8,12 @@ from typing import Final
 
 import numpy as np
 
-from app.bundle.index import Selection
-from app.bundle.neighbor import Neighbor
-from training.corpus.corpus import Corpus, Kind
-from training.errors import BundleError
-from training.files import read_json, write_json
-from training.vectors import Int64
+from nextvec.app.bundle.index import Selection
+from nextvec.app.bundle.neighbor import Neighbor
+from nextvec.training.corpus.corpus import Corpus, Kind
+from nextvec.training.errors import BundleError
+from nextvec.training.files import read_json, write_json
+from nextvec.training.vectors import Int64
 
 FILES: Final = ("ids.json", "document_ids.json", "documents.npy", "positions.npy")
 TEXTS: Final = "texts.json"

@@ -10,9 +10,9 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from app.bundle.vectors import as_queries, as_rows, load_rows, save_rows
-from training.errors import BundleError, IndexMismatchError
-from training.vectors import Float32, Int64
+from nextvec.app.bundle.vectors import as_queries, as_rows, load_rows, save_rows
+from nextvec.training.errors import BundleError, IndexMismatchError
+from nextvec.training.vectors import Float32, Int64
 
 _faiss: Final[Any] = faiss
 # Its stubs know the signatures of C++ only, not those of its Python wrappers.
@@ -57,7 +57,7 @@ class Searcher(Protocol):
 
     @classmethod
     def build(cls, row_NC: Float32) -> Self:
-        """Index rows (`app.bundle.vectors`) by their inner products."""
+        """Index rows (`nextvec.app.bundle.vectors`) by their inner products."""
 
     @classmethod
     def load(cls, folder: Path, row_NC: Float32) -> Self:
@@ -163,7 +163,7 @@ class NeighborIndex:
         """Put rows and the way to search them together.
 
         Args:
-            row_NC: of `app.bundle.vectors`.
+            row_NC: of `nextvec.app.bundle.vectors`.
             searcher: finds candidates among them.
             dim: length D of a vector.
             kind: its name, one of `INDEX_KINDS`.

@@ -7,8 +7,8 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from training.errors import BundleError
-from training.vectors import Float32, Int64
+from nextvec.training.errors import BundleError
+from nextvec.training.vectors import Float32, Int64
 
 KNOWN: Final = "known.npy"
 """Products of each given vector with some fixed directions, float32 ``(N, 8)``."""

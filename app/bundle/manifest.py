@@ -7,10 +7,10 @@ from typing import Final, Self
 
 import orjson
 
-from training.checked import from_json
-from training.corpus.corpus import Kind
-from training.errors import BundleError
-from training.files import read_versioned, write_json
+from nextvec.training.checked import from_json
+from nextvec.training.corpus.corpus import Kind
+from nextvec.training.errors import BundleError
+from nextvec.training.files import read_versioned, write_json
 
 MANIFEST: Final = "bundle.json"
 FORMAT: Final = 4

@@ -11,8 +11,8 @@ from typing import Final
 
 import numpy as np
 
-from training.errors import BundleError
-from training.vectors import Float32
+from nextvec.training.errors import BundleError
+from nextvec.training.vectors import Float32
 
 VECTORS: Final = "vectors.npy"
 """All rows, float32, shape ``(N, C)``, C the next multiple of 16 above D."""

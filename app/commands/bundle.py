@@ -7,24 +7,24 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from app.bundle.bundle import Bundle
-from app.bundle.index import INDEX_KINDS
-from app.bundle.manifest import Manifest
-from app.commands.options import BundlesFolder
-from app.release.building import build_bundle
-from app.release.registry import Registry
-from app.settings import read_settings
-from training.commands.console import (
+from nextvec.app.bundle.bundle import Bundle
+from nextvec.app.bundle.index import INDEX_KINDS
+from nextvec.app.bundle.manifest import Manifest
+from nextvec.app.commands.options import BundlesFolder
+from nextvec.app.release.building import build_bundle
+from nextvec.app.release.registry import Registry
+from nextvec.app.settings import read_settings
+from nextvec.training.commands.console import (
     console,
     handle_errors,
     print_json,
     say_next,
 )
-from training.commands.corpus_folder import CORPORA
-from training.commands.listener import ConsoleListener
-from training.commands.names import corpus_folder, run_folder
-from training.commands.options import RUNS, AsJson
-from training.recipe_run import closed_form_run
+from nextvec.training.commands.corpus_folder import CORPORA
+from nextvec.training.commands.listener import ConsoleListener
+from nextvec.training.commands.names import corpus_folder, run_folder
+from nextvec.training.commands.options import RUNS, AsJson
+from nextvec.training.recipe_run import closed_form_run
 
 _UNTOLD: Final = ("files", "golden", "format")
 

@@ -6,8 +6,8 @@ from typing import Any
 import httpx2
 import numpy as np
 
-from training.errors import ProjectError
-from training.vectors import Float32
+from nextvec.training.errors import ProjectError
+from nextvec.training.vectors import Float32
 
 
 class ServiceError(ProjectError):

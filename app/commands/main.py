@@ -5,54 +5,54 @@ from typing import Annotated, Final
 
 import typer
 
-from app.commands.lazy_group import LazyCommand, lazy_group
+from nextvec.app.commands.lazy_group import LazyCommand, lazy_group
 
 COMMANDS: Final = {
     "up": LazyCommand(
-        "app.commands.up:up",
+        "nextvec.app.commands.up:up",
         "Make corpus, checkpoint and bundle, whatever of it is missing, and serve.",
     ),
     "corpus": LazyCommand(
-        "training.commands.corpus:corpus_app",
+        "nextvec.training.commands.corpus:corpus_app",
         "Make a corpus from a sample, your text, your vectors or your item sequences, "
         "and look at it.",
     ),
     "train": LazyCommand(
-        "training.commands.runs:train",
+        "nextvec.training.commands.runs:train",
         "Train a model on a corpus until validation Hit@K stops rising.",
     ),
     "evaluate": LazyCommand(
-        "training.commands.runs:evaluate",
+        "nextvec.training.commands.runs:evaluate",
         "Judge a checkpoint on the validation documents of a corpus, without training.",
     ),
     "compare": LazyCommand(
-        "training.commands.runs:compare",
+        "nextvec.training.commands.runs:compare",
         "Compare finished runs and mark the best one of each corpus and split.",
     ),
     "study": LazyCommand(
-        "training.commands.study:study",
+        "nextvec.training.commands.study:study",
         "Compare all networks and baselines on a corpus, and write a report.",
     ),
     "recipes": LazyCommand(
-        "training.commands.runs:recipes",
+        "nextvec.training.commands.runs:recipes",
         "List the shipped recipes and what they set.",
     ),
     "bundle": LazyCommand(
-        "app.commands.bundle:bundle_app",
+        "nextvec.app.commands.bundle:bundle_app",
         "Make bundles, and choose which one is live.",
     ),
     "serve": LazyCommand(
-        "app.commands.serve:serve",
+        "nextvec.app.commands.serve:serve",
         "Serve the live bundle over HTTP.",
     ),
     "predict": LazyCommand(
-        "app.commands.predict:predict",
+        "nextvec.app.commands.predict:predict",
         "Ask a running service what comes next.",
     ),
 }
 """Every command, in the order in which it is shown."""
 
-nextvec = typer.Typer(
+cli = typer.Typer(
     cls=lazy_group(COMMANDS),
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
@@ -65,7 +65,7 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@nextvec.callback()
+@cli.callback()
 def _options(
     *,
     show_version: Annotated[
@@ -83,4 +83,4 @@ def _options(
 
 def main() -> None:
     """Run the command line."""
-    nextvec()
+    cli()

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from app.settings import Settings
+from nextvec.app.settings import Settings
 
 
 def _setting(name: str) -> Any:  # noqa: ANN401 - what Typer calls an option

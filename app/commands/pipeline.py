@@ -8,18 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from app.release.building import build_bundle
-from app.release.registry import Registry
-from training.commands.console import console, progress_bars
-from training.commands.corpus_folder import is_made, print_summary
-from training.commands.listener import ConsoleListener
-from training.commands.run_summary import print_run
-from training.corpus.samples.making import make_sample_corpus, origin_of_sample
-from training.corpus.store import load_corpus
-from training.corpus.windows import cut_windows
-from training.recipe import resolve
-from training.recipe_run import train_by_recipe
-from training.runs import best_run, comparison_key, finished_runs
+from nextvec.app.release.building import build_bundle
+from nextvec.app.release.registry import Registry
+from nextvec.training.commands.console import console, progress_bars
+from nextvec.training.commands.corpus_folder import is_made, print_summary
+from nextvec.training.commands.listener import ConsoleListener
+from nextvec.training.commands.run_summary import print_run
+from nextvec.training.corpus.samples.making import make_sample_corpus, origin_of_sample
+from nextvec.training.corpus.store import load_corpus
+from nextvec.training.corpus.windows import cut_windows
+from nextvec.training.recipe import resolve
+from nextvec.training.recipe_run import train_by_recipe
+from nextvec.training.runs import best_run, comparison_key, finished_runs
 
 DEFAULT_SAMPLE = "fiddle"
 """What `make_live` makes where no corpus is given: order pays there, within minutes."""

@@ -8,10 +8,10 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from app.commands.client import Client
-from app.settings import read_settings
-from training.commands.console import console, handle_errors
-from training.errors import VectorError
+from nextvec.app.commands.client import Client
+from nextvec.app.settings import read_settings
+from nextvec.training.commands.console import console, handle_errors
+from nextvec.training.errors import VectorError
 
 
 @handle_errors()

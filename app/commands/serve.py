@@ -1,9 +1,9 @@
 """``serve``: the service over HTTP."""
 
-from app.commands.options import BundlesFolder, BundleVersion, Host, Port
-from app.commands.server import run_service
-from app.settings import read_settings
-from training.commands.console import handle_errors
+from nextvec.app.commands.options import BundlesFolder, BundleVersion, Host, Port
+from nextvec.app.commands.server import run_service
+from nextvec.app.settings import read_settings
+from nextvec.training.commands.console import handle_errors
 
 
 @handle_errors()

@@ -2,9 +2,9 @@
 
 import uvicorn
 
-from app.api.app import create_app
-from app.logs import configure_logs
-from app.settings import Settings
+from nextvec.app.api.app import create_app
+from nextvec.app.logs import configure_logs
+from nextvec.app.settings import Settings
 
 
 def run_service(settings: Settings) -> None:

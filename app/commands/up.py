@@ -7,15 +7,15 @@ from typing import Annotated
 import orjson
 import typer
 
-from app.commands.options import Host, Port
-from app.commands.pipeline import DEFAULT_SAMPLE, Live, make_live
-from app.commands.server import run_service
-from app.settings import Settings, read_settings
-from training.commands.console import console, handle_errors, say_next
-from training.commands.names import corpus_folder
-from training.commands.options import Recipe
-from training.commands.run_summary import say_plainly
-from training.corpus.samples.samples import SAMPLES
+from nextvec.app.commands.options import Host, Port
+from nextvec.app.commands.pipeline import DEFAULT_SAMPLE, Live, make_live
+from nextvec.app.commands.server import run_service
+from nextvec.app.settings import Settings, read_settings
+from nextvec.training.commands.console import console, handle_errors, say_next
+from nextvec.training.commands.names import corpus_folder
+from nextvec.training.commands.options import Recipe
+from nextvec.training.commands.run_summary import say_plainly
+from nextvec.training.corpus.samples.samples import SAMPLES
 
 _TRY_NEXT = (
     "nextvec corpus text FOLDER --name mine      # your own pages",

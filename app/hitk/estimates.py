@@ -5,13 +5,13 @@ A bootstrap takes milliseconds, which is as long as a request may have to wait.
 
 from dataclasses import dataclass
 
-from app.hitk.validator import PoolRanks
-from app.inference.batcher import Steps
-from training.evaluation.evaluation import pool_result
-from training.evaluation.metrics import hit_at_k
-from training.evaluation.statistics import Estimate
-from training.evaluation.suite import Suite
-from training.vectors import Int64
+from nextvec.app.hitk.validator import PoolRanks
+from nextvec.app.inference.batcher import Steps
+from nextvec.training.evaluation.evaluation import pool_result
+from nextvec.training.evaluation.metrics import hit_at_k
+from nextvec.training.evaluation.statistics import Estimate
+from nextvec.training.evaluation.suite import Suite
+from nextvec.training.vectors import Int64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

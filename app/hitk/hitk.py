@@ -11,9 +11,9 @@ from typing import Any, Final, TypeVar
 
 import orjson
 
-from app.bundle.bundle import Bundle
-from app.hitk.estimates import hits_at, overall
-from app.hitk.report import (
+from nextvec.app.bundle.bundle import Bundle
+from nextvec.app.hitk.estimates import hits_at, overall
+from nextvec.app.hitk.report import (
     BaselineHits,
     Estimate,
     HitkPool,
@@ -23,13 +23,13 @@ from app.hitk.report import (
     Lift,
     Recorded,
 )
-from app.hitk.validator import PoolRanks, Validator
-from app.inference.batcher import Batcher, Steps
-from app.metrics import Metrics
-from training.evaluation.evaluation import KS
-from training.evaluation.metrics import hit_at_k
-from training.evaluation.pools import PoolName
-from training.models.prediction import Prediction
+from nextvec.app.hitk.validator import PoolRanks, Validator
+from nextvec.app.inference.batcher import Batcher, Steps
+from nextvec.app.metrics import Metrics
+from nextvec.training.evaluation.evaluation import KS
+from nextvec.training.evaluation.metrics import hit_at_k
+from nextvec.training.evaluation.pools import PoolName
+from nextvec.training.models.prediction import Prediction
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import NonNegativeInt, with_config
 
-from training.evaluation.pools import PoolName
+from nextvec.training.evaluation.pools import PoolName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """Measuring a bundle on its validation windows, in steps short enough to live with.
 
-Runs in the inference thread only (`app.inference.batcher`).
+Runs in the inference thread only (`nextvec.app.inference.batcher`).
 """
 
 import time
@@ -11,13 +11,13 @@ from typing import Final, TypeVar
 import numpy as np
 import torch
 
-from app.bundle.index import Found, Selection
-from app.inference.engine import Engine
-from training.evaluation.pools import Pool, PoolName
-from training.evaluation.ranking import Ranker
-from training.evaluation.score import Score
-from training.models.prediction import Prediction
-from training.vectors import Int64
+from nextvec.app.bundle.index import Found, Selection
+from nextvec.app.inference.engine import Engine
+from nextvec.training.evaluation.pools import Pool, PoolName
+from nextvec.training.evaluation.ranking import Ranker
+from nextvec.training.evaluation.score import Score
+from nextvec.training.models.prediction import Prediction
+from nextvec.training.vectors import Int64
 
 T = TypeVar("T")
 

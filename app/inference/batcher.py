@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from app.errors import NotReadyError, OverloadedError
+from nextvec.app.errors import NotReadyError, OverloadedError
 
 log = logging.getLogger(__name__)
 

@@ -1,6 +1,6 @@
 """The engine: a batch of contexts in, predictions and neighbors out.
 
-Runs in the inference thread only (`app.inference.batcher`).
+Runs in the inference thread only (`nextvec.app.inference.batcher`).
 """
 
 import time
@@ -11,12 +11,12 @@ from typing import Final
 import numpy as np
 import torch
 
-from app.bundle.bundle import Bundle
-from app.bundle.index import Found, Selection
-from app.inference.neighbors import Copies, find_neighbors, reach
-from training.models.model import predict
-from training.models.prediction import Prediction
-from training.vectors import Float32, Int64
+from nextvec.app.bundle.bundle import Bundle
+from nextvec.app.bundle.index import Found, Selection
+from nextvec.app.inference.neighbors import Copies, find_neighbors, reach
+from nextvec.training.models.model import predict
+from nextvec.training.models.prediction import Prediction
+from nextvec.training.vectors import Float32, Int64
 
 _BATCH_SIZES: Final = (1, 2, 4, 8, 16, 32)
 _LENGTHS: Final = (10, 25, 50, 100)

@@ -5,10 +5,10 @@ from typing import Final
 
 import numpy as np
 
-from app.bundle.bundle import load_bundle
-from app.bundle.manifest import Golden
-from app.inference.engine import Engine, Query, answer
-from training.errors import BundleError
+from nextvec.app.bundle.bundle import load_bundle
+from nextvec.app.bundle.manifest import Golden
+from nextvec.app.inference.engine import Engine, Query, answer
+from nextvec.training.errors import BundleError
 
 GOLDEN_K: Final = 10
 

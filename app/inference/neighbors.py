@@ -5,8 +5,8 @@ from typing import Final, Self
 
 import numpy as np
 
-from app.bundle.index import Found, NeighborIndex, Selection
-from training.vectors import Float32, Int64
+from nextvec.app.bundle.index import Found, NeighborIndex, Selection
+from nextvec.training.vectors import Float32, Int64
 
 CONTEXT_COSINE: Final = 1 - 1e-5
 """A row at least this close to a vector of the context is that vector.

@@ -12,25 +12,25 @@ from typing import Any
 import numpy as np
 import torch
 
-from app.bundle.bundle import (
+from nextvec.app.bundle.bundle import (
     Bundle,
     corpus_fingerprint,
     load_parts,
 )
-from app.bundle.catalogue import Catalogue
-from app.bundle.index import NeighborIndex, require_match
-from app.bundle.known import KnownItems
-from app.bundle.manifest import MANIFEST, Manifest, sha256_of
-from app.inference.engine import Engine
-from app.inference.golden import make_golden, open_engine
-from training.checkpoint import Checkpoint, load_checkpoint
-from training.corpus.corpus import Corpus
-from training.corpus.store import load_corpus
-from training.errors import BundleError, ProjectError
-from training.evaluation.score import Score
-from training.evaluation.searched import SearchedSpace, space_of
-from training.files import new_folder
-from training.run_folder import BUNDLED, HUBNESS, WEIGHTS
+from nextvec.app.bundle.catalogue import Catalogue
+from nextvec.app.bundle.index import NeighborIndex, require_match
+from nextvec.app.bundle.known import KnownItems
+from nextvec.app.bundle.manifest import MANIFEST, Manifest, sha256_of
+from nextvec.app.inference.engine import Engine
+from nextvec.app.inference.golden import make_golden, open_engine
+from nextvec.training.checkpoint import Checkpoint, load_checkpoint
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.corpus.store import load_corpus
+from nextvec.training.errors import BundleError, ProjectError
+from nextvec.training.evaluation.score import Score
+from nextvec.training.evaluation.searched import SearchedSpace, space_of
+from nextvec.training.files import new_folder
+from nextvec.training.run_folder import BUNDLED, HUBNESS, WEIGHTS
 
 
 def build_bundle(
@@ -48,7 +48,7 @@ def build_bundle(
         run: folder of the run.
         bundles: folder to put the bundle in.
         corpus: folder of the corpus; None takes the one that the run's card names.
-        index_kind: one of `app.bundle.index.INDEX_KINDS`.
+        index_kind: one of `nextvec.app.bundle.index.INDEX_KINDS`.
         plain_cosine: rank by cosine alone, whatever validation chose.
         say: told each stage in plain words.
 

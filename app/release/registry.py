@@ -5,12 +5,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from app.bundle.bundle import Bundle
-from app.bundle.manifest import MANIFEST
-from app.inference.golden import open_engine
-from training.checked import from_json
-from training.errors import BundleError
-from training.files import only_writer, write_json
+from nextvec.app.bundle.bundle import Bundle
+from nextvec.app.bundle.manifest import MANIFEST
+from nextvec.app.inference.golden import open_engine
+from nextvec.training.checked import from_json
+from nextvec.training.errors import BundleError
+from nextvec.training.files import only_writer, write_json
 
 POINTER: Final = "LIVE"
 

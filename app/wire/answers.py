@@ -5,9 +5,9 @@ from typing import NotRequired
 from pydantic import NonNegativeInt, with_config
 from typing_extensions import TypedDict
 
-from app.bundle.neighbor import Neighbor
-from app.inference.engine import Answer
-from app.wire.options import Options
+from nextvec.app.bundle.neighbor import Neighbor
+from nextvec.app.inference.engine import Answer
+from nextvec.app.wire.options import Options
 
 
 @with_config(use_attribute_docstrings=True)

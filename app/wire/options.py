@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Final, NoReturn
 
-from app.errors import InvalidOptionError
-from app.wire.quoting import quoted
+from nextvec.app.errors import InvalidOptionError
+from nextvec.app.wire.quoting import quoted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ import orjson
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from app.errors import (
+from nextvec.app.errors import (
     BodyTooLargeError,
     DeadlineExceededError,
     InvalidContextError,
@@ -25,7 +25,7 @@ from app.errors import (
     UnknownIdError,
     UnsupportedBodyError,
 )
-from training.errors import ProjectError
+from nextvec.training.errors import ProjectError
 
 MEDIA_TYPE: Final = "application/problem+json"
 _PREFIX: Final = "urn:nextvec:problem:"

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from app.bundle.catalogue import Catalogue
-from app.errors import NotApplicableError, UnknownDocumentError, UnknownIdError
-from app.inference.engine import Engine, Query
-from app.wire.quoting import quoted
-from app.wire.requests import PredictRequest
-from training.vectors import Int64
+from nextvec.app.bundle.catalogue import Catalogue
+from nextvec.app.errors import NotApplicableError, UnknownDocumentError, UnknownIdError
+from nextvec.app.inference.engine import Engine, Query
+from nextvec.app.wire.quoting import quoted
+from nextvec.app.wire.requests import PredictRequest
+from nextvec.training.vectors import Int64
 
 
 def to_query(asked: PredictRequest, engine: Engine) -> Query:

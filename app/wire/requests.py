@@ -11,10 +11,10 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from app.errors import InvalidContextError, MalformedBodyError, RequestError
-from app.wire.options import Limits, Options, name_of, options_of_fields
-from training.errors import VectorError
-from training.vectors import Float32, check_vectors, l2_normalize
+from nextvec.app.errors import InvalidContextError, MalformedBodyError, RequestError
+from nextvec.app.wire.options import Limits, Options, name_of, options_of_fields
+from nextvec.training.errors import VectorError
+from nextvec.training.vectors import Float32, check_vectors, l2_normalize
 
 _LARGEST: Final = float(np.finfo(np.float32).max)
 _NUMBERS: Final = frozenset((int, float))

@@ -13,9 +13,9 @@ from benchmarks.ablation.findings import findings
 from benchmarks.ablation.report import write_study
 from benchmarks.ablation.study import Study, run_study
 from benchmarks.ablation.variants import StudyConfig
-from training.commands.console import console, handle_errors
-from training.commands.listener import ConsoleListener
-from training.corpus.store import load_corpus
+from nextvec.training.commands.console import console, handle_errors
+from nextvec.training.commands.listener import ConsoleListener
+from nextvec.training.corpus.store import load_corpus
 
 STUDIES = Path("artifacts/ablation")
 """Folder of the studies, unless an option says another."""

@@ -5,9 +5,9 @@ import numpy as np
 from benchmarks.ablation.failures import Failure
 from benchmarks.ablation.results import Result
 from benchmarks.ablation.study import Study
-from training.evaluation.pools import PoolName
-from training.evaluation.statistics import Estimate, estimate
-from training.vectors import Int64
+from nextvec.training.evaluation.pools import PoolName
+from nextvec.training.evaluation.statistics import Estimate, estimate
+from nextvec.training.vectors import Int64
 
 
 def gain(

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from benchmarks.ablation.failures import FAILURES, Failure
 from benchmarks.ablation.results import Result
 from benchmarks.ablation.study import Study
-from training.reporting.svg import svg_element, svg_style
+from nextvec.training.reporting.svg import svg_element, svg_style
 
 _COLUMNS: Final = 3
 _BROKEN, _MENDED, _COPY, _MEAN = "#b91c1c", "#1d4ed8", "#6b7280", "#15803d"

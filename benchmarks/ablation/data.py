@@ -12,11 +12,11 @@ from torch.nn.functional import normalize
 from benchmarks.ablation.figures import change_cosine
 from benchmarks.ablation.variants import StudyConfig, Variant
 from benchmarks.ablation.windows import deal_windows, training_windows
-from training.corpus.windows import Windows
-from training.evaluation.baselines import WeightedMean, closed_form_baselines
-from training.evaluation.pools import PoolName
-from training.preparation.best_baselines import BestBaselines
-from training.preparation.preparation import Preparation
+from nextvec.training.corpus.windows import Windows
+from nextvec.training.evaluation.baselines import WeightedMean, closed_form_baselines
+from nextvec.training.evaluation.pools import PoolName
+from nextvec.training.preparation.best_baselines import BestBaselines
+from nextvec.training.preparation.preparation import Preparation
 
 K: Final = 5
 """Cut-off of the study, the original project's: Hit@5."""

@@ -7,8 +7,8 @@ from typing import Literal
 from benchmarks.ablation.comparison import against_copy, gain
 from benchmarks.ablation.failures import Failure
 from benchmarks.ablation.study import Study
-from training.evaluation.statistics import Estimate, points
-from training.reporting.formats import percent
+from nextvec.training.evaluation.statistics import Estimate, points
+from nextvec.training.reporting.formats import percent
 
 Verdict = Literal["reproduced", "partly reproduced", "not reproduced here"]
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from benchmarks.ablation.variants import OutputKind, StudyConfig, Variant
-from training.models.slots import SlotMemory
+from nextvec.training.models.slots import SlotMemory
 
 _KEPT = 0.9
 # Share of a slot that a write leaves, as in the original's code.

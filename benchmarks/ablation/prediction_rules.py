@@ -14,8 +14,8 @@ from benchmarks.ablation.finding import (
     with_gain,
 )
 from benchmarks.ablation.study import Study
-from training.evaluation.statistics import estimate, points
-from training.reporting.formats import percent
+from nextvec.training.evaluation.statistics import estimate, points
+from nextvec.training.reporting.formats import percent
 
 CONSTANT: Final = 0.9
 """Mean cosine between answers from which on they are called nearly a constant. Those

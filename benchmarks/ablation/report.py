@@ -11,9 +11,9 @@ from benchmarks.ablation.curves import draw_curves
 from benchmarks.ablation.findings import findings
 from benchmarks.ablation.results import Result
 from benchmarks.ablation.study import Study
-from training.evaluation.statistics import Estimate, estimate, points
-from training.files import write_bytes
-from training.reporting.formats import environment, interval, percent
+from nextvec.training.evaluation.statistics import Estimate, estimate, points
+from nextvec.training.files import write_bytes
+from nextvec.training.reporting.formats import environment, interval, percent
 
 PAGE: Final = "ablation.html"
 MARKDOWN: Final = "ablation.md"

@@ -11,10 +11,10 @@ import orjson
 
 from benchmarks.ablation.figures import MemoryFigures
 from benchmarks.ablation.variants import StudyConfig, Variant
-from training.corpus.corpus import Corpus
-from training.evaluation.pools import PoolName
-from training.evaluation.suite import PROTOCOL
-from training.files import read_json, write_json
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.evaluation.pools import PoolName
+from nextvec.training.evaluation.suite import PROTOCOL
+from nextvec.training.files import read_json, write_json
 
 _FORMAT: Final = 1
 # Of these files and of the code that makes them; another number runs them all again.

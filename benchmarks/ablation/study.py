@@ -9,16 +9,16 @@ from benchmarks.ablation.data import Reference, StudyData
 from benchmarks.ablation.results import Result, digest_of, load_result, save_result
 from benchmarks.ablation.trainer import VariantTrainer
 from benchmarks.ablation.variants import VARIANTS, StudyConfig, Variant
-from training.config import TrainingConfig
-from training.corpus.corpus import Corpus
-from training.errors import CorpusError
-from training.files import write_bytes
-from training.listener import Listener
-from training.preparation.cache_key import cache_key
-from training.preparation.kept_baselines import best_baselines
-from training.preparation.preparing import prepare
-from training.preparation.shared_cache import SharedCache
-from training.vectors import CONTEXT_LENGTH
+from nextvec.training.config import TrainingConfig
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.errors import CorpusError
+from nextvec.training.files import write_bytes
+from nextvec.training.listener import Listener
+from nextvec.training.preparation.cache_key import cache_key
+from nextvec.training.preparation.kept_baselines import best_baselines
+from nextvec.training.preparation.preparing import prepare
+from nextvec.training.preparation.shared_cache import SharedCache
+from nextvec.training.vectors import CONTEXT_LENGTH
 
 RESULTS: Final = "results"
 """Folder, in that of a study, with one file for each finished run."""

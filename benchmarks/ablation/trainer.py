@@ -19,10 +19,10 @@ from benchmarks.ablation.networks import Answer, OriginalGRU
 from benchmarks.ablation.results import EpochFigures, LeakFigures, Result, pack_hits
 from benchmarks.ablation.variants import Variant
 from benchmarks.ablation.windows import is_input, is_target
-from training.corpus.windows import Windows
-from training.evaluation.metrics import hit_at_k
-from training.evaluation.pools import Pool, PoolName, targets_pool
-from training.evaluation.ranking import Ranker
+from nextvec.training.corpus.windows import Windows
+from nextvec.training.evaluation.metrics import hit_at_k
+from nextvec.training.evaluation.pools import Pool, PoolName, targets_pool
+from nextvec.training.evaluation.ranking import Ranker
 
 _WEIGHT_DECAY = 0.01
 _LONGEST_GRADIENT = 1.0

@@ -8,9 +8,9 @@ from benchmarks.ablation.figures import MemoryFigures
 from benchmarks.ablation.finding import Finding, Sign, costs_hits, in_words, with_gain
 from benchmarks.ablation.results import Result, unpack_hits
 from benchmarks.ablation.study import Study
-from training.evaluation.statistics import estimate, points
-from training.reporting.finding import WIDENED_COSINE
-from training.reporting.formats import percent
+from nextvec.training.evaluation.statistics import estimate, points
+from nextvec.training.reporting.finding import WIDENED_COSINE
+from nextvec.training.reporting.formats import percent
 
 COLLAPSED: Final = 0.99
 """Cosine between slots, and entropy against uniform, above which a memory is none."""

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.corpus.corpus import Corpus
-from training.corpus.split import Split
-from training.corpus.windows import Windows, cut_windows
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.corpus.split import Split
+from nextvec.training.corpus.windows import Windows, cut_windows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

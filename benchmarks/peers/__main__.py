@@ -19,12 +19,12 @@ from benchmarks.peers.settings import (
     Settings,
     grid,
 )
-from training.commands.console import handle_errors
-from training.corpus.split import SplitConfig, split_documents
-from training.corpus.store import load_corpus
-from training.errors import ProjectError
-from training.evaluation.statistics import Estimate, points
-from training.files import read_json, write_json
+from nextvec.training.commands.console import handle_errors
+from nextvec.training.corpus.split import SplitConfig, split_documents
+from nextvec.training.corpus.store import load_corpus
+from nextvec.training.errors import ProjectError
+from nextvec.training.evaluation.statistics import Estimate, points
+from nextvec.training.files import read_json, write_json
 
 
 @handle_errors()

@@ -4,15 +4,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.peers.export import PARTS, Export
-from training.checkpoint import read_checkpoint_card
-from training.corpus.corpus import Corpus
-from training.corpus.split import Split
-from training.errors import TrainingError
-from training.evaluation.evaluation import KS
-from training.evaluation.metrics import hit_at_k
-from training.preparation.kept_baselines import read_ranks
-from training.run_folder import BASELINES, TEST_BASELINES
-from training.vectors import Int64
+from nextvec.training.checkpoint import read_checkpoint_card
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.corpus.split import Split
+from nextvec.training.errors import TrainingError
+from nextvec.training.evaluation.evaluation import KS
+from nextvec.training.evaluation.metrics import hit_at_k
+from nextvec.training.preparation.kept_baselines import read_ranks
+from nextvec.training.run_folder import BASELINES, TEST_BASELINES
+from nextvec.training.vectors import Int64
 
 _FILES = dict(zip(PARTS, (BASELINES, TEST_BASELINES), strict=True))
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from training.errors import TrainingError
-from training.files import write_bytes
+from nextvec.training.errors import TrainingError
+from nextvec.training.files import write_bytes
 
 _HERE: Final = Path(__file__).parent
 

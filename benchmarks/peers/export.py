@@ -6,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from training.corpus.corpus import Corpus
-from training.corpus.duplicates import groups_of
-from training.corpus.split import Split
-from training.corpus.windows import Windows
-from training.errors import CorpusError
-from training.evaluation.pools import Pool, index_pool
-from training.evaluation.suite import build_suite
-from training.vectors import Int64
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.corpus.duplicates import groups_of
+from nextvec.training.corpus.split import Split
+from nextvec.training.corpus.windows import Windows
+from nextvec.training.errors import CorpusError
+from nextvec.training.evaluation.pools import Pool, index_pool
+from nextvec.training.evaluation.suite import build_suite
+from nextvec.training.vectors import Int64
 
 PARTS = ("validation", "test")
 

@@ -13,8 +13,8 @@ def target_ranks(
 ) -> NDArray[np.int64]:
     """Rank each window's target among all items (evaluation protocol, rule 6).
 
-    The plain way to what `training.evaluation.ranking.Ranker` does for the pool of
-    the whole catalogue.
+    The plain way to what `nextvec.training.evaluation.ranking.Ranker` does for the
+    pool of the whole catalogue.
 
     Args:
         score_QN: score of every item for every window, higher is better.

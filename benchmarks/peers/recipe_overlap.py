@@ -12,23 +12,23 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from training.checkpoint import load_checkpoint
-from training.commands.console import console, handle_errors
-from training.config import TrainingConfig
-from training.corpus.corpus import Corpus
-from training.corpus.split import SplitConfig, split_documents
-from training.corpus.store import load_corpus
-from training.errors import CorpusError, TrainingError
-from training.evaluation.ranking import Ranker
-from training.evaluation.statistics import Estimate, estimate, points
-from training.evaluation.suite import build_suite
-from training.listener import NullListener
-from training.models.model import predict
-from training.preparation.kept_baselines import read_ranks
-from training.preparation.preparing import prepare
-from training.preparation.shared_cache import SharedCache
-from training.run_folder import GROUPS, TEST_BASELINES
-from training.runs import finished_runs
+from nextvec.training.checkpoint import load_checkpoint
+from nextvec.training.commands.console import console, handle_errors
+from nextvec.training.config import TrainingConfig
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.corpus.split import SplitConfig, split_documents
+from nextvec.training.corpus.store import load_corpus
+from nextvec.training.errors import CorpusError, TrainingError
+from nextvec.training.evaluation.ranking import Ranker
+from nextvec.training.evaluation.statistics import Estimate, estimate, points
+from nextvec.training.evaluation.suite import build_suite
+from nextvec.training.listener import NullListener
+from nextvec.training.models.model import predict
+from nextvec.training.preparation.kept_baselines import read_ranks
+from nextvec.training.preparation.preparing import prepare
+from nextvec.training.preparation.shared_cache import SharedCache
+from nextvec.training.run_folder import GROUPS, TEST_BASELINES
+from nextvec.training.runs import finished_runs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,8 @@ import numpy as np
 
 from benchmarks.peers.baseline import BestBaseline
 from benchmarks.peers.export import Export
-from training.evaluation.evaluation import pool_result
-from training.vectors import Int64
+from nextvec.training.evaluation.evaluation import pool_result
+from nextvec.training.vectors import Int64
 
 
 def figures(

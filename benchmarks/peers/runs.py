@@ -15,7 +15,7 @@ from benchmarks.peers.environment import LIBRARIES, make_environment
 from benchmarks.peers.export import Export
 from benchmarks.peers.results import figures
 from benchmarks.peers.settings import Settings
-from training.errors import TrainingError
+from nextvec.training.errors import TrainingError
 
 _REPOSITORY = Path(__file__).parents[2]
 

@@ -6,7 +6,7 @@ from itertools import product
 from typing import Any, Literal
 
 from benchmarks.peers.environment import LIBRARIES
-from training.errors import ProjectError
+from nextvec.training.errors import ProjectError
 
 Examples = Literal["blocks", "positions"]
 

@@ -12,8 +12,6 @@ import numpy as np
 import psutil
 import torch
 
-from app.release.building import build_bundle
-from app.release.registry import Registry
 from benchmarks.speed.ranking import (
     DIM,
     NUM_CANDIDATES,
@@ -23,13 +21,15 @@ from benchmarks.speed.ranking import (
 )
 from benchmarks.speed.service import ServiceFigures, measure_service
 from benchmarks.speed.training import TrainingFigures, measure_training, small
-from training.checkpoint import read_checkpoint_card
-from training.corpus.corpus import Corpus, CorpusCard
-from training.corpus.store import load_corpus, save_corpus
-from training.files import write_bytes
-from training.recipe import resolve
-from training.run import train
-from training.vectors import l2_normalize
+from nextvec.app.release.building import build_bundle
+from nextvec.app.release.registry import Registry
+from nextvec.training.checkpoint import read_checkpoint_card
+from nextvec.training.corpus.corpus import Corpus, CorpusCard
+from nextvec.training.corpus.store import load_corpus, save_corpus
+from nextvec.training.files import write_bytes
+from nextvec.training.recipe import resolve
+from nextvec.training.run import train
+from nextvec.training.vectors import l2_normalize
 
 
 def main() -> None:

@@ -11,9 +11,9 @@ from typing import Final
 import numpy as np
 import torch
 
-from training.corpus.windows import Windows
-from training.evaluation.pools import Pool
-from training.evaluation.ranking import Ranker
+from nextvec.training.corpus.windows import Windows
+from nextvec.training.evaluation.pools import Pool
+from nextvec.training.evaluation.ranking import Ranker
 
 NUM_QUERIES: Final = 3000
 NUM_CANDIDATES: Final = 250_000

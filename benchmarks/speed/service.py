@@ -16,8 +16,8 @@ import numpy as np
 import orjson
 import psutil
 
-from app.release.registry import Registry
-from training.corpus.store import load_corpus
+from nextvec.app.release.registry import Registry
+from nextvec.training.corpus.store import load_corpus
 
 _START_TIMEOUT_S = 60
 _TIMEOUT_S = 60

@@ -5,15 +5,15 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from training.config import TrainingConfig
-from training.corpus.corpus import Corpus
-from training.fit.loop import fit
-from training.listener import Epoch, NullListener
-from training.models.config import Architecture
-from training.models.model import NextVectorModel
-from training.preparation.preparing import prepare
-from training.preparation.shared_cache import SharedCache
-from training.recipe import resolve
+from nextvec.training.config import TrainingConfig
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.fit.loop import fit
+from nextvec.training.listener import Epoch, NullListener
+from nextvec.training.models.config import Architecture
+from nextvec.training.models.model import NextVectorModel
+from nextvec.training.preparation.preparing import prepare
+from nextvec.training.preparation.shared_cache import SharedCache
+from nextvec.training.recipe import resolve
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,21 +15,21 @@ import typer
 from lightning_fabric import Fabric
 from safetensors.torch import save_file
 
-from training.config import TrainingConfig
-from training.corpus.corpus import Corpus
-from training.corpus.store import load_corpus
-from training.fit.loop import optimizer_of
-from training.fit.start import SHIPPED, learned_state
-from training.fit.trainer import EpochTrainer
-from training.listener import NullListener
-from training.models.model import NextVectorModel
-from training.preparation.kept_baselines import best_baselines
-from training.preparation.preparation import Preparation
-from training.preparation.preparing import prepare
-from training.preparation.shared_cache import SharedCache
-from training.recipe import resolve
-from training.run import untrained_model
-from training.run_folder import SHARED
+from nextvec.training.config import TrainingConfig
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.corpus.store import load_corpus
+from nextvec.training.fit.loop import optimizer_of
+from nextvec.training.fit.start import SHIPPED, learned_state
+from nextvec.training.fit.trainer import EpochTrainer
+from nextvec.training.listener import NullListener
+from nextvec.training.models.model import NextVectorModel
+from nextvec.training.preparation.kept_baselines import best_baselines
+from nextvec.training.preparation.preparation import Preparation
+from nextvec.training.preparation.preparing import prepare
+from nextvec.training.preparation.shared_cache import SharedCache
+from nextvec.training.recipe import resolve
+from nextvec.training.run import untrained_model
+from nextvec.training.run_folder import SHARED
 
 ARCHITECTURES: Final = ("baseline", "memory", "hierarchical")
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from app.wire.problems import MEDIA_TYPE, PROBLEM_TYPES
+from nextvec.app.wire.problems import MEDIA_TYPE, PROBLEM_TYPES
 
 if TYPE_CHECKING:
     from fastapi.testclient import TestClient
     from httpx2 import Response
 
-    from app.service import Service
+    from nextvec.app.service import Service
 
 OCTETS = {"content-type": "application/octet-stream"}
 JSON = {"content-type": "application/json"}

@@ -11,28 +11,28 @@ import pytest
 import torch
 from fastapi.testclient import TestClient
 
-from app.api.app import create_app
-from app.bundle.bundle import load_bundle
-from app.inference.engine import Engine
-from app.release.building import build_bundle
-from app.release.registry import Registry
-from app.settings import Settings
-from training.checkpoint import FORMAT, model_settings, save_weights
-from training.config import TrainingConfig
-from training.corpus.corpus import Corpus, CorpusCard
-from training.corpus.store import save_corpus
-from training.evaluation.baselines import WeightedMean
-from training.evaluation.searched import space_of
-from training.files import write_json
-from training.listener import NullListener
-from training.models.config import ModelConfig
-from training.models.model import NextVectorModel
-from training.preparation.best_baselines import BestBaselines
-from training.preparation.kept_baselines import BEST_BASELINES
-from training.preparation.preparing import prepare
-from training.preparation.shared_cache import SharedCache
-from training.run_folder import CARD, WEIGHTS
-from training.vectors import l2_normalize
+from nextvec.app.api.app import create_app
+from nextvec.app.bundle.bundle import load_bundle
+from nextvec.app.inference.engine import Engine
+from nextvec.app.release.building import build_bundle
+from nextvec.app.release.registry import Registry
+from nextvec.app.settings import Settings
+from nextvec.training.checkpoint import FORMAT, model_settings, save_weights
+from nextvec.training.config import TrainingConfig
+from nextvec.training.corpus.corpus import Corpus, CorpusCard
+from nextvec.training.corpus.store import save_corpus
+from nextvec.training.evaluation.baselines import WeightedMean
+from nextvec.training.evaluation.searched import space_of
+from nextvec.training.files import write_json
+from nextvec.training.listener import NullListener
+from nextvec.training.models.config import ModelConfig
+from nextvec.training.models.model import NextVectorModel
+from nextvec.training.preparation.best_baselines import BestBaselines
+from nextvec.training.preparation.kept_baselines import BEST_BASELINES
+from nextvec.training.preparation.preparing import prepare
+from nextvec.training.preparation.shared_cache import SharedCache
+from nextvec.training.run_folder import CARD, WEIGHTS
+from nextvec.training.vectors import l2_normalize
 
 DIM = 8
 DOCUMENTS = 30

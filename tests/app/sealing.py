@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from app.bundle.bundle import Bundle
-from app.bundle.index import NeighborIndex
-from app.bundle.manifest import Manifest
-from app.release.building import seal
-from training.corpus.corpus import Corpus
+from nextvec.app.bundle.bundle import Bundle
+from nextvec.app.bundle.index import NeighborIndex
+from nextvec.app.bundle.manifest import Manifest
+from nextvec.app.release.building import seal
+from nextvec.training.corpus.corpus import Corpus
 
 
 def reseal(folder: Path, corpus: Corpus) -> Bundle:

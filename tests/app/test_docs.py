@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from app.api.app import create_app
-from app.bundle.manifest import Golden, Manifest
-from app.hitk.report import HitkReport
-from app.metrics import Metrics
-from app.settings import Settings
-from app.wire.options import OPTION_NAMES
-from app.wire.problems import PROBLEM_TYPES, ProblemType
+from nextvec.app.api.app import create_app
+from nextvec.app.bundle.manifest import Golden, Manifest
+from nextvec.app.hitk.report import HitkReport
+from nextvec.app.metrics import Metrics
+from nextvec.app.settings import Settings
+from nextvec.app.wire.options import OPTION_NAMES
+from nextvec.app.wire.problems import PROBLEM_TYPES, ProblemType
 
 DOCS = Path(__file__).parents[2] / "docs"
 

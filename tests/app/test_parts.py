@@ -9,11 +9,11 @@ import pytest
 from fastapi.testclient import TestClient
 from pydantic import ValidationError
 
-from app.api.app import create_app
-from app.hitk.validator import steps
-from app.inference.threads import usable_cpus
-from app.logs import JsonFormatter, configure_logs
-from app.settings import Settings
+from nextvec.app.api.app import create_app
+from nextvec.app.hitk.validator import steps
+from nextvec.app.inference.threads import usable_cpus
+from nextvec.app.logs import JsonFormatter, configure_logs
+from nextvec.app.settings import Settings
 
 
 def test_a_log_line_is_one_json_object_with_its_fields() -> None:

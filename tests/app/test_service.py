@@ -9,24 +9,24 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.errors import DeadlineExceededError, NotReadyError, OverloadedError
-from app.inference.engine import Engine, Query, answer
-from app.inference.golden import open_engine
-from app.release.building import build_bundle
-from app.service import Live, Service
-from app.settings import Settings
-from app.wire.answers import Prediction, content_of
-from app.wire.options import Limits
-from app.wire.queries import to_query
-from app.wire.requests import PredictRequest, decode_json
-from training.corpus.store import save_corpus
+from nextvec.app.errors import DeadlineExceededError, NotReadyError, OverloadedError
+from nextvec.app.inference.engine import Engine, Query, answer
+from nextvec.app.inference.golden import open_engine
+from nextvec.app.release.building import build_bundle
+from nextvec.app.service import Live, Service
+from nextvec.app.settings import Settings
+from nextvec.app.wire.answers import Prediction, content_of
+from nextvec.app.wire.options import Limits
+from nextvec.app.wire.queries import to_query
+from nextvec.app.wire.requests import PredictRequest, decode_json
+from nextvec.training.corpus.store import save_corpus
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
+    from nextvec.training.corpus.corpus import Corpus
     from tests.app.conftest import World
-    from training.corpus.corpus import Corpus
 
 BODY = b'{"ids": ["doc1#0", "doc1#1", "doc1#2"], "k": 3}'
 

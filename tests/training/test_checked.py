@@ -3,8 +3,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from training.checked import from_json
-from training.models.config import ModelConfig
+from nextvec.training.checked import from_json
+from nextvec.training.models.config import ModelConfig
 
 
 @dataclass(frozen=True)

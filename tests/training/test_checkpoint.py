@@ -10,23 +10,23 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
-import training
-from training.checkpoint import (
+import nextvec.training
+from nextvec.training.checkpoint import (
     FORMAT,
     load_checkpoint,
     model_settings,
     save_weights,
     weights_bytes,
 )
-from training.errors import CheckpointError
-from training.files import write_json
-from training.models.closed_form import ClosedForm
-from training.models.config import Architecture, ModelConfig
-from training.models.model import NextVectorModel, predict
-from training.models.prediction import Prediction
-from training.run_folder import CARD, WEIGHTS
-from training.transform import Transform, TransformConfig
-from training.vectors import l2_normalize
+from nextvec.training.errors import CheckpointError
+from nextvec.training.files import write_json
+from nextvec.training.models.closed_form import ClosedForm
+from nextvec.training.models.config import Architecture, ModelConfig
+from nextvec.training.models.model import NextVectorModel, predict
+from nextvec.training.models.prediction import Prediction
+from nextvec.training.run_folder import CARD, WEIGHTS
+from nextvec.training.transform import Transform, TransformConfig
+from nextvec.training.vectors import l2_normalize
 
 
 def make_checkpoint(
@@ -298,7 +298,7 @@ def test_a_card_that_is_not_json_is_refused(tmp_path: Path) -> None:
 
 
 def test_nothing_in_the_package_can_unpickle() -> None:
-    files = Path(training.__path__[0]).rglob("*.py")
+    files = Path(nextvec.training.__path__[0]).rglob("*.py")
 
     found: list[str] = []
     for file in files:

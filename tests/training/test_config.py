@@ -4,10 +4,10 @@ from typing import Any
 import orjson
 import pytest
 
-from training.config import TrainingConfig, option_defaults, option_help
-from training.errors import TrainingError
-from training.models.closed_form import ClosedForm
-from training.models.config import ModelConfig
+from nextvec.training.config import TrainingConfig, option_defaults, option_help
+from nextvec.training.errors import TrainingError
+from nextvec.training.models.closed_form import ClosedForm
+from nextvec.training.models.config import ModelConfig
 
 NAMES = [field.name for field in fields(TrainingConfig)]
 

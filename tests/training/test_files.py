@@ -5,8 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from training.errors import ProjectError
-from training.files import new_folder, only_writer, read_json, write_bytes, write_json
+from nextvec.training.errors import ProjectError
+from nextvec.training.files import (
+    new_folder,
+    only_writer,
+    read_json,
+    write_bytes,
+    write_json,
+)
 
 
 def names(folder: Path) -> list[str]:
@@ -184,7 +190,7 @@ def test_what_another_process_writes_is_left_alone(tmp_path: Path) -> None:
     script = """
 import sys
 from pathlib import Path
-from training.files import new_folder
+from nextvec.training.files import new_folder
 
 with new_folder(Path(sys.argv[1])) as new:
     (new / "a").write_text("a")

@@ -7,17 +7,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from training.config import TrainingConfig
-from training.corpus.corpus import Corpus, CorpusCard
-from training.corpus.store import load_corpus, save_corpus
-from training.errors import CheckpointError, CorpusError
-from training.files import read_json
-from training.listener import Epoch, NullListener
-from training.preparation.preparing import prepare
-from training.preparation.shared_cache import SharedCache
-from training.rejudge import judge_checkpoint
-from training.run import train
-from training.run_folder import (
+from nextvec.training.config import TrainingConfig
+from nextvec.training.corpus.corpus import Corpus, CorpusCard
+from nextvec.training.corpus.store import load_corpus, save_corpus
+from nextvec.training.errors import CheckpointError, CorpusError
+from nextvec.training.files import read_json
+from nextvec.training.listener import Epoch, NullListener
+from nextvec.training.preparation.preparing import prepare
+from nextvec.training.preparation.shared_cache import SharedCache
+from nextvec.training.rejudge import judge_checkpoint
+from nextvec.training.run import train
+from nextvec.training.run_folder import (
     BASELINE_SCORES,
     MARKDOWN,
     REPORT,
@@ -25,7 +25,7 @@ from training.run_folder import (
     WEIGHTS,
     is_finished,
 )
-from training.vectors import l2_normalize
+from nextvec.training.vectors import l2_normalize
 
 ITEMS = 48
 

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from training.config import TrainingConfig
-from training.corpus.corpus import Corpus, CorpusCard
-from training.models.closed_form import ClosedForm
-from training.models.config import Architecture
-from training.models.model import NextVectorModel
-from training.preparation.preparation import Preparation
-from training.run import train, untrained_model
-from training.vectors import l2_normalize
+from nextvec.training.config import TrainingConfig
+from nextvec.training.corpus.corpus import Corpus, CorpusCard
+from nextvec.training.models.closed_form import ClosedForm
+from nextvec.training.models.config import Architecture
+from nextvec.training.models.model import NextVectorModel
+from nextvec.training.preparation.preparation import Preparation
+from nextvec.training.run import train, untrained_model
+from nextvec.training.vectors import l2_normalize
 
 
 @pytest.mark.slow
@@ -132,7 +132,7 @@ def test_what_only_its_own_sequence_tells_is_copied_and_not_learned(
         return bare
 
     copying = train(partners, config, tmp_path / "copying")
-    monkeypatch.setattr("training.run.untrained_model", without_copying)
+    monkeypatch.setattr("nextvec.training.run.untrained_model", without_copying)
     bare = train(partners, config, tmp_path / "bare")
 
     assert copying["model"]["can_copy"]

@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from training.config import TrainingConfig
-from training.errors import TrainingError
-from training.recipe import read_recipe, recipe_names, resolve
+from nextvec.training.config import TrainingConfig
+from nextvec.training.errors import TrainingError
+from nextvec.training.recipe import read_recipe, recipe_names, resolve
 
 RECIPE = """
 architecture = "baseline"

@@ -2,13 +2,13 @@ from pathlib import Path
 
 import pytest
 
-from training.config import TrainingConfig
-from training.corpus.corpus import Corpus
-from training.errors import CorpusError, TrainingError
-from training.listener import NullListener
-from training.recipe_run import train_by_recipe
-from training.run import run_name
-from training.run_folder import SHARED
+from nextvec.training.config import TrainingConfig
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.errors import CorpusError, TrainingError
+from nextvec.training.listener import NullListener
+from nextvec.training.recipe_run import train_by_recipe
+from nextvec.training.run import run_name
+from nextvec.training.run_folder import SHARED
 
 
 class Hearing(NullListener):

@@ -6,19 +6,19 @@ from typing import Any
 import orjson
 import pytest
 
-from training.checkpoint import read_checkpoint_card
-from training.corpus.corpus import Corpus
-from training.corpus.store import load_corpus, save_corpus
-from training.errors import (
+from nextvec.training.checkpoint import read_checkpoint_card
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.corpus.store import load_corpus, save_corpus
+from nextvec.training.errors import (
     CheckpointError,
     CorpusError,
     TrainingError,
     VectorError,
 )
-from training.evaluation.evaluation import Evaluation
-from training.files import write_json
-from training.rejudge import judge_checkpoint
-from training.run_folder import CARD, TRAINED, WEIGHTS
+from nextvec.training.evaluation.evaluation import Evaluation
+from nextvec.training.files import write_json
+from nextvec.training.rejudge import judge_checkpoint
+from nextvec.training.run_folder import CARD, TRAINED, WEIGHTS
 
 
 def plain(evaluation: Evaluation) -> Any:  # noqa: ANN401 - JSON

@@ -10,18 +10,18 @@ from typing import Any
 import pytest
 import torch
 
-from training.checkpoint import FORMAT, load_checkpoint
-from training.config import TrainingConfig
-from training.corpus.corpus import Corpus
-from training.errors import CorpusError, TrainingError
-from training.files import read_json, write_json
-from training.fit.monitor import selection_score
-from training.listener import Epoch, NullListener
-from training.models.place_head import PlaceHead
-from training.preparation.preparing import prepare
-from training.preparation.shared_cache import SharedCache
-from training.run import run_name, train
-from training.run_folder import (
+from nextvec.training.checkpoint import FORMAT, load_checkpoint
+from nextvec.training.config import TrainingConfig
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.errors import CorpusError, TrainingError
+from nextvec.training.files import read_json, write_json
+from nextvec.training.fit.monitor import selection_score
+from nextvec.training.listener import Epoch, NullListener
+from nextvec.training.models.place_head import PlaceHead
+from nextvec.training.preparation.preparing import prepare
+from nextvec.training.preparation.shared_cache import SharedCache
+from nextvec.training.run import run_name, train
+from nextvec.training.run_folder import (
     BUNDLED,
     CARD,
     FINISHED,
@@ -171,10 +171,10 @@ _VICTIM = """
 import json, os, signal, sys
 from pathlib import Path
 import torch
-from training.config import TrainingConfig
-from training.corpus.store import load_corpus
-from training.listener import NullListener
-from training.run import train
+from nextvec.training.config import TrainingConfig
+from nextvec.training.corpus.store import load_corpus
+from nextvec.training.listener import NullListener
+from nextvec.training.run import train
 
 torch.set_num_threads(1)
 

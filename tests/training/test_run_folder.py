@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from training import run_folder
-from training.run_folder import FINISHED, LOCK, STATE
+from nextvec.training import run_folder
+from nextvec.training.run_folder import FINISHED, LOCK, STATE
 
 ROOT = Path(__file__).parents[2]
 NAMES = {*FINISHED, STATE, run_folder.SEQUENCES}

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from training.checkpoint import read_checkpoint_card
-from training.errors import TrainingError
-from training.files import write_json
-from training.run_folder import CARD
-from training.runs import best_run, comparison_key, finished_runs
+from nextvec.training.checkpoint import read_checkpoint_card
+from nextvec.training.errors import TrainingError
+from nextvec.training.files import write_json
+from nextvec.training.run_folder import CARD
+from nextvec.training.runs import best_run, comparison_key, finished_runs
 
 Run = tuple[Path, dict[str, Any]]
 

@@ -5,13 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from training.config import TrainingConfig
-from training.corpus.corpus import Corpus
-from training.listener import NullListener
-from training.preparation.preparing import prepare
-from training.preparation.shared_cache import SharedCache
-from training.transform import Transform, TransformConfig, TransformKind
-from training.vectors import Float32, l2_normalize
+from nextvec.training.config import TrainingConfig
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.listener import NullListener
+from nextvec.training.preparation.preparing import prepare
+from nextvec.training.preparation.shared_cache import SharedCache
+from nextvec.training.transform import Transform, TransformConfig, TransformKind
+from nextvec.training.vectors import Float32, l2_normalize
 
 
 def correlated(num: int = 400, dim: int = 6, seed: int = 0) -> Float32:

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from training.errors import VectorError
-from training.vectors import check_vectors, l2_normalize
+from nextvec.training.errors import VectorError
+from nextvec.training.vectors import check_vectors, l2_normalize
 
 nonzero_rows = hnp.arrays(
     np.float64, hnp.array_shapes(min_dims=2, max_dims=2), elements=st.floats(0.1, 9)

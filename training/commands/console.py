@@ -15,7 +15,7 @@ from rich.progress import (
 )
 from rich.progress import TimeElapsedColumn as Elapsed
 
-from training.errors import ProjectError
+from nextvec.training.errors import ProjectError
 
 console = Console()
 """Where results go: standard output."""

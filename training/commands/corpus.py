@@ -6,14 +6,14 @@ from typing import Annotated
 
 import typer
 
-from training.commands.console import (
+from nextvec.training.commands.console import (
     console,
     handle_errors,
     print_json,
     progress_bars,
     say_next,
 )
-from training.commands.corpus_folder import (
+from nextvec.training.commands.corpus_folder import (
     CORPORA,
     Force,
     Name,
@@ -22,20 +22,20 @@ from training.commands.corpus_folder import (
     print_summary,
     say_what_a_corpus_is_for,
 )
-from training.commands.item_corpus import items
-from training.commands.names import corpus_folder
-from training.commands.options import AsJson, CorpusFolder
-from training.corpus.samples.making import (
+from nextvec.training.commands.item_corpus import items
+from nextvec.training.commands.names import corpus_folder
+from nextvec.training.commands.options import AsJson, CorpusFolder
+from nextvec.training.corpus.samples.making import (
     corpus_name,
     make_sample_corpus,
     origin_of_sample,
 )
-from training.corpus.samples.samples import SAMPLES
-from training.corpus.store import CARD, load_corpus, read_card
-from training.corpus.text.chunking import PASSAGE_WORDS
-from training.corpus.text.encoders import DEFAULT_ENCODER
-from training.corpus.text.making import make_text_corpus, text_origin
-from training.corpus.vectors.making import make_vector_corpus, vector_origin
+from nextvec.training.corpus.samples.samples import SAMPLES
+from nextvec.training.corpus.store import CARD, load_corpus, read_card
+from nextvec.training.corpus.text.chunking import PASSAGE_WORDS
+from nextvec.training.corpus.text.encoders import DEFAULT_ENCODER
+from nextvec.training.corpus.text.making import make_text_corpus, text_origin
+from nextvec.training.corpus.vectors.making import make_vector_corpus, vector_origin
 
 DOWNLOADS = Path("artifacts/downloads")
 """Folder of fetched archives, unless --downloads says another."""

@@ -10,13 +10,13 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from training.commands.console import console, say_next
-from training.corpus.building import LONG_DOCUMENT
-from training.corpus.corpus import Corpus
-from training.corpus.items.sequences import LONG_SEQUENCE
-from training.corpus.origin import Origin
-from training.corpus.store import corpus_name, read_card
-from training.errors import CorpusError
+from nextvec.training.commands.console import console, say_next
+from nextvec.training.corpus.building import LONG_DOCUMENT
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.corpus.items.sequences import LONG_SEQUENCE
+from nextvec.training.corpus.origin import Origin
+from nextvec.training.corpus.store import corpus_name, read_card
+from nextvec.training.errors import CorpusError
 
 CORPORA = Path("artifacts/corpora")
 """Folder of the corpora, unless --out says another."""

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from training.checked import faults
-from training.commands.console import console
-from training.commands.corpus_folder import (
+from nextvec.training.checked import faults
+from nextvec.training.commands.console import console
+from nextvec.training.commands.corpus_folder import (
     CORPORA,
     Force,
     Name,
@@ -18,11 +18,11 @@ from training.commands.corpus_folder import (
     print_summary,
     say_what_a_corpus_is_for,
 )
-from training.corpus.items.cooccurrence import CooccurrenceConfig
-from training.corpus.items.events import EventColumns
-from training.corpus.items.making import item_origin, make_item_corpus
-from training.corpus.split import SplitConfig
-from training.errors import CorpusError
+from nextvec.training.corpus.items.cooccurrence import CooccurrenceConfig
+from nextvec.training.corpus.items.events import EventColumns
+from nextvec.training.corpus.items.making import item_origin, make_item_corpus
+from nextvec.training.corpus.split import SplitConfig
+from nextvec.training.errors import CorpusError
 
 _COLUMNS = EventColumns()
 _COOCCURRENCE = CooccurrenceConfig()

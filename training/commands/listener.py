@@ -15,8 +15,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from training.commands.console import console
-from training.listener import Epoch, Plan
+from nextvec.training.commands.console import console
+from nextvec.training.listener import Epoch, Plan
 
 EXIT_INTERRUPTED: Final = 130
 """Exit status after Ctrl-C or SIGTERM: that of shells for an interrupted command."""

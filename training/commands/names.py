@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from training.corpus.store import CARD as CORPUS_CARD
-from training.errors import CorpusError, TrainingError
+from nextvec.training.corpus.store import CARD as CORPUS_CARD
+from nextvec.training.errors import CorpusError, TrainingError
 
 
 def corpus_folder(given: Path, corpora: Path) -> Path:

@@ -8,8 +8,8 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from training.commands.corpus_folder import CORPORA
-from training.config import TrainingConfig, option_defaults, option_help
+from nextvec.training.commands.corpus_folder import CORPORA
+from nextvec.training.config import TrainingConfig, option_defaults, option_help
 
 RUNS = Path("artifacts/runs")
 """Folder of the runs, unless an option says another."""

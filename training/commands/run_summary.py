@@ -5,12 +5,12 @@ from typing import Any
 
 from rich.text import Text
 
-from training.commands.console import console
-from training.commands.tables import readiness_table, result_table
-from training.evaluation.statistics import Estimate, points
-from training.reporting.diagnosis import RULES, findings
-from training.reporting.plain_words import in_plain_words
-from training.run_folder import REPORT
+from nextvec.training.commands.console import console
+from nextvec.training.commands.tables import readiness_table, result_table
+from nextvec.training.evaluation.statistics import Estimate, points
+from nextvec.training.reporting.diagnosis import RULES, findings
+from nextvec.training.reporting.plain_words import in_plain_words
+from nextvec.training.run_folder import REPORT
 
 _SEVERITY_STYLES = {"problem": "red", "warning": "yellow", "notice": "cyan"}
 

@@ -7,17 +7,17 @@ from typing import Annotated, Any
 
 import typer
 
-from training.commands.console import (
+from nextvec.training.commands.console import (
     console,
     error_console,
     handle_errors,
     print_json,
     say_next,
 )
-from training.commands.corpus_folder import CORPORA
-from training.commands.listener import ConsoleListener
-from training.commands.names import corpus_folder, run_folder
-from training.commands.options import (
+from nextvec.training.commands.corpus_folder import CORPORA
+from nextvec.training.commands.listener import ConsoleListener
+from nextvec.training.commands.names import corpus_folder, run_folder
+from nextvec.training.commands.options import (
     RUNS,
     AsJson,
     CorpusFolder,
@@ -25,12 +25,16 @@ from training.commands.options import (
     RunsFolder,
     with_training_options,
 )
-from training.commands.run_summary import print_run, say_plainly
-from training.commands.tables import comparison_table, evaluation_table, say_names
-from training.recipe import read_recipe, recipe_names, resolve
-from training.recipe_run import train_by_recipe
-from training.rejudge import judge_checkpoint
-from training.runs import best_run, comparison_key, finished_runs
+from nextvec.training.commands.run_summary import print_run, say_plainly
+from nextvec.training.commands.tables import (
+    comparison_table,
+    evaluation_table,
+    say_names,
+)
+from nextvec.training.recipe import read_recipe, recipe_names, resolve
+from nextvec.training.recipe_run import train_by_recipe
+from nextvec.training.rejudge import judge_checkpoint
+from nextvec.training.runs import best_run, comparison_key, finished_runs
 
 
 @with_training_options

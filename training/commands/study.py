@@ -9,21 +9,21 @@ from typing import Annotated, Final, get_args
 import typer
 from filelock import FileLock
 
-from training.commands.console import console, handle_errors, say_next
-from training.commands.corpus_folder import CORPORA
-from training.commands.listener import ConsoleListener
-from training.commands.names import corpus_folder
-from training.commands.options import RUNS, Recipe, RunsFolder
-from training.corpus.store import load_corpus
-from training.models.config import Architecture
-from training.recipe import resolve
-from training.study.foreign import foreign_rows, read_foreign
-from training.study.grid import run_grid
-from training.study.pooled_report import split_folder, write_pooled
-from training.study.report import PAGE, write_study
-from training.study.results import Result, read_results
-from training.study.splits import CorpusSplit, splits_of
-from training.study.summary import PARTS, Row, rows_of, verdicts
+from nextvec.training.commands.console import console, handle_errors, say_next
+from nextvec.training.commands.corpus_folder import CORPORA
+from nextvec.training.commands.listener import ConsoleListener
+from nextvec.training.commands.names import corpus_folder
+from nextvec.training.commands.options import RUNS, Recipe, RunsFolder
+from nextvec.training.corpus.store import load_corpus
+from nextvec.training.models.config import Architecture
+from nextvec.training.recipe import resolve
+from nextvec.training.study.foreign import foreign_rows, read_foreign
+from nextvec.training.study.grid import run_grid
+from nextvec.training.study.pooled_report import split_folder, write_pooled
+from nextvec.training.study.report import PAGE, write_study
+from nextvec.training.study.results import Result, read_results
+from nextvec.training.study.splits import CorpusSplit, splits_of
+from nextvec.training.study.summary import PARTS, Row, rows_of, verdicts
 
 STUDIES = Path("artifacts/studies")
 """Folder of the studies, unless an option says another."""

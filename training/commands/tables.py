@@ -5,9 +5,9 @@ from typing import Any
 
 from rich.table import Table
 
-from training.commands.console import console
-from training.evaluation.statistics import Estimate, points
-from training.reporting.formats import percent
+from nextvec.training.commands.console import console
+from nextvec.training.evaluation.statistics import Estimate, points
+from nextvec.training.reporting.formats import percent
 
 
 def result_table(card: dict[str, Any]) -> Table:

@@ -8,17 +8,17 @@ from pathlib import Path
 
 import numpy as np
 
-from training.corpus.coherence import (
+from nextvec.training.corpus.coherence import (
     coherent_documents,
     mean_coherence,
 )
-from training.corpus.corpus import Corpus, CorpusCard
-from training.corpus.parts import Parts, Progress, ignore_progress
-from training.corpus.store import save_streamed
-from training.corpus.unique import unique_documents
-from training.errors import CorpusError
-from training.files import only_writer
-from training.vectors import (
+from nextvec.training.corpus.corpus import Corpus, CorpusCard
+from nextvec.training.corpus.parts import Parts, Progress, ignore_progress
+from nextvec.training.corpus.store import save_streamed
+from nextvec.training.corpus.unique import unique_documents
+from nextvec.training.errors import CorpusError
+from nextvec.training.files import only_writer
+from nextvec.training.vectors import (
     CONTEXT_LENGTH,
     Float32,
     Int64,

@@ -7,8 +7,8 @@ own, so the filter cannot choose documents whose windows are easy to predict.
 import numpy as np
 from numpy.typing import NDArray
 
-from training.corpus.corpus import Corpus
-from training.vectors import Int64
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.vectors import Int64
 
 _BLOCK = 1 << 14
 # Entries read at a time: 16 MiB at D = 256, so a memory-mapped corpus stays on disk.

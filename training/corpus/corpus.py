@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from training.errors import CorpusError
-from training.vectors import Float32, Int64
+from nextvec.training.errors import CorpusError
+from nextvec.training.vectors import Float32, Int64
 
 Kind = Literal["documents", "items"]
 
@@ -42,8 +42,8 @@ class CorpusCard:
     `SplitConfig` names them; None for vectors that owe nothing to the sequences."""
 
     origin: dict[str, Any] | None = None
-    """What it was made of, as `training.corpus.origin.Origin` tells it; None for a
-    corpus that was put together by hand, or before this was recorded."""
+    """What it was made of, as `Origin` of `nextvec.training.corpus.origin` tells it;
+    None for a corpus put together by hand, or before this was recorded."""
 
     recipe: str | None = None
     """Shipped recipe that was chosen for it; None for that of its kind."""

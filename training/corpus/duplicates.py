@@ -5,8 +5,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
 
-from training.corpus.corpus import Corpus
-from training.vectors import DUPLICATE_COSINE, Float32, Int64
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.vectors import DUPLICATE_COSINE, Float32, Int64
 
 _FILTER_DIM = 12
 # Components kept for the search. Measured on 100,000 static embeddings (D = 256):

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from training.errors import CorpusError
+from nextvec.training.errors import CorpusError
 
 Source = Literal["sample", "text", "vectors", "items"]
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from training.corpus.unique import UInt64
-from training.errors import CorpusError, VectorError
-from training.vectors import Int64
+from nextvec.training.corpus.unique import UInt64
+from nextvec.training.errors import CorpusError, VectorError
+from nextvec.training.vectors import Int64
 
 Progress = Callable[[str, int, int], None]
 """Called with a stage in plain words, how much of it is done, and of how much."""

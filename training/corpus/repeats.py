@@ -1,7 +1,7 @@
 """How often items come again: whether the data allow repeats."""
 
-from training.corpus.corpus import Corpus
-from training.vectors import CONTEXT_LENGTH, Int64
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.vectors import CONTEXT_LENGTH, Int64
 
 
 def repeat_share(

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from training.corpus.corpus import Corpus
-from training.vectors import CONTEXT_LENGTH, Int64
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.vectors import CONTEXT_LENGTH, Int64
 
 
 def cut_segments(

@@ -8,11 +8,11 @@ import numpy as np
 from pydantic import Field, NonNegativeInt
 from pydantic.dataclasses import dataclass as checked_dataclass
 
-from training.checked import CHECKED
-from training.corpus.corpus import Corpus
-from training.corpus.windows import min_context
-from training.errors import CorpusError
-from training.vectors import Int64
+from nextvec.training.checked import CHECKED
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.corpus.windows import min_context
+from nextvec.training.errors import CorpusError
+from nextvec.training.vectors import Int64
 
 PARTS = ("train", "validation", "test")
 

@@ -17,10 +17,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from training.corpus.corpus import Corpus, CorpusCard
-from training.errors import CorpusError
-from training.files import new_folder, read_json, read_versioned, write_json
-from training.vectors import Float32
+from nextvec.training.corpus.corpus import Corpus, CorpusCard
+from nextvec.training.errors import CorpusError
+from nextvec.training.files import new_folder, read_json, read_versioned, write_json
+from nextvec.training.vectors import Float32
 
 FORMAT = 1
 

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from training.vectors import Float32, Int64
+from nextvec.training.vectors import Float32, Int64
 
 UInt64 = NDArray[np.uint64]
 

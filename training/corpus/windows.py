@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.corpus.corpus import Corpus, Kind
-from training.vectors import CONTEXT_LENGTH, Float32, Int64
+from nextvec.training.corpus.corpus import Corpus, Kind
+from nextvec.training.vectors import CONTEXT_LENGTH, Float32, Int64
 
 MIN_ITEM_CONTEXT = 20
 # Sessions are shorter than documents (evaluation protocol, item sequences).

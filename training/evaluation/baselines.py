@@ -11,21 +11,23 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from training.corpus.corpus import Corpus
-from training.corpus.segments import cut_segments
-from training.corpus.windows import Windows
-from training.evaluation.evaluation import Judge
-from training.evaluation.item_baselines.aggregate_markov import fit_aggregate_markov
-from training.evaluation.item_baselines.kneser_ney import fit_kneser_ney
-from training.evaluation.item_baselines.linear import fit_regressions
-from training.evaluation.item_baselines.neighbors import fit_neighbors
-from training.evaluation.item_baselines.rules import fit_rules
-from training.evaluation.pools import PoolName
-from training.evaluation.training_positions import BLOCK, TrainingPositions
-from training.models.blocks import predict_in_blocks
-from training.models.closed_form import ClosedForm, SequenceMemory
-from training.models.weighted_mean import weighted_mean_at
-from training.vectors import Float32, Int64
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.corpus.segments import cut_segments
+from nextvec.training.corpus.windows import Windows
+from nextvec.training.evaluation.evaluation import Judge
+from nextvec.training.evaluation.item_baselines.aggregate_markov import (
+    fit_aggregate_markov,
+)
+from nextvec.training.evaluation.item_baselines.kneser_ney import fit_kneser_ney
+from nextvec.training.evaluation.item_baselines.linear import fit_regressions
+from nextvec.training.evaluation.item_baselines.neighbors import fit_neighbors
+from nextvec.training.evaluation.item_baselines.rules import fit_rules
+from nextvec.training.evaluation.pools import PoolName
+from nextvec.training.evaluation.training_positions import BLOCK, TrainingPositions
+from nextvec.training.models.blocks import predict_in_blocks
+from nextvec.training.models.closed_form import ClosedForm, SequenceMemory
+from nextvec.training.models.weighted_mean import weighted_mean_at
+from nextvec.training.vectors import Float32, Int64
 
 _MAX_RIDGE_ROWS = 50_000
 _MAX_KNN_ROWS = 200_000

@@ -5,9 +5,9 @@ from typing import Final, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from training.corpus.windows import Windows
-from training.evaluation.statistics import Estimate, estimate
-from training.vectors import Float32
+from nextvec.training.corpus.windows import Windows
+from nextvec.training.evaluation.statistics import Estimate, estimate
+from nextvec.training.vectors import Float32
 
 _BLOCK_CELLS: Final = 1 << 24
 # Probabilities held at a time: 64 MB, 10,558 windows for 1,589 items.

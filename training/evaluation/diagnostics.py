@@ -8,18 +8,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training.corpus.windows import Windows
-from training.evaluation.evaluation import Judge
-from training.evaluation.metrics import hit_at_k
-from training.evaluation.pools import PoolName
-from training.evaluation.ranking import Ranker
-from training.evaluation.searched import SearchedSpace
-from training.evaluation.statistics import Estimate, estimate
-from training.models.memory import MemoryEncoder
-from training.models.model import NextVectorModel
-from training.models.prediction import Prediction
-from training.steps import Steps, ignore_steps
-from training.vectors import Int64
+from nextvec.training.corpus.windows import Windows
+from nextvec.training.evaluation.evaluation import Judge
+from nextvec.training.evaluation.metrics import hit_at_k
+from nextvec.training.evaluation.pools import PoolName
+from nextvec.training.evaluation.ranking import Ranker
+from nextvec.training.evaluation.searched import SearchedSpace
+from nextvec.training.evaluation.statistics import Estimate, estimate
+from nextvec.training.models.memory import MemoryEncoder
+from nextvec.training.models.model import NextVectorModel
+from nextvec.training.models.prediction import Prediction
+from nextvec.training.steps import Steps, ignore_steps
+from nextvec.training.vectors import Int64
 
 CONTEXT_LENGTHS: Final = (5, 20, 50, 100)
 """Lengths at which the same windows are predicted."""

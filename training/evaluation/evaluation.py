@@ -9,15 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training.corpus.windows import Windows
-from training.evaluation.metrics import hit_at_k, mrr_at_k
-from training.evaluation.pools import Pool, PoolName
-from training.evaluation.ranking import Ranker
-from training.evaluation.score import Score
-from training.evaluation.statistics import Estimate, estimate
-from training.evaluation.suite import Suite
-from training.models.prediction import Prediction, as_prediction
-from training.vectors import Int64
+from nextvec.training.corpus.windows import Windows
+from nextvec.training.evaluation.metrics import hit_at_k, mrr_at_k
+from nextvec.training.evaluation.pools import Pool, PoolName
+from nextvec.training.evaluation.ranking import Ranker
+from nextvec.training.evaluation.score import Score
+from nextvec.training.evaluation.statistics import Estimate, estimate
+from nextvec.training.evaluation.suite import Suite
+from nextvec.training.models.prediction import Prediction, as_prediction
+from nextvec.training.vectors import Int64
 
 KS: Final = (1, 5, 10)
 """Cut-offs that are always reported."""

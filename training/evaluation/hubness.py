@@ -15,11 +15,11 @@ from safetensors.torch import load, save
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from training.corpus.corpus import Corpus
-from training.corpus.segments import cut_segments
-from training.evaluation.training_positions import TrainingPositions
-from training.models.weighted_mean import weighted_mean_at
-from training.vectors import Int64
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.corpus.segments import cut_segments
+from nextvec.training.evaluation.training_positions import TrainingPositions
+from nextvec.training.models.weighted_mean import weighted_mean_at
+from nextvec.training.vectors import Int64
 
 BANK_SIZE: Final = 20_000
 """Predictions in a bank: twice as many moved no figure in the first decimal."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from training.vectors import Int64
+from nextvec.training.vectors import Int64
 
 
 def hit_at_k(rank_Q: Int64, k: int) -> float:

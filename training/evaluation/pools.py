@@ -5,9 +5,9 @@ from typing import Final, Literal, get_args
 
 import numpy as np
 
-from training.corpus.corpus import Corpus
-from training.corpus.windows import Windows
-from training.vectors import Int64
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.corpus.windows import Windows
+from nextvec.training.vectors import Int64
 
 PoolName = Literal["targets", "documents", "index"]
 POOLS: Final[tuple[PoolName, ...]] = get_args(PoolName)

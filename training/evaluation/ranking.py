@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training.corpus.windows import Windows
-from training.errors import VectorError
-from training.evaluation.pools import Pool
-from training.evaluation.score import Score, add_copies, scores
-from training.models.prediction import Prediction, as_prediction
-from training.vectors import Float32, Int64
+from nextvec.training.corpus.windows import Windows
+from nextvec.training.errors import VectorError
+from nextvec.training.evaluation.pools import Pool
+from nextvec.training.evaluation.score import Score, add_copies, scores
+from nextvec.training.models.prediction import Prediction, as_prediction
+from nextvec.training.vectors import Float32, Int64
 
 _BLOCK_BYTES = 128 << 20
 # Scores held at a time: 128 queries against 250,000 candidates.

@@ -3,11 +3,11 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from training.corpus.corpus import Kind
-from training.evaluation.evaluation import Evaluation
-from training.evaluation.pools import POOLS, TARGETS_POOL_SIZE
-from training.evaluation.statistics import Estimate, points
-from training.evaluation.suite import PRIMARY_POOL
+from nextvec.training.corpus.corpus import Kind
+from nextvec.training.evaluation.evaluation import Evaluation
+from nextvec.training.evaluation.pools import POOLS, TARGETS_POOL_SIZE
+from nextvec.training.evaluation.statistics import Estimate, points
+from nextvec.training.evaluation.suite import PRIMARY_POOL
 
 THRESHOLDS: Final = {1: 0.30, 5: 0.55, 10: 0.70}
 """Hit@K asked for in the pool "targets" (evaluation protocol, readiness)."""

@@ -7,8 +7,8 @@ from typing import Any, Final, Self
 import torch
 from torch import Tensor
 
-from training.evaluation.pools import PoolName
-from training.models.prediction import NEVER
+from nextvec.training.evaluation.pools import PoolName
+from nextvec.training.models.prediction import NEVER
 
 BETAS: Final = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 """Shares of the hubness that validation chooses among; 0 is plain cosine."""

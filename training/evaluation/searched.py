@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from training.corpus.windows import Windows
-from training.evaluation.evaluation import Judge
-from training.evaluation.ranking import Ranker
-from training.evaluation.score import Score
-from training.models.model import NextVectorModel, predict
-from training.models.prediction import Prediction
+from nextvec.training.corpus.windows import Windows
+from nextvec.training.evaluation.evaluation import Judge
+from nextvec.training.evaluation.ranking import Ranker
+from nextvec.training.evaluation.score import Score
+from nextvec.training.models.model import NextVectorModel, predict
+from nextvec.training.models.prediction import Prediction
 
 
 @dataclass(frozen=True, slots=True)

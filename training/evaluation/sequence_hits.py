@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from training.evaluation.pools import PoolName
-from training.evaluation.suite import Suite
-from training.vectors import Int64
+from nextvec.training.evaluation.pools import PoolName
+from nextvec.training.evaluation.suite import Suite
+from nextvec.training.vectors import Int64
 
 
 def sequence_hits(

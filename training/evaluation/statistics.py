@@ -8,7 +8,7 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from training.vectors import Int64
+from nextvec.training.vectors import Int64
 
 MIN_DOCUMENTS: Final = 10
 """Documents below which no interval is given: simulated, a nominal 95 % interval holds

@@ -5,19 +5,19 @@ from typing import Final
 
 import numpy as np
 
-from training.corpus.corpus import Corpus, Kind
-from training.corpus.repeats import repeat_share
-from training.corpus.split import Split
-from training.corpus.windows import Windows, cut_windows, min_context
-from training.errors import CorpusError
-from training.evaluation.pools import (
+from nextvec.training.corpus.corpus import Corpus, Kind
+from nextvec.training.corpus.repeats import repeat_share
+from nextvec.training.corpus.split import Split
+from nextvec.training.corpus.windows import Windows, cut_windows, min_context
+from nextvec.training.errors import CorpusError
+from nextvec.training.evaluation.pools import (
     Pool,
     PoolName,
     documents_pool,
     index_pool,
     targets_pool,
 )
-from training.vectors import CONTEXT_LENGTH, Int64
+from nextvec.training.vectors import CONTEXT_LENGTH, Int64
 
 PROTOCOL: Final = 2
 """Version of the evaluation protocol: figures of different ones are not compared."""

@@ -7,10 +7,10 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from training.corpus.windows import Windows
-from training.errors import BundleError
-from training.evaluation.pools import POOLS, Pool
-from training.evaluation.suite import Suite
+from nextvec.training.corpus.windows import Windows
+from nextvec.training.errors import BundleError
+from nextvec.training.evaluation.pools import POOLS, Pool
+from nextvec.training.evaluation.suite import Suite
 
 _DAMAGE = (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error)
 # What NumPy raises for files that are missing, cut short or changed.

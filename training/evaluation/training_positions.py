@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training.vectors import Int64
+from nextvec.training.vectors import Int64
 
 BLOCK = 256
 """Contexts held at a time: 25 MiB at T = 100 and D = 256."""

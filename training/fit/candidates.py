@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from training.corpus.windows import Windows, cut_windows
-from training.errors import TrainingError
-from training.evaluation.pools import PoolName
-from training.evaluation.score import scores
-from training.models.closed_form import ClosedForm
-from training.preparation.preparation import Preparation
-from training.vectors import Int64
+from nextvec.training.corpus.windows import Windows, cut_windows
+from nextvec.training.errors import TrainingError
+from nextvec.training.evaluation.pools import PoolName
+from nextvec.training.evaluation.score import scores
+from nextvec.training.models.closed_form import ClosedForm
+from nextvec.training.preparation.preparation import Preparation
+from nextvec.training.vectors import Int64
 
 _MOST_WINDOWS: Final = 30_000
 # 12,000 and 30,000 of docs-large train alike.

@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training.fit.losses import mixed_loss
-from training.fit.negatives import OwnNegatives
-from training.models.model import NextVectorModel
-from training.preparation.preparation import Preparation
-from training.vectors import Int64
+from nextvec.training.fit.losses import mixed_loss
+from nextvec.training.fit.negatives import OwnNegatives
+from nextvec.training.models.model import NextVectorModel
+from nextvec.training.preparation.preparation import Preparation
+from nextvec.training.vectors import Int64
 
 
 @dataclass(frozen=True)

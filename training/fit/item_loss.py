@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from training.fit.losses import same_group
-from training.models.model import NextVectorModel
-from training.models.prediction import NEVER
-from training.preparation.preparation import Preparation
-from training.vectors import Int64
+from nextvec.training.fit.losses import same_group
+from nextvec.training.models.model import NextVectorModel
+from nextvec.training.models.prediction import NEVER
+from nextvec.training.preparation.preparation import Preparation
+from nextvec.training.vectors import Int64
 
 
 @dataclass(frozen=True, kw_only=True)

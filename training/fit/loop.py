@@ -9,18 +9,18 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from training.checkpoint import save_weights
-from training.config import Device, TrainingConfig
-from training.errors import TrainingError
-from training.fit.early_stopping import EarlyStopping
-from training.fit.monitor import Monitor, selection_score
-from training.fit.start import Start
-from training.fit.state import TrainingState, load_state, save_state
-from training.fit.trainer import EpochTrainer
-from training.listener import Epoch, Listener, Plan
-from training.models.model import NextVectorModel
-from training.preparation.preparation import Preparation
-from training.run_folder import WEIGHTS
+from nextvec.training.checkpoint import save_weights
+from nextvec.training.config import Device, TrainingConfig
+from nextvec.training.errors import TrainingError
+from nextvec.training.fit.early_stopping import EarlyStopping
+from nextvec.training.fit.monitor import Monitor, selection_score
+from nextvec.training.fit.start import Start
+from nextvec.training.fit.state import TrainingState, load_state, save_state
+from nextvec.training.fit.trainer import EpochTrainer
+from nextvec.training.listener import Epoch, Listener, Plan
+from nextvec.training.models.model import NextVectorModel
+from nextvec.training.preparation.preparation import Preparation
+from nextvec.training.run_folder import WEIGHTS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from training.config import LossWeights
-from training.models.prediction import NEVER
+from nextvec.training.config import LossWeights
+from nextvec.training.models.prediction import NEVER
 
 
 def mixed_loss(

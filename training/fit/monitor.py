@@ -5,19 +5,19 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from training.config import TrainingConfig
-from training.corpus.windows import Windows, cut_windows, min_context
-from training.errors import TrainingError
-from training.evaluation.evaluation import target_cosines
-from training.evaluation.metrics import hit_at_k
-from training.evaluation.pools import documents_pool, index_pool
-from training.evaluation.ranking import Ranker
-from training.evaluation.searched import ranker_in, space_of
-from training.fit.losses import mixed_loss
-from training.models.model import NextVectorModel
-from training.models.prediction import Prediction
-from training.preparation.preparation import Preparation
-from training.steps import Steps, ignore_steps
+from nextvec.training.config import TrainingConfig
+from nextvec.training.corpus.windows import Windows, cut_windows, min_context
+from nextvec.training.errors import TrainingError
+from nextvec.training.evaluation.evaluation import target_cosines
+from nextvec.training.evaluation.metrics import hit_at_k
+from nextvec.training.evaluation.pools import documents_pool, index_pool
+from nextvec.training.evaluation.ranking import Ranker
+from nextvec.training.evaluation.searched import ranker_in, space_of
+from nextvec.training.fit.losses import mixed_loss
+from nextvec.training.models.model import NextVectorModel
+from nextvec.training.models.prediction import Prediction
+from nextvec.training.preparation.preparation import Preparation
+from nextvec.training.steps import Steps, ignore_steps
 
 _MAX_TRAIN_WINDOWS = 500
 # Enough for a curve: ±4 points at Hit@5 of one half, in half a second.

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training.corpus.corpus import Corpus
-from training.vectors import Int64
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.vectors import Int64
 
 
 @dataclass(frozen=True, slots=True)

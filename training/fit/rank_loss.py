@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training.fit.candidates import Candidates
-from training.models.closed_form import ClosedForm
-from training.models.model import NextVectorModel
-from training.preparation.preparation import Preparation
-from training.vectors import Int64
+from nextvec.training.fit.candidates import Candidates
+from nextvec.training.models.closed_form import ClosedForm
+from nextvec.training.models.model import NextVectorModel
+from nextvec.training.preparation.preparation import Preparation
+from nextvec.training.vectors import Int64
 
 _SOFTNESS: Final = 0.02
 # Difference of scores that makes a candidate count as .73 or .27 of one before the

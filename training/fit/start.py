@@ -16,14 +16,14 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
-from training.checkpoint import load_checkpoint
-from training.corpus.unique import row_keys
-from training.errors import TrainingError
-from training.evaluation.suite import MAX_LEAKED_SHARE
-from training.models.model import NextVectorModel
-from training.preparation.preparation import Preparation
-from training.preparation.trained_keys import read_trained_keys
-from training.run_folder import WEIGHTS
+from nextvec.training.checkpoint import load_checkpoint
+from nextvec.training.corpus.unique import row_keys
+from nextvec.training.errors import TrainingError
+from nextvec.training.evaluation.suite import MAX_LEAKED_SHARE
+from nextvec.training.models.model import NextVectorModel
+from nextvec.training.preparation.preparation import Preparation
+from nextvec.training.preparation.trained_keys import read_trained_keys
+from nextvec.training.run_folder import WEIGHTS
 
 SHIPPED: Final = Path(__file__).parent / "starts"
 """A file for each architecture; `python -m benchmarks.starts` makes them."""

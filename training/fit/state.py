@@ -10,10 +10,10 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
-from training.errors import TrainingError
-from training.files import write_bytes
-from training.listener import Epoch
-from training.run_folder import STATE
+from nextvec.training.errors import TrainingError
+from nextvec.training.files import write_bytes
+from nextvec.training.listener import Epoch
+from nextvec.training.run_folder import STATE
 
 
 @dataclass(slots=True)

@@ -9,16 +9,16 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from training.config import TrainingConfig
-from training.corpus.segments import epoch_batches
-from training.errors import TrainingError
-from training.fit.document_loss import DocumentLoss
-from training.fit.item_loss import ItemLoss
-from training.fit.rank_loss import RankLoss
-from training.listener import Listener
-from training.models.model import NextVectorModel
-from training.preparation.preparation import Preparation
-from training.vectors import Int64
+from nextvec.training.config import TrainingConfig
+from nextvec.training.corpus.segments import epoch_batches
+from nextvec.training.errors import TrainingError
+from nextvec.training.fit.document_loss import DocumentLoss
+from nextvec.training.fit.item_loss import ItemLoss
+from nextvec.training.fit.rank_loss import RankLoss
+from nextvec.training.listener import Listener
+from nextvec.training.models.model import NextVectorModel
+from nextvec.training.preparation.preparation import Preparation
+from nextvec.training.vectors import Int64
 
 Batches = Callable[[np.random.Generator], Iterator[tuple[Int64, int, int]]]
 """Draws the batches of an epoch, and says how far it has come with each."""

@@ -2,8 +2,8 @@
 
 from torch import Tensor, nn
 
-from training.models.config import ModelConfig
-from training.models.encoders import Encoder, InputDropout, gru
+from nextvec.training.models.config import ModelConfig
+from nextvec.training.models.encoders import Encoder, InputDropout, gru
 
 
 class BaselineEncoder(Encoder):

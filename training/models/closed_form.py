@@ -11,8 +11,8 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from training.checked import CHECKED
-from training.models.weighted_mean import weighted_mean_at
+from nextvec.training.checked import CHECKED
+from nextvec.training.models.weighted_mean import weighted_mean_at
 
 _Rate = Annotated[float, Field(gt=0, le=1)]
 

@@ -6,10 +6,10 @@ from typing import Annotated, Literal
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 from pydantic.dataclasses import dataclass
 
-from training.checked import CHECKED
-from training.models.closed_form import ClosedForm
-from training.models.similarities import NUM_SIMILARITIES
-from training.vectors import CONTEXT_LENGTH
+from nextvec.training.checked import CHECKED
+from nextvec.training.models.closed_form import ClosedForm
+from nextvec.training.models.similarities import NUM_SIMILARITIES
+from nextvec.training.vectors import CONTEXT_LENGTH
 
 Architecture = Literal[
     "baseline", "memory", "hierarchical", "slots", "linear", "transformer"

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from training.models.config import ModelConfig
+from nextvec.training.models.config import ModelConfig
 
 
 class Encoder(nn.Module):

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from training.models.config import ModelConfig
-from training.models.encoders import Encoder, InputDropout, gru
+from nextvec.training.models.config import ModelConfig
+from nextvec.training.models.encoders import Encoder, InputDropout, gru
 
 
 class HierarchicalEncoder(Encoder):

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize, pad
 
-from training.models.config import ModelConfig
-from training.models.prediction import NEVER
+from nextvec.training.models.config import ModelConfig
+from nextvec.training.models.prediction import NEVER
 
 _LONGEST_MATCH: Final = 8
 # Items back to which two places are compared; what is longer is rare and as sure.

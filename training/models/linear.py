@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from training.models.config import ModelConfig
-from training.models.encoders import Encoder
+from nextvec.training.models.config import ModelConfig
+from nextvec.training.models.encoders import Encoder
 
 
 class LinearEncoder(Encoder):

@@ -5,9 +5,9 @@ import math
 import torch
 from torch import Tensor, nn
 
-from training.models.config import ModelConfig
-from training.models.encoders import Encoder, InputDropout, gru
-from training.models.prediction import NEVER
+from nextvec.training.models.config import ModelConfig
+from nextvec.training.models.encoders import Encoder, InputDropout, gru
+from nextvec.training.models.prediction import NEVER
 
 
 class OwnMemory(nn.Module):

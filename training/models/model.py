@@ -7,23 +7,23 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from training.models.baseline import BaselineEncoder
-from training.models.config import Architecture, ModelConfig
-from training.models.encoders import Encoder
-from training.models.head import DeltaHead
-from training.models.hierarchical import HierarchicalEncoder
-from training.models.items import Copying, ItemHead, ItemTable
-from training.models.linear import LinearEncoder
-from training.models.memory import MemoryEncoder
-from training.models.place_head import PlaceHead
-from training.models.prediction import Prediction
-from training.models.similarities import (
+from nextvec.training.models.baseline import BaselineEncoder
+from nextvec.training.models.config import Architecture, ModelConfig
+from nextvec.training.models.encoders import Encoder
+from nextvec.training.models.head import DeltaHead
+from nextvec.training.models.hierarchical import HierarchicalEncoder
+from nextvec.training.models.items import Copying, ItemHead, ItemTable
+from nextvec.training.models.linear import LinearEncoder
+from nextvec.training.models.memory import MemoryEncoder
+from nextvec.training.models.place_head import PlaceHead
+from nextvec.training.models.prediction import Prediction
+from nextvec.training.models.similarities import (
     NUM_SIMILARITIES,
     base_weights,
     similarities,
 )
-from training.models.slots import SlotEncoder
-from training.models.transformer import TransformerEncoder
+from nextvec.training.models.slots import SlotEncoder
+from nextvec.training.models.transformer import TransformerEncoder
 
 ENCODERS: Final[Mapping[Architecture, Callable[[ModelConfig], Encoder]]] = {
     "baseline": BaselineEncoder,

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from training.models.config import ModelConfig
+from nextvec.training.models.config import ModelConfig
 
 _SIZE = 24
 _NEW = 0.1

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from training.vectors import Int64
+from nextvec.training.vectors import Int64
 
 NEVER: Final = -1e4
 """Log weight of what cannot be: ``exp`` of it is 0, and its gradient 0 and not NaN."""

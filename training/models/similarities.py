@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from training.models.closed_form import ClosedForm
-from training.models.weighted_mean import weighted_mean_at
+from nextvec.training.models.closed_form import ClosedForm
+from nextvec.training.models.weighted_mean import weighted_mean_at
 
 NUM_SIMILARITIES: Final = 22
 """Figures of each place, F."""

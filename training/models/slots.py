@@ -5,8 +5,8 @@ import math
 import torch
 from torch import Tensor, nn
 
-from training.models.config import ModelConfig
-from training.models.encoders import Encoder, InputDropout, gru
+from nextvec.training.models.config import ModelConfig
+from nextvec.training.models.encoders import Encoder, InputDropout, gru
 
 
 class SlotMemory(nn.Module):

@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor, nn
 
-from training.models.config import ModelConfig
-from training.models.encoders import Encoder, InputDropout
-from training.vectors import CONTEXT_LENGTH
+from nextvec.training.models.config import ModelConfig
+from nextvec.training.models.encoders import Encoder, InputDropout
+from nextvec.training.vectors import CONTEXT_LENGTH
 
 _HEAD_SIZE = 64
 # Units of an attention head, as in Vaswani et al. 2017 (https://arxiv.org/abs/1706.03762).

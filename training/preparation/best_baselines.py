@@ -6,20 +6,20 @@ from typing import Self
 
 from torch import Tensor
 
-from training.evaluation.baselines import (
+from nextvec.training.evaluation.baselines import (
     Baseline,
     ClosedFormBaseline,
     VectorBaseline,
     WeightedMean,
     remembering,
 )
-from training.evaluation.bits import Probabilistic, mean_bits
-from training.evaluation.evaluation import Judge
-from training.evaluation.metrics import hit_at_k
-from training.evaluation.pools import PoolName
-from training.evaluation.statistics import estimate
-from training.listener import Listener
-from training.vectors import Int64
+from nextvec.training.evaluation.bits import Probabilistic, mean_bits
+from nextvec.training.evaluation.evaluation import Judge
+from nextvec.training.evaluation.metrics import hit_at_k
+from nextvec.training.evaluation.pools import PoolName
+from nextvec.training.evaluation.statistics import estimate
+from nextvec.training.listener import Listener
+from nextvec.training.vectors import Int64
 
 Contexts = tuple[Tensor, Tensor]
 """Vectors ``(Q, T, D)``, padded at the end, and lengths ``(Q,)``, as tensors."""

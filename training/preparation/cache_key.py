@@ -5,9 +5,9 @@ from typing import Final
 
 import orjson
 
-from training.config import TrainingConfig
-from training.corpus.corpus import Corpus
-from training.evaluation.suite import PROTOCOL
+from nextvec.training.config import TrainingConfig
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.evaluation.suite import PROTOCOL
 
 CACHE_OPTIONS: Final = (
     "validation_share",

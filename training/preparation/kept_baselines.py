@@ -9,19 +9,19 @@ import orjson
 from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
 
-from training.checked import from_json
-from training.evaluation.baselines import closed_form_baseline
-from training.evaluation.evaluation import Judge
-from training.evaluation.pools import POOLS, PoolName
-from training.files import read_json
-from training.listener import Listener
-from training.models.closed_form import ClosedForm
-from training.preparation.best_baselines import BestBaselines, by_name
-from training.preparation.cache_key import cache_key
-from training.preparation.preparation import Preparation
-from training.preparation.shared_cache import Entry, SharedCache
-from training.run_folder import BASELINE_SCORES, BASELINES, TEST_BASELINES
-from training.vectors import Int64
+from nextvec.training.checked import from_json
+from nextvec.training.evaluation.baselines import closed_form_baseline
+from nextvec.training.evaluation.evaluation import Judge
+from nextvec.training.evaluation.pools import POOLS, PoolName
+from nextvec.training.files import read_json
+from nextvec.training.listener import Listener
+from nextvec.training.models.closed_form import ClosedForm
+from nextvec.training.preparation.best_baselines import BestBaselines, by_name
+from nextvec.training.preparation.cache_key import cache_key
+from nextvec.training.preparation.preparation import Preparation
+from nextvec.training.preparation.shared_cache import Entry, SharedCache
+from nextvec.training.run_folder import BASELINE_SCORES, BASELINES, TEST_BASELINES
+from nextvec.training.vectors import Int64
 
 Ranks = Mapping[PoolName, Int64]
 """Rank of each window's target by pool, each of shape ``(Q,)``."""

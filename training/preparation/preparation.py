@@ -6,18 +6,18 @@ from functools import cached_property
 import numpy as np
 from torch import Tensor
 
-from training.config import TrainingConfig
-from training.corpus.corpus import Corpus
-from training.corpus.split import Split
-from training.corpus.windows import Windows
-from training.evaluation.baselines import Baseline, fit_baselines
-from training.evaluation.evaluation import Judge
-from training.evaluation.pools import PoolName
-from training.evaluation.score import Score
-from training.evaluation.searched import SearchedSpace
-from training.evaluation.suite import Suite
-from training.transform import Transform
-from training.vectors import Int64
+from nextvec.training.config import TrainingConfig
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.corpus.split import Split
+from nextvec.training.corpus.windows import Windows
+from nextvec.training.evaluation.baselines import Baseline, fit_baselines
+from nextvec.training.evaluation.evaluation import Judge
+from nextvec.training.evaluation.pools import PoolName
+from nextvec.training.evaluation.score import Score
+from nextvec.training.evaluation.searched import SearchedSpace
+from nextvec.training.evaluation.suite import Suite
+from nextvec.training.transform import Transform
+from nextvec.training.vectors import Int64
 
 
 @dataclass(frozen=True, kw_only=True)

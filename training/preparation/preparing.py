@@ -7,30 +7,30 @@ from typing import Final
 import numpy as np
 import torch
 
-from training.config import TrainingConfig
-from training.corpus.corpus import Corpus
-from training.corpus.duplicates import groups_of
-from training.corpus.split import SplitConfig, split_documents
-from training.corpus.unique import UInt64, row_keys
-from training.errors import CorpusError
-from training.evaluation.evaluation import Judge
-from training.evaluation.searched import SearchedSpace
-from training.evaluation.suite import Suite, build_suite
-from training.evaluation.suite_store import load_suite, save_suite
-from training.files import array_bytes
-from training.listener import Listener
-from training.preparation.cache_key import cache_key, corpus_key
-from training.preparation.preparation import Preparation
-from training.preparation.scoring import (
+from nextvec.training.config import TrainingConfig
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.corpus.duplicates import groups_of
+from nextvec.training.corpus.split import SplitConfig, split_documents
+from nextvec.training.corpus.unique import UInt64, row_keys
+from nextvec.training.errors import CorpusError
+from nextvec.training.evaluation.evaluation import Judge
+from nextvec.training.evaluation.searched import SearchedSpace
+from nextvec.training.evaluation.suite import Suite, build_suite
+from nextvec.training.evaluation.suite_store import load_suite, save_suite
+from nextvec.training.files import array_bytes
+from nextvec.training.listener import Listener
+from nextvec.training.preparation.cache_key import cache_key, corpus_key
+from nextvec.training.preparation.preparation import Preparation
+from nextvec.training.preparation.scoring import (
     KEPT_BANK,
     KEPT_SCORE,
     choose_score,
     draw_bank,
 )
-from training.preparation.shared_cache import Entry, SharedCache
-from training.run_folder import GROUPS, VALIDATION
-from training.transform import Transform
-from training.vectors import Int64
+from nextvec.training.preparation.shared_cache import Entry, SharedCache
+from nextvec.training.run_folder import GROUPS, VALIDATION
+from nextvec.training.transform import Transform
+from nextvec.training.vectors import Int64
 
 
 def prepare(

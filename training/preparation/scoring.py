@@ -10,25 +10,25 @@ import orjson
 import torch
 from torch import Tensor
 
-from training.corpus.corpus import Corpus
-from training.corpus.split import Split
-from training.evaluation.baselines import Remembering, WeightedMean
-from training.evaluation.evaluation import Judge
-from training.evaluation.hubness import QueryBank
-from training.evaluation.metrics import hit_at_k
-from training.evaluation.score import BETAS, Score
-from training.evaluation.suite import Suite
-from training.evaluation.training_positions import BLOCK
-from training.files import array_bytes, read_json
-from training.models.blocks import predict_in_blocks
-from training.models.closed_form import SequenceMemory
-from training.preparation.shared_cache import Entry
-from training.run_folder import BANK, HUBNESS, SCORE
-from training.steps import Steps, ignore_steps
-from training.vectors import Int64
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.corpus.split import Split
+from nextvec.training.evaluation.baselines import Remembering, WeightedMean
+from nextvec.training.evaluation.evaluation import Judge
+from nextvec.training.evaluation.hubness import QueryBank
+from nextvec.training.evaluation.metrics import hit_at_k
+from nextvec.training.evaluation.score import BETAS, Score
+from nextvec.training.evaluation.suite import Suite
+from nextvec.training.evaluation.training_positions import BLOCK
+from nextvec.training.files import array_bytes, read_json
+from nextvec.training.models.blocks import predict_in_blocks
+from nextvec.training.models.closed_form import SequenceMemory
+from nextvec.training.preparation.shared_cache import Entry
+from nextvec.training.run_folder import BANK, HUBNESS, SCORE
+from nextvec.training.steps import Steps, ignore_steps
+from nextvec.training.vectors import Int64
 
 if TYPE_CHECKING:
-    from training.evaluation.pools import PoolName
+    from nextvec.training.evaluation.pools import PoolName
 
 _JUDGE: Final = Remembering(WeightedMean((0.7, 0.1), (0.5, 0.5)), SequenceMemory())
 # Good on every corpus seen, and known before any baseline is chosen.

@@ -9,10 +9,10 @@ from typing import Generic, TypeVar
 from filelock import FileLock, Timeout
 from safetensors import SafetensorError
 
-from training.errors import ProjectError
-from training.files import write_bytes
-from training.listener import Listener, NullListener
-from training.run_folder import LOCK
+from nextvec.training.errors import ProjectError
+from nextvec.training.files import write_bytes
+from nextvec.training.listener import Listener, NullListener
+from nextvec.training.run_folder import LOCK
 
 T = TypeVar("T")
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from training.corpus.unique import UInt64, row_keys
-from training.files import array_bytes, write_bytes
-from training.preparation.preparation import Preparation
-from training.run_folder import TRAINED
+from nextvec.training.corpus.unique import UInt64, row_keys
+from nextvec.training.files import array_bytes, write_bytes
+from nextvec.training.preparation.preparation import Preparation
+from nextvec.training.run_folder import TRAINED
 
 
 def keep_trained_keys(prepared: Preparation, folder: Path) -> None:

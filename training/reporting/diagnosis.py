@@ -8,9 +8,9 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from training.evaluation.statistics import MIN_DOCUMENTS, Estimate, points
-from training.evaluation.suite import MAX_LEAKED_SHARE
-from training.reporting.finding import (
+from nextvec.training.evaluation.statistics import MIN_DOCUMENTS, Estimate, points
+from nextvec.training.evaluation.suite import MAX_LEAKED_SHARE
+from nextvec.training.reporting.finding import (
     CHANCE_FACTOR,
     DEGRADED_DROP,
     EASY_SHARE,

@@ -4,11 +4,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from training.corpus.corpus import Corpus
-from training.evaluation.evaluation import Judge
-from training.models.prediction import Prediction
-from training.preparation.preparation import Preparation
-from training.vectors import Float32, Int64
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.evaluation.evaluation import Judge
+from nextvec.training.models.prediction import Prediction
+from nextvec.training.preparation.preparation import Preparation
+from nextvec.training.vectors import Float32, Int64
 
 NUM_EXAMPLES: Final = 3
 """Hits and misses each, if there are so many."""

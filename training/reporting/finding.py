@@ -3,8 +3,8 @@
 from dataclasses import asdict, dataclass
 from typing import Final, Literal
 
-from training.evaluation.statistics import MIN_DOCUMENTS
-from training.evaluation.suite import MAX_LEAKED_SHARE
+from nextvec.training.evaluation.statistics import MIN_DOCUMENTS
+from nextvec.training.evaluation.suite import MAX_LEAKED_SHARE
 
 Severity = Literal["problem", "warning", "notice"]
 

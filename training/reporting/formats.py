@@ -8,7 +8,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from training.evaluation.statistics import Estimate, points
+from nextvec.training.evaluation.statistics import Estimate, points
 
 
 def environment(package: str, *, autoescape: bool) -> Environment:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 
-from training.files import write_bytes
-from training.listener import Epoch
+from nextvec.training.files import write_bytes
+from nextvec.training.listener import Epoch
 
 
 def write_history(path: Path, history: Sequence[Epoch]) -> None:

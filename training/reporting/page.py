@@ -9,12 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from training.files import write_bytes
-from training.reporting.diagnosis import findings
-from training.reporting.finding import THRESHOLDS
-from training.reporting.formats import environment, fewest_bits
-from training.reporting.svg import svg_element, svg_style
-from training.run_folder import CURVES, MARKDOWN, REPORT
+from nextvec.training.files import write_bytes
+from nextvec.training.reporting.diagnosis import findings
+from nextvec.training.reporting.finding import THRESHOLDS
+from nextvec.training.reporting.formats import environment, fewest_bits
+from nextvec.training.reporting.svg import svg_element, svg_style
+from nextvec.training.run_folder import CURVES, MARKDOWN, REPORT
 
 _TRAIN, _VALIDATION, _BEST = "#b45309", "#1d4ed8", "#6b7280"
 
@@ -43,12 +43,12 @@ def write_report(folder: Path, card: dict[str, Any]) -> None:
         "curves": Markup(curves),  # noqa: S704 - drawn here
     }
     page = (
-        environment("training.reporting", autoescape=True)
+        environment("nextvec.training.reporting", autoescape=True)
         .get_template(REPORT)
         .render(told)
     )
     markdown = (
-        environment("training.reporting", autoescape=False)
+        environment("nextvec.training.reporting", autoescape=False)
         .get_template(MARKDOWN)
         .render(told)
     )

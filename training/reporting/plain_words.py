@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from training.evaluation.statistics import Estimate, points
-from training.reporting.formats import percent
+from nextvec.training.evaluation.statistics import Estimate, points
+from nextvec.training.reporting.formats import percent
 
 _WORDS: Final = 8
 # Enough to tell two passages apart; five of them still fit four lines.

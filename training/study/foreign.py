@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from training.errors import TrainingError
-from training.files import read_json
-from training.study.results import Result
-from training.study.summary import PARTS, Row, rows_of
+from nextvec.training.errors import TrainingError
+from nextvec.training.files import read_json
+from nextvec.training.study.results import Result
+from nextvec.training.study.summary import PARTS, Row, rows_of
 
 FOREIGN: Final = "sequential"
 """Folder of such results, within that of the study."""

@@ -5,13 +5,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from training.config import TrainingConfig
-from training.corpus.corpus import Corpus
-from training.files import read_json
-from training.listener import Listener
-from training.run import run_name, train
-from training.run_folder import SEQUENCES, SHARED
-from training.study.results import (
+from nextvec.training.config import TrainingConfig
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.files import read_json
+from nextvec.training.listener import Listener
+from nextvec.training.run import run_name, train
+from nextvec.training.run_folder import SEQUENCES, SHARED
+from nextvec.training.study.results import (
     Result,
     find_result,
     refuse_mixed,

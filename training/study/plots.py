@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from training.reporting.svg import svg_element, svg_style
-from training.study.summary import Row
+from nextvec.training.reporting.svg import svg_element, svg_style
+from nextvec.training.study.summary import Row
 
 _COLORS: Final = ("#1d4ed8", "#b45309", "#7c3aed", "#0e7490", "#be185d", "#4d7c0f")
 

@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from training.files import write_bytes
-from training.reporting.formats import environment
-from training.study.pooling import MIN_SPLITS, pooled
-from training.study.report import MARKDOWN, PAGE
-from training.study.results import Result
-from training.study.summary import MIN_SEEDS, PARTS, Row, rows_of, verdicts
+from nextvec.training.files import write_bytes
+from nextvec.training.reporting.formats import environment
+from nextvec.training.study.pooling import MIN_SPLITS, pooled
+from nextvec.training.study.report import MARKDOWN, PAGE
+from nextvec.training.study.results import Result
+from nextvec.training.study.summary import MIN_SEEDS, PARTS, Row, rows_of, verdicts
 
 
 def split_folder(folder: Path, seed: int) -> Path:
@@ -51,7 +51,7 @@ def write_pooled(
         (PAGE, True, "pooled.html"),
         (MARKDOWN, False, "pooled.md"),
     ):
-        found = environment("training.study", autoescape=escapes)
+        found = environment("nextvec.training.study", autoescape=escapes)
         text = found.get_template(template).render(told)
         write_bytes(folder / name, text.encode())
     return rows

@@ -6,10 +6,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from training.errors import TrainingError
-from training.evaluation.statistics import Estimate, estimate_sums
-from training.study.results import Result
-from training.study.summary import PARTS, Part
+from nextvec.training.errors import TrainingError
+from nextvec.training.evaluation.statistics import Estimate, estimate_sums
+from nextvec.training.study.results import Result
+from nextvec.training.study.summary import PARTS, Part
 
 MIN_SPLITS: Final = 5
 """Splits that a claim needs (evaluation protocol, item sequences)."""

@@ -6,14 +6,14 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
-from training.evaluation.statistics import Estimate
-from training.files import write_bytes
-from training.reporting.finding import THRESHOLDS
-from training.reporting.formats import environment, fewest_bits
-from training.study.foreign import foreign_rows
-from training.study.plots import draw_study
-from training.study.results import Result, first_of_comparable
-from training.study.summary import MIN_SEEDS, Part, Row, rows_of, verdicts
+from nextvec.training.evaluation.statistics import Estimate
+from nextvec.training.files import write_bytes
+from nextvec.training.reporting.finding import THRESHOLDS
+from nextvec.training.reporting.formats import environment, fewest_bits
+from nextvec.training.study.foreign import foreign_rows
+from nextvec.training.study.plots import draw_study
+from nextvec.training.study.results import Result, first_of_comparable
+from nextvec.training.study.summary import MIN_SEEDS, Part, Row, rows_of, verdicts
 
 PAGE: Final = "report.html"
 MARKDOWN: Final = "report.md"
@@ -66,12 +66,12 @@ def write_study(
         "commands": commands,
     }
     page = (
-        environment("training.study", autoescape=True)
+        environment("nextvec.training.study", autoescape=True)
         .get_template("study.html")
         .render(told)
     )
     markdown = (
-        environment("training.study", autoescape=False)
+        environment("nextvec.training.study", autoescape=False)
         .get_template("study.md")
         .render(told)
     )

@@ -7,14 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, get_args
 
-from training.config import TrainingConfig
-from training.corpus.corpus import Corpus
-from training.errors import TrainingError
-from training.evaluation.suite import PROTOCOL
-from training.files import read_versioned, write_json
-from training.models.config import Architecture
-from training.preparation.cache_key import CACHE_OPTIONS
-from training.runs import comparison_key
+from nextvec.training.config import TrainingConfig
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.errors import TrainingError
+from nextvec.training.evaluation.suite import PROTOCOL
+from nextvec.training.files import read_versioned, write_json
+from nextvec.training.models.config import Architecture
+from nextvec.training.preparation.cache_key import CACHE_OPTIONS
+from nextvec.training.runs import comparison_key
 
 FORMAT: Final = 1
 
@@ -100,8 +100,9 @@ def write_result(folder: Path, result: Result) -> None:
 def find_result(folder: Path, name: str) -> dict[str, Any] | None:
     """Return the result of a run by its name, None if it is not there.
 
-    A name tells corpus and options (`training.run.run_name`), so what is found under it
-    is the result of that very run. One of another version of the protocol is none.
+    A name tells corpus and options (`nextvec.training.run.run_name`), so what is found
+    under it is the result of that very run. One of another version of the protocol is
+    none.
 
     Raises:
         TrainingError: it is there and cannot be read, or is of another format.

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from training.corpus.corpus import Corpus
-from training.errors import TrainingError
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.errors import TrainingError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

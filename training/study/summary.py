@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from training.evaluation.statistics import Estimate, points
-from training.study.results import Result
+from nextvec.training.evaluation.statistics import Estimate, points
+from nextvec.training.study.results import Result
 
 Part = Literal["evaluation", "test_evaluation"]
 

@@ -7,9 +7,9 @@ import orjson
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from app.api.openapi import problems
-from app.service import Service
-from app.wire.problems import NOT_READY
+from nextvec.app.api.openapi import problems
+from nextvec.app.service import Service
+from nextvec.app.wire.problems import NOT_READY
 
 _METHODS: Final = ["GET", "HEAD"]
 # Probes of load balancers often ask with HEAD; the server leaves the body out.

@@ -9,9 +9,9 @@ from fastapi import APIRouter
 from pydantic import NonNegativeInt
 from starlette.responses import Response
 
-from app.api.openapi import problems
-from app.service import Service
-from app.wire.problems import NOT_READY
+from nextvec.app.api.openapi import problems
+from nextvec.app.service import Service
+from nextvec.app.wire.problems import NOT_READY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

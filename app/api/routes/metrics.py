@@ -7,17 +7,17 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.datastructures import QueryParams
 from starlette.responses import PlainTextResponse, Response
 
-from app.api.middleware import log_fields
-from app.api.openapi import Json, header, parameter, problems
-from app.errors import InvalidOptionError
-from app.hitk.hitk import Hitk
-from app.hitk.report import HitkReport
-from app.service import Service
-from app.wire.options import flag, number, refuse_unknown
-from app.wire.problems import INTERNAL_ERROR, INVALID_OPTION, NOT_READY
-from app.wire.quoting import quoted
-from training.evaluation.evaluation import KS
-from training.evaluation.pools import POOLS, PoolName
+from nextvec.app.api.middleware import log_fields
+from nextvec.app.api.openapi import Json, header, parameter, problems
+from nextvec.app.errors import InvalidOptionError
+from nextvec.app.hitk.hitk import Hitk
+from nextvec.app.hitk.report import HitkReport
+from nextvec.app.service import Service
+from nextvec.app.wire.options import flag, number, refuse_unknown
+from nextvec.app.wire.problems import INTERNAL_ERROR, INVALID_OPTION, NOT_READY
+from nextvec.app.wire.quoting import quoted
+from nextvec.training.evaluation.evaluation import KS
+from nextvec.training.evaluation.pools import POOLS, PoolName
 
 MAX_KS: Final = 10
 """Most different cut-offs of one request: each is a bootstrap in every pool."""

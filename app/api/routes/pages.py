@@ -27,7 +27,7 @@ def pages_router() -> APIRouter:
 
     @router.get("/", summary="A page for people", response_class=HTMLResponse)
     async def home() -> Response:
-        page = files("app.api").joinpath("templates/home.html").read_bytes()
+        page = files("nextvec.app.api").joinpath("templates/home.html").read_bytes()
         return Response(page, media_type="text/html")
 
     @router.get("/docs", include_in_schema=False)

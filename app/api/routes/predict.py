@@ -9,17 +9,17 @@ from fastapi import APIRouter, Request
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from app.api.media import media_type
-from app.api.middleware import log_fields
-from app.api.prediction import predict_operation
-from app.errors import InvalidOptionError, UnsupportedBodyError
-from app.inference.engine import Answer, Query
-from app.service import Live, Service
-from app.wire.answers import content_of
-from app.wire.options import options_of_query
-from app.wire.queries import to_query
-from app.wire.quoting import cut, quoted
-from app.wire.requests import PredictRequest, decode_json, decode_octets
+from nextvec.app.api.media import media_type
+from nextvec.app.api.middleware import log_fields
+from nextvec.app.api.prediction import predict_operation
+from nextvec.app.errors import InvalidOptionError, UnsupportedBodyError
+from nextvec.app.inference.engine import Answer, Query
+from nextvec.app.service import Live, Service
+from nextvec.app.wire.answers import content_of
+from nextvec.app.wire.options import options_of_query
+from nextvec.app.wire.queries import to_query
+from nextvec.app.wire.quoting import cut, quoted
+from nextvec.app.wire.requests import PredictRequest, decode_json, decode_octets
 
 JSON: Final = "application/json"
 OCTETS: Final = "application/octet-stream"

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from app.api.app import create_app
-from app.settings import Settings
+from nextvec.app.api.app import create_app
+from nextvec.app.settings import Settings
+from nextvec.training.evaluation.suite_store import load_suite
+from nextvec.training.run_folder import VALIDATION
 from tests.app.asking import ask, assert_problem
-from training.evaluation.suite_store import load_suite
-from training.run_folder import VALIDATION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

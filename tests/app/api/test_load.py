@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from fastapi.testclient import TestClient
 
-from app.api.app import create_app
-from app.bundle.manifest import MANIFEST, sha256_of
-from app.settings import Settings
+from nextvec.app.api.app import create_app
+from nextvec.app.bundle.manifest import MANIFEST, sha256_of
+from nextvec.app.settings import Settings
+from nextvec.training.run_folder import CARD
 from tests.app.asking import assert_problem, service_of
-from training.run_folder import CARD
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

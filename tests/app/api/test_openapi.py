@@ -17,10 +17,10 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from app.api.app import create_app
-from app.settings import Settings
-from app.wire.options import OPTION_NAMES
-from app.wire.problems import PROBLEM_TYPES
+from nextvec.app.api.app import create_app
+from nextvec.app.settings import Settings
+from nextvec.app.wire.options import OPTION_NAMES
+from nextvec.app.wire.problems import PROBLEM_TYPES
 
 if TYPE_CHECKING:
     from fastapi.testclient import TestClient

@@ -12,11 +12,11 @@ import psutil
 import pytest
 from fastapi.testclient import TestClient
 
-from app.api.app import create_app
+from nextvec.app.api.app import create_app
 from tests.app.asking import OCTETS, ask, assert_problem, service_of
 
 if TYPE_CHECKING:
-    from app.settings import Settings
+    from nextvec.app.settings import Settings
     from tests.app.conftest import World
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from app.inference.engine import Query, answer
-from app.inference.neighbors import CONTEXT_COSINE
+from nextvec.app.inference.engine import Query, answer
+from nextvec.app.inference.neighbors import CONTEXT_COSINE
 from tests.app.asking import JSON, OCTETS, ask, assert_problem
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from fastapi.testclient import TestClient
 
-    from app.inference.engine import Engine
+    from nextvec.app.inference.engine import Engine
     from tests.app.conftest import World
 
 

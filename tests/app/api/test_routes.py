@@ -5,13 +5,13 @@ import inspect
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.routing import APIRoute
 
-from app.api.routes.health import health_router
-from app.api.routes.info import info_router
-from app.api.routes.metrics import metrics_router
-from app.api.routes.pages import pages_router
-from app.api.routes.predict import predict_router
-from app.service import Service
-from app.settings import Settings
+from nextvec.app.api.routes.health import health_router
+from nextvec.app.api.routes.info import info_router
+from nextvec.app.api.routes.metrics import metrics_router
+from nextvec.app.api.routes.pages import pages_router
+from nextvec.app.api.routes.predict import predict_router
+from nextvec.app.service import Service
+from nextvec.app.settings import Settings
 
 
 def _routes() -> list[APIRoute]:

@@ -11,21 +11,21 @@ import pytest
 from safetensors.numpy import save_file
 from typer.testing import CliRunner
 
-from app.bundle.bundle import REQUIRED, load_bundle
-from app.bundle.manifest import MANIFEST, Manifest
-from app.bundle.vectors import VECTORS
-from app.commands.main import nextvec
-from app.inference.engine import Engine, Query, answer
-from app.inference.golden import check_golden
-from app.release.building import build_bundle
-from app.release.registry import POINTER, Registry
+from nextvec.app.bundle.bundle import REQUIRED, load_bundle
+from nextvec.app.bundle.manifest import MANIFEST, Manifest
+from nextvec.app.bundle.vectors import VECTORS
+from nextvec.app.commands.main import cli
+from nextvec.app.inference.engine import Engine, Query, answer
+from nextvec.app.inference.golden import check_golden
+from nextvec.app.release.building import build_bundle
+from nextvec.app.release.registry import POINTER, Registry
+from nextvec.training.checkpoint import load_checkpoint, save_weights
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.corpus.store import save_corpus
+from nextvec.training.errors import BundleError, IndexMismatchError, ProjectError
+from nextvec.training.files import read_json, write_json
+from nextvec.training.run_folder import BASELINES, CARD, GROUPS, VALIDATION, WEIGHTS
 from tests.app.sealing import reseal
-from training.checkpoint import load_checkpoint, save_weights
-from training.corpus.corpus import Corpus
-from training.corpus.store import save_corpus
-from training.errors import BundleError, IndexMismatchError, ProjectError
-from training.files import read_json, write_json
-from training.run_folder import BASELINES, CARD, GROUPS, VALIDATION, WEIGHTS
 
 if TYPE_CHECKING:
     from io import BufferedReader
@@ -88,11 +88,11 @@ def test_a_bundle_is_built_and_made_live_in_one_pass(
         return load_checkpoint(folder)
 
     monkeypatch.setattr(hashlib, "file_digest", digest)
-    monkeypatch.setattr("app.bundle.bundle.load_checkpoint", load)
+    monkeypatch.setattr("nextvec.app.bundle.bundle.load_checkpoint", load)
 
     where = ["--bundles", str(tmp_path / "bundles")]
     result = CliRunner().invoke(
-        nextvec, ["bundle", "build", str(world.run), "--promote", *where]
+        cli, ["bundle", "build", str(world.run), "--promote", *where]
     )
 
     assert result.exit_code == 0, result.output

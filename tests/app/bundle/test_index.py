@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.bundle.index import FlatSearcher, NeighborIndex, Selection
-from app.bundle.vectors import VECTORS, as_queries, as_rows, load_rows
-from app.inference.neighbors import CONTEXT_COSINE, find_neighbors
-from training.errors import BundleError, IndexMismatchError
-from training.vectors import Float32, Int64, l2_normalize
+from nextvec.app.bundle.index import FlatSearcher, NeighborIndex, Selection
+from nextvec.app.bundle.vectors import VECTORS, as_queries, as_rows, load_rows
+from nextvec.app.inference.neighbors import CONTEXT_COSINE, find_neighbors
+from nextvec.training.errors import BundleError, IndexMismatchError
+from nextvec.training.vectors import Float32, Int64, l2_normalize
 
 as_any: Any = faiss
 # its stubs know no named parameters
@@ -283,7 +283,7 @@ class Cells:
 @pytest.fixture
 def _cells(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "app.bundle.index.INDEX_KINDS", {"flat": FlatSearcher, "cells": Cells}
+        "nextvec.app.bundle.index.INDEX_KINDS", {"flat": FlatSearcher, "cells": Cells}
     )
 
 

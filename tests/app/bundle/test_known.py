@@ -3,9 +3,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.bundle.known import KNOWN, KnownItems
-from training.errors import BundleError
-from training.vectors import Float32, l2_normalize
+from nextvec.app.bundle.known import KNOWN, KnownItems
+from nextvec.training.errors import BundleError
+from nextvec.training.vectors import Float32, l2_normalize
 
 
 def unit_rows(num: int, dim: int, *, seed: int = 0) -> Float32:

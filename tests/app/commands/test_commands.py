@@ -14,13 +14,13 @@ import pytest
 import uvicorn
 from typer.testing import CliRunner
 
-from app.api.app import create_app
-from app.commands import options, pipeline, serve, server
-from app.commands.client import Client, ServiceError
-from app.commands.main import main, nextvec
-from app.inference.golden import open_engine
-from app.release.registry import Registry
-from app.settings import Settings
+from nextvec.app.api.app import create_app
+from nextvec.app.commands import options, pipeline, serve, server
+from nextvec.app.commands.client import Client, ServiceError
+from nextvec.app.commands.main import cli, main
+from nextvec.app.inference.golden import open_engine
+from nextvec.app.release.registry import Registry
+from nextvec.app.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +32,7 @@ WIDE = {"COLUMNS": "200", "TERM": "dumb"}
 
 
 def run(*arguments: object, code: int = 0) -> str:
-    result = CliRunner().invoke(nextvec, [str(a) for a in arguments], env=WIDE)
+    result = CliRunner().invoke(cli, [str(a) for a in arguments], env=WIDE)
     assert result.exit_code == code, result.output
     return result.output
 
@@ -193,7 +193,7 @@ def test_a_list_breaks_no_name_and_is_there_as_json(
     (bundles / f".{long}.old.tmp/bundle.json").write_text("half of it")
 
     narrow = CliRunner().invoke(
-        nextvec,
+        cli,
         ["bundle", "list", "--bundles", str(bundles)],
         env={"COLUMNS": "40", "TERM": "dumb"},
     )

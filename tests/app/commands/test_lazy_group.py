@@ -4,7 +4,7 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
-from app.commands.main import COMMANDS, nextvec
+from nextvec.app.commands.main import COMMANDS, cli
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -19,9 +19,9 @@ def test_what_is_said_of_a_command_is_its_own_first_sentence(name: str) -> None:
 def test_nothing_heavy_is_imported_to_say_what_there_is(words: list[str]) -> None:
     script = (
         "import sys\n"
-        "from app.commands.main import nextvec\n"
+        "from nextvec.app.commands.main import cli\n"
         "try:\n"
-        f"    nextvec({words})\n"
+        f"    cli({words})\n"
         "except SystemExit:\n"
         "    pass\n"
         "heavy = {'torch', 'faiss', 'numpy', 'pydantic', 'scipy', 'matplotlib'}\n"
@@ -36,18 +36,18 @@ def test_nothing_heavy_is_imported_to_say_what_there_is(words: list[str]) -> Non
 
 
 def test_the_version_is_that_of_the_package() -> None:
-    assert CliRunner().invoke(nextvec, ["--version"]).output == "nextvec 0.1.0\n"
+    assert CliRunner().invoke(cli, ["--version"]).output == "nextvec 0.1.0\n"
 
 
 def test_an_unknown_command_is_refused() -> None:
-    result = CliRunner().invoke(nextvec, ["nosuch"])
+    result = CliRunner().invoke(cli, ["nosuch"])
 
     assert result.exit_code == 2
     assert "No such command 'nosuch'" in result.output
 
 
 def test_a_group_and_its_command_are_loaded_when_they_are_asked_for() -> None:
-    result = CliRunner().invoke(nextvec, ["bundle", "remove", "--help"])
+    result = CliRunner().invoke(cli, ["bundle", "remove", "--help"])
 
     assert result.exit_code == 0
     assert "neither live nor the one before it" in result.output

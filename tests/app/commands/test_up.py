@@ -7,19 +7,19 @@ import pytest
 from fastapi.testclient import TestClient
 from typer.testing import CliRunner
 
-import app.commands.pipeline
-import app.commands.up
-from app.api.app import create_app
-from app.commands.main import nextvec
-from app.commands.pipeline import Live
-from app.release.registry import Registry
-from app.settings import Settings
-from training.corpus.corpus import Corpus
-from training.corpus.store import save_corpus
+import nextvec.app.commands.pipeline
+import nextvec.app.commands.up
+from nextvec.app.api.app import create_app
+from nextvec.app.commands.main import cli
+from nextvec.app.commands.pipeline import Live
+from nextvec.app.release.registry import Registry
+from nextvec.app.settings import Settings
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.corpus.store import save_corpus
 
 
 def run(*words: str | Path) -> str:
-    result = CliRunner().invoke(nextvec, list(map(str, words)))
+    result = CliRunner().invoke(cli, list(map(str, words)))
     assert result.exit_code == 0, result.output
     return result.output
 
@@ -38,7 +38,7 @@ def test_up_makes_what_is_missing_then_serves_what_it_says(
     ]
     told += ["--recipe", "smoke"]
     served: list[Settings] = []
-    monkeypatch.setattr(app.commands.up, "run_service", served.append)
+    monkeypatch.setattr(nextvec.app.commands.up, "run_service", served.append)
 
     first = run(*told, "--no-serve", "--architecture", "baseline")
     assert served == []
@@ -66,7 +66,7 @@ def test_a_sample_is_made_once(
         assert (name, downloads) == ("fiddle", tmp_path / "downloads")
         return save_corpus(make_corpus([130] * 12), folder)
 
-    monkeypatch.setattr(app.commands.pipeline, "make_sample_corpus", fetched)
+    monkeypatch.setattr(nextvec.app.commands.pipeline, "make_sample_corpus", fetched)
     told = ("up", "--root", tmp_path, "--recipe", "smoke", "--no-serve")
 
     first = run(*told, "--architecture", "baseline")
@@ -87,8 +87,8 @@ def made_in(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path, Path]]:
         asked.append((root, bundles))
         return Live(version="v", run=Path("run"), card={}, example=[])
 
-    monkeypatch.setattr(app.commands.up, "make_live", make_live)
-    monkeypatch.setattr(app.commands.up, "say_plainly", lambda *_: None)
+    monkeypatch.setattr(nextvec.app.commands.up, "make_live", make_live)
+    monkeypatch.setattr(nextvec.app.commands.up, "say_plainly", lambda *_: None)
     return asked
 
 
@@ -120,7 +120,7 @@ def test_bundles_go_where_option_or_setting_says(
 
 def test_an_unknown_sample_is_named(tmp_path: Path) -> None:
     result = CliRunner().invoke(
-        nextvec, ["up", "--sample", "novels", "--root", str(tmp_path)]
+        cli, ["up", "--sample", "novels", "--root", str(tmp_path)]
     )
 
     assert result.exit_code == 1

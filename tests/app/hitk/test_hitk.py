@@ -11,15 +11,15 @@ import pytest
 import torch
 from fastapi.testclient import TestClient
 
-from app.api.app import create_app
-from app.hitk import estimates
-from app.hitk.hitk import Hitk
-from app.settings import Settings
+from nextvec.app.api.app import create_app
+from nextvec.app.hitk import estimates
+from nextvec.app.hitk.hitk import Hitk
+from nextvec.app.settings import Settings
+from nextvec.training.checkpoint import load_checkpoint, save_weights
+from nextvec.training.evaluation.evaluation import PoolResult, pool_result
+from nextvec.training.run_folder import WEIGHTS
 from tests.app.asking import assert_problem, service_of
 from tests.app.sealing import reseal
-from training.checkpoint import load_checkpoint, save_weights
-from training.evaluation.evaluation import PoolResult, pool_result
-from training.run_folder import WEIGHTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,9 +91,9 @@ class TestHitk:
         new_run: Callable[..., None],
         tmp_path: Path,
     ) -> None:
-        from app.release.building import build_bundle  # noqa: PLC0415 - beside what it needs
-        from app.release.registry import Registry  # noqa: PLC0415
-        from training.corpus.store import save_corpus  # noqa: PLC0415
+        from nextvec.app.release.building import build_bundle  # noqa: PLC0415 - beside what it needs
+        from nextvec.app.release.registry import Registry  # noqa: PLC0415
+        from nextvec.training.corpus.store import save_corpus  # noqa: PLC0415
 
         corpus = save_corpus(make_corpus([130] * 5, dim=4), tmp_path / "corpus")
         new_run(corpus, tmp_path / "run", tmp_path / "corpus")

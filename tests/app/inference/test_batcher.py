@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable, Generator, Sequence
 
 import pytest
 
-from app.errors import NotReadyError, OverloadedError
-from app.inference.batcher import Batcher
+from nextvec.app.errors import NotReadyError, OverloadedError
+from nextvec.app.inference.batcher import Batcher
 
 Numbers = Batcher[int, int]
 

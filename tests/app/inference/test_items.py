@@ -10,20 +10,20 @@ import pytest
 import torch
 from fastapi.testclient import TestClient
 
-from app.api.app import create_app
-from app.bundle.bundle import load_bundle
-from app.bundle.known import KNOWN
-from app.inference.engine import Engine, Query, answer
-from app.release.building import build_bundle
-from app.release.registry import Registry
-from app.settings import Settings
+from nextvec.app.api.app import create_app
+from nextvec.app.bundle.bundle import load_bundle
+from nextvec.app.bundle.known import KNOWN
+from nextvec.app.inference.engine import Engine, Query, answer
+from nextvec.app.release.building import build_bundle
+from nextvec.app.release.registry import Registry
+from nextvec.app.settings import Settings
+from nextvec.training.checkpoint import load_checkpoint, save_weights
+from nextvec.training.errors import BundleError, IndexMismatchError
+from nextvec.training.files import read_json, write_json
+from nextvec.training.run_folder import WEIGHTS
+from nextvec.training.vectors import Int64, l2_normalize
 from tests.app.asking import OCTETS, ask
 from tests.app.sealing import reseal
-from training.checkpoint import load_checkpoint, save_weights
-from training.errors import BundleError, IndexMismatchError
-from training.files import read_json, write_json
-from training.run_folder import WEIGHTS
-from training.vectors import Int64, l2_normalize
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

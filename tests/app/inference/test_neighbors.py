@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.bundle.index import NeighborIndex
-from app.inference.neighbors import Copies, find_neighbors
-from training.vectors import Float32, Int64, l2_normalize
+from nextvec.app.bundle.index import NeighborIndex
+from nextvec.app.inference.neighbors import Copies, find_neighbors
+from nextvec.training.vectors import Float32, Int64, l2_normalize
 
 
 def index_of(num: int, dim: int, rng: np.random.Generator) -> NeighborIndex:

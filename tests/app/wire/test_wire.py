@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
-from app.errors import RequestError
-from app.wire.options import Limits, Options, options_of_query
-from app.wire.problems import type_of_error
-from app.wire.requests import decode_json, decode_octets
-from training.vectors import l2_normalize
+from nextvec.app.errors import RequestError
+from nextvec.app.wire.options import Limits, Options, options_of_query
+from nextvec.app.wire.problems import type_of_error
+from nextvec.app.wire.requests import decode_json, decode_octets
+from nextvec.training.vectors import l2_normalize
 
 LIMITS = Limits(dim=3, max_context=4, max_k=20, default_k=10)
 

@@ -10,13 +10,13 @@ from benchmarks.ablation.data import StudyData
 from benchmarks.ablation.report import write_study
 from benchmarks.ablation.study import Study, run_study
 from benchmarks.ablation.variants import StudyConfig
+from nextvec.training.config import TrainingConfig
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.listener import NullListener
+from nextvec.training.preparation.kept_baselines import best_baselines
+from nextvec.training.preparation.preparing import prepare
+from nextvec.training.preparation.shared_cache import SharedCache
 from tests.conftest import MakeCorpus
-from training.config import TrainingConfig
-from training.corpus.corpus import Corpus
-from training.listener import NullListener
-from training.preparation.kept_baselines import best_baselines
-from training.preparation.preparing import prepare
-from training.preparation.shared_cache import SharedCache
 
 TINY = StudyConfig(
     epochs=2, hidden_size=6, num_layers=1, num_slots=5, batch_size=8, stride=20

@@ -9,9 +9,9 @@ from benchmarks.ablation import __main__ as command
 from benchmarks.ablation import study as study_module
 from benchmarks.ablation.failures import FAILURES
 from benchmarks.ablation.variants import StudyConfig
-from training.commands.console import console, error_console
-from training.corpus.corpus import Corpus
-from training.corpus.store import save_corpus
+from nextvec.training.commands.console import console, error_console
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.corpus.store import save_corpus
 
 Invoke = Callable[..., Result]
 

@@ -12,8 +12,8 @@ from benchmarks.ablation.finding import Finding, Sign, in_words
 from benchmarks.ablation.findings import findings
 from benchmarks.ablation.results import EpochFigures, Result, pack_hits
 from benchmarks.ablation.study import Study
+from nextvec.training.evaluation.statistics import Estimate
 from tests.benchmarks.ablation.conftest import spread
-from training.evaluation.statistics import Estimate
 
 pytestmark = pytest.mark.slow
 

@@ -10,12 +10,12 @@ from benchmarks.ablation.results import digest_of
 from benchmarks.ablation.study import RESULTS, Study, result_path, run_study
 from benchmarks.ablation.trainer import VariantTrainer
 from benchmarks.ablation.variants import VARIANTS, Variant
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.errors import CorpusError
+from nextvec.training.files import read_json, write_json
+from nextvec.training.listener import NullListener
 from tests.benchmarks.ablation.conftest import TINY
 from tests.conftest import MakeCorpus
-from training.corpus.corpus import Corpus
-from training.errors import CorpusError
-from training.files import read_json, write_json
-from training.listener import NullListener
 
 pytestmark = pytest.mark.slow
 

@@ -7,9 +7,9 @@ from benchmarks.ablation.windows import (
     is_target,
     training_windows,
 )
+from nextvec.training.corpus.split import Split
+from nextvec.training.corpus.windows import cut_windows
 from tests.conftest import MakeCorpus
-from training.corpus.split import Split
-from training.corpus.windows import cut_windows
 
 SPLIT = Split(train=np.array([0, 1]), validation=np.array([2]), test=np.array([3]))
 

@@ -22,17 +22,17 @@ from benchmarks.peers.export import Export, export_corpus
 from benchmarks.peers.ranks import target_ranks
 from benchmarks.peers.results import figures
 from benchmarks.peers.settings import MODELS, Settings, grid
-from training.checkpoint import read_checkpoint_card
-from training.config import TrainingConfig
-from training.corpus.corpus import Corpus, CorpusCard
-from training.corpus.split import SplitConfig, split_documents
-from training.corpus.store import save_corpus
-from training.errors import CorpusError, TrainingError
-from training.evaluation.pools import index_pool
-from training.evaluation.ranking import Ranker
-from training.run import train
-from training.run_folder import TEST_BASELINES
-from training.vectors import l2_normalize
+from nextvec.training.checkpoint import read_checkpoint_card
+from nextvec.training.config import TrainingConfig
+from nextvec.training.corpus.corpus import Corpus, CorpusCard
+from nextvec.training.corpus.split import SplitConfig, split_documents
+from nextvec.training.corpus.store import save_corpus
+from nextvec.training.errors import CorpusError, TrainingError
+from nextvec.training.evaluation.pools import index_pool
+from nextvec.training.evaluation.ranking import Ranker
+from nextvec.training.run import train
+from nextvec.training.run_folder import TEST_BASELINES
+from nextvec.training.vectors import l2_normalize
 
 NUM_ITEMS = 150
 

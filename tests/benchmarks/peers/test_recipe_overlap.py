@@ -8,14 +8,14 @@ import typer
 from typer.testing import CliRunner, Result
 
 from benchmarks.peers import recipe_overlap
-from training.checkpoint import read_checkpoint_card
-from training.config import TrainingConfig
-from training.corpus.corpus import Corpus
-from training.corpus.split import SplitConfig, split_documents
-from training.corpus.store import load_corpus, save_corpus
-from training.corpus.windows import cut_windows
-from training.errors import CorpusError
-from training.run import train
+from nextvec.training.checkpoint import read_checkpoint_card
+from nextvec.training.config import TrainingConfig
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.corpus.split import SplitConfig, split_documents
+from nextvec.training.corpus.store import load_corpus, save_corpus
+from nextvec.training.corpus.windows import cut_windows
+from nextvec.training.errors import CorpusError
+from nextvec.training.run import train
 
 pytestmark = pytest.mark.slow
 

@@ -8,10 +8,10 @@ from typer.testing import CliRunner
 
 from benchmarks.starts import __main__ as command
 from benchmarks.starts.__main__ import make_start
-from training.config import TrainingConfig
-from training.corpus.corpus import Corpus
-from training.corpus.split import split_documents
-from training.corpus.store import save_corpus
+from nextvec.training.config import TrainingConfig
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.corpus.split import split_documents
+from nextvec.training.corpus.store import save_corpus
 
 
 def test_a_start_is_made_without_some_documents(

@@ -1,8 +1,8 @@
 import pytest
 import typer
 
-from training.commands.console import handle_errors, progress_bars
-from training.errors import CorpusError
+from nextvec.training.commands.console import handle_errors, progress_bars
+from nextvec.training.errors import CorpusError
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from training.commands.corpus import corpus_app
-from training.corpus.samples.archives import SourceArchive
-from training.corpus.samples.samples import SAMPLES, Sample
-from training.corpus.store import load_corpus
+from nextvec.training.commands.corpus import corpus_app
+from nextvec.training.corpus.samples.archives import SourceArchive
+from nextvec.training.corpus.samples.samples import SAMPLES, Sample
+from nextvec.training.corpus.store import load_corpus
 
 
 @pytest.fixture(autouse=True)

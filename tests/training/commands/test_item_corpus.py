@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from training.commands.corpus import corpus_app
-from training.corpus.items.cooccurrence import CooccurrenceConfig
-from training.corpus.samples.movielens import MOVIELENS
-from training.corpus.samples.samples import SAMPLES
-from training.corpus.samples.tunes import TUNES, Collection
-from training.corpus.split import PARTS, SplitConfig, split_documents
-from training.corpus.store import load_corpus
+from nextvec.training.commands.corpus import corpus_app
+from nextvec.training.corpus.items.cooccurrence import CooccurrenceConfig
+from nextvec.training.corpus.samples.movielens import MOVIELENS
+from nextvec.training.corpus.samples.samples import SAMPLES
+from nextvec.training.corpus.samples.tunes import TUNES, Collection
+from nextvec.training.corpus.split import PARTS, SplitConfig, split_documents
+from nextvec.training.corpus.store import load_corpus
 
 
 @pytest.fixture(autouse=True)
@@ -212,7 +212,7 @@ def songs(monkeypatch: pytest.MonkeyPatch) -> Path:
     )
     monkeypatch.setitem(SAMPLES, "songs", sample)
     monkeypatch.setattr(
-        "training.corpus.samples.making.CooccurrenceConfig",
+        "nextvec.training.corpus.samples.making.CooccurrenceConfig",
         lambda: CooccurrenceConfig(dim=4),
     )
     return downloads

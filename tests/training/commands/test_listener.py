@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 import typer
 
-from training.commands.listener import ConsoleListener
-from training.listener import Epoch, NullListener, Plan
+from nextvec.training.commands.listener import ConsoleListener
+from nextvec.training.listener import Epoch, NullListener, Plan
 
 EPOCH = Epoch(
     number=3,

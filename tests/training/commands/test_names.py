@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from training.commands.names import corpus_folder, run_folder
-from training.corpus.corpus import Corpus
-from training.corpus.store import save_corpus
-from training.errors import CorpusError, TrainingError
+from nextvec.training.commands.names import corpus_folder, run_folder
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.corpus.store import save_corpus
+from nextvec.training.errors import CorpusError, TrainingError
 
 
 def test_a_corpus_is_found_by_path_and_by_name(

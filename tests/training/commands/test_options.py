@@ -4,9 +4,9 @@ from typing import Any
 import typer
 from typer.main import get_command
 
-from training.commands.options import with_training_options
-from training.commands.runs import train
-from training.config import TrainingConfig, option_defaults, option_help
+from nextvec.training.commands.options import with_training_options
+from nextvec.training.commands.runs import train
+from nextvec.training.config import TrainingConfig, option_defaults, option_help
 
 
 def command_of(function: Any) -> Any:  # noqa: ANN401 - click has no public stubs

@@ -8,17 +8,17 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from training.checkpoint import read_checkpoint_card
-from training.commands.console import console, error_console
-from training.commands.run_summary import print_run
-from training.commands.runs import compare, evaluate, recipes, train
-from training.config import option_defaults, option_help
-from training.corpus.corpus import Corpus
-from training.corpus.store import save_corpus
-from training.files import write_json
-from training.recipe import recipe_names
-from training.reporting.diagnosis import RULES
-from training.run_folder import CARD, REPORT, SHARED
+from nextvec.training.checkpoint import read_checkpoint_card
+from nextvec.training.commands.console import console, error_console
+from nextvec.training.commands.run_summary import print_run
+from nextvec.training.commands.runs import compare, evaluate, recipes, train
+from nextvec.training.config import option_defaults, option_help
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.corpus.store import save_corpus
+from nextvec.training.files import write_json
+from nextvec.training.recipe import recipe_names
+from nextvec.training.reporting.diagnosis import RULES
+from nextvec.training.run_folder import CARD, REPORT, SHARED
 
 Invoke = Callable[..., Result]
 

@@ -5,13 +5,13 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from training.commands.console import console, error_console
-from training.commands.study import study
-from training.corpus.corpus import Corpus, CorpusCard
-from training.corpus.store import save_corpus
-from training.files import read_json
-from training.study.report import MARKDOWN
-from training.vectors import l2_normalize
+from nextvec.training.commands.console import console, error_console
+from nextvec.training.commands.study import study
+from nextvec.training.corpus.corpus import Corpus, CorpusCard
+from nextvec.training.corpus.store import save_corpus
+from nextvec.training.files import read_json
+from nextvec.training.study.report import MARKDOWN
+from nextvec.training.vectors import l2_normalize
 
 SMALL = """
 hidden_size = 8

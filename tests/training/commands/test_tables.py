@@ -7,8 +7,8 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from training.checkpoint import read_checkpoint_card
-from training.commands.tables import (
+from nextvec.training.checkpoint import read_checkpoint_card
+from nextvec.training.commands.tables import (
     comparison_table,
     evaluation_table,
     readiness_table,

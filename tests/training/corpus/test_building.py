@@ -5,20 +5,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.corpus.building import (
+from nextvec.training.corpus.building import (
     build_corpus,
     require_long_document,
     scratch_folder,
 )
-from training.corpus.corpus import Corpus, CorpusCard
-from training.corpus.parts import Parts
-from training.corpus.store import load_corpus
-from training.corpus.text.passages import parts_from_documents
-from training.corpus.text.text import Document
-from training.corpus.unique import row_keys
-from training.corpus.vectors.importing import read_vectors
-from training.errors import CorpusError, VectorError
-from training.vectors import Float32
+from nextvec.training.corpus.corpus import Corpus, CorpusCard
+from nextvec.training.corpus.parts import Parts
+from nextvec.training.corpus.store import load_corpus
+from nextvec.training.corpus.text.passages import parts_from_documents
+from nextvec.training.corpus.text.text import Document
+from nextvec.training.corpus.unique import row_keys
+from nextvec.training.corpus.vectors.importing import read_vectors
+from nextvec.training.errors import CorpusError, VectorError
+from nextvec.training.vectors import Float32
 
 CARD = CorpusCard(name="test", encoder="letters", source="made up")
 
@@ -103,7 +103,7 @@ def test_text_becomes_a_corpus_without_its_duplicates(tmp_path: Path) -> None:
 def test_vectors_are_normalized_and_keep_their_names(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("training.corpus.building._BLOCK", 7)
+    monkeypatch.setattr("nextvec.training.corpus.building._BLOCK", 7)
     rows = random_rows(230)
     rows[101:111] = rows[:10]  # the second document is inside the first
     parts = rows_parts([101, 10, 119], rows, ids=[f"row {n}" for n in range(230)])

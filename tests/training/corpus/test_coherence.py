@@ -5,14 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.corpus import coherence
-from training.corpus.coherence import (
+from nextvec.training.corpus import coherence
+from nextvec.training.corpus.coherence import (
     coherent_documents,
     document_coherence,
     mean_coherence,
 )
-from training.corpus.corpus import Corpus, CorpusCard
-from training.vectors import l2_normalize
+from nextvec.training.corpus.corpus import Corpus, CorpusCard
+from nextvec.training.vectors import l2_normalize
 
 
 def corpus_of(lengths: list[int], *, seed: int = 0) -> Corpus:

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from training.corpus.corpus import Corpus
-from training.errors import CorpusError
-from training.vectors import l2_normalize
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.errors import CorpusError
+from nextvec.training.vectors import l2_normalize
 
 MakeCorpus = Callable[..., Corpus]
 
@@ -110,7 +110,7 @@ def test_the_fingerprint_does_not_depend_on_how_it_is_read(
 ) -> None:
     whole = make_corpus([50, 60]).fingerprint
 
-    monkeypatch.setattr("training.corpus.corpus._HASH_BLOCK", 7)
+    monkeypatch.setattr("nextvec.training.corpus.corpus._HASH_BLOCK", 7)
 
     assert make_corpus([50, 60]).fingerprint == whole
 

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from training.corpus.duplicates import duplicate_groups
-from training.vectors import Float32, Int64, l2_normalize
+from nextvec.training.corpus.duplicates import duplicate_groups
+from nextvec.training.vectors import Float32, Int64, l2_normalize
 
 
 def brute_force(vectors: Float32, cosine: float) -> Int64:

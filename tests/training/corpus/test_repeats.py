@@ -2,8 +2,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.corpus.corpus import Corpus, CorpusCard
-from training.corpus.repeats import repeat_share
+from nextvec.training.corpus.corpus import Corpus, CorpusCard
+from nextvec.training.corpus.repeats import repeat_share
 
 
 def corpus_of(sequences: list[list[int]]) -> Corpus:

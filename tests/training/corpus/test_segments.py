@@ -5,8 +5,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from training.corpus.corpus import Corpus
-from training.corpus.segments import batches, cut_segments
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.corpus.segments import batches, cut_segments
 
 MakeCorpus = Callable[..., Corpus]
 

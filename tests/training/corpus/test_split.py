@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from training.corpus.corpus import Corpus, CorpusCard
-from training.corpus.split import PARTS, SplitConfig, split_documents
-from training.errors import CorpusError
+from nextvec.training.corpus.corpus import Corpus, CorpusCard
+from nextvec.training.corpus.split import PARTS, SplitConfig, split_documents
+from nextvec.training.errors import CorpusError
 
 MakeCorpus = Callable[..., Corpus]
 

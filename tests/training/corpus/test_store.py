@@ -6,15 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.corpus.corpus import Corpus, CorpusCard
-from training.corpus.store import (
+from nextvec.training.corpus.corpus import Corpus, CorpusCard
+from nextvec.training.corpus.store import (
     corpus_name,
     load_corpus,
     read_card,
     save_corpus,
     save_streamed,
 )
-from training.errors import CorpusError
+from nextvec.training.errors import CorpusError
 
 MakeCorpus = Callable[..., Corpus]
 

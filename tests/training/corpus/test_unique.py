@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.corpus.unique import row_keys, text_keys, unique_documents
+from nextvec.training.corpus.unique import row_keys, text_keys, unique_documents
 
 documents = st.lists(
     st.lists(st.integers(0, 12), min_size=1, max_size=12), min_size=1, max_size=12

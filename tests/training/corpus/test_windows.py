@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from training.corpus.corpus import Corpus
-from training.corpus.windows import cut_windows
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.corpus.windows import cut_windows
 
 MakeCorpus = Callable[..., Corpus]
 

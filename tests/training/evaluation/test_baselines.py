@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from training.corpus.corpus import Corpus
-from training.evaluation.baselines import (
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.evaluation.baselines import (
     ContextMean,
     GlobalMean,
     Ridge,
@@ -18,8 +18,8 @@ from training.evaluation.baselines import (
     closed_form_baselines,
     fit_baselines,
 )
-from training.models.blocks import predict_in_blocks
-from training.vectors import l2_normalize
+from nextvec.training.models.blocks import predict_in_blocks
+from nextvec.training.vectors import l2_normalize
 
 MakeCorpus = Callable[..., Corpus]
 
@@ -238,7 +238,7 @@ def test_a_corpus_of_short_documents_is_fitted_on_short_contexts(
 def test_too_many_positions_are_drawn_from(
     corpus: Corpus, monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:
-    monkeypatch.setattr("training.evaluation.baselines._MAX_KNN_ROWS", most)
+    monkeypatch.setattr("nextvec.training.evaluation.baselines._MAX_KNN_ROWS", most)
 
     fitted = fit_baselines(torch.from_numpy(corpus.vectors), corpus, TRAIN)
 

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 import torch
 
-from training.corpus.windows import Windows
-from training.evaluation import bits
-from training.evaluation.baselines import Popularity, WeightedMean
-from training.evaluation.bits import Probabilistic, mean_bits, target_bits
-from training.vectors import Float32
+from nextvec.training.corpus.windows import Windows
+from nextvec.training.evaluation import bits
+from nextvec.training.evaluation.baselines import Popularity, WeightedMean
+from nextvec.training.evaluation.bits import Probabilistic, mean_bits, target_bits
+from nextvec.training.vectors import Float32
 
 
 class ByContext:

@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from training.corpus.windows import Windows
-from training.evaluation.evaluation import Judge
-from training.evaluation.pools import Pool
-from training.evaluation.ranking import Ranker
-from training.evaluation.score import Score, add_copies
-from training.evaluation.suite import Suite
-from training.models.prediction import Prediction
-from training.vectors import Int64
+from nextvec.training.corpus.windows import Windows
+from nextvec.training.evaluation.evaluation import Judge
+from nextvec.training.evaluation.pools import Pool
+from nextvec.training.evaluation.ranking import Ranker
+from nextvec.training.evaluation.score import Score, add_copies
+from nextvec.training.evaluation.suite import Suite
+from nextvec.training.models.prediction import Prediction
+from nextvec.training.vectors import Int64
 
 N, D, T = 23, 5, 6
 
@@ -124,7 +124,7 @@ def prediction_of(windows: Windows, *, seed: int = 3) -> Prediction:
 def test_copied_items_rank_as_one_by_one(
     *, exclude: bool, block_bytes: int, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("training.evaluation.ranking._BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr("nextvec.training.evaluation.ranking._BLOCK_BYTES", block_bytes)
     windows = some_windows(40)
     pool = Pool(name="index", rows=np.arange(0, size))
     ranker, score_QN = judged(windows, prediction_of(windows), pool, exclude=exclude)

@@ -6,21 +6,21 @@ import pytest
 import torch
 from torch import Tensor
 
-from training.corpus.corpus import Corpus
-from training.corpus.split import SplitConfig, split_documents
-from training.corpus.windows import Windows
-from training.evaluation.baselines import ContextMean, WeightedMean
-from training.evaluation.diagnostics import Diagnostics, diagnose
-from training.evaluation.evaluation import Judge
-from training.evaluation.score import Score
-from training.evaluation.searched import SearchedSpace
-from training.evaluation.suite import build_suite
-from training.models.config import Architecture, ModelConfig
-from training.models.head import DeltaHead
-from training.models.memory import MemoryEncoder
-from training.models.model import NextVectorModel
-from training.models.prediction import Prediction
-from training.vectors import Int64, l2_normalize
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.corpus.split import SplitConfig, split_documents
+from nextvec.training.corpus.windows import Windows
+from nextvec.training.evaluation.baselines import ContextMean, WeightedMean
+from nextvec.training.evaluation.diagnostics import Diagnostics, diagnose
+from nextvec.training.evaluation.evaluation import Judge
+from nextvec.training.evaluation.score import Score
+from nextvec.training.evaluation.searched import SearchedSpace
+from nextvec.training.evaluation.suite import build_suite
+from nextvec.training.models.config import Architecture, ModelConfig
+from nextvec.training.models.head import DeltaHead
+from nextvec.training.models.memory import MemoryEncoder
+from nextvec.training.models.model import NextVectorModel
+from nextvec.training.models.prediction import Prediction
+from nextvec.training.vectors import Int64, l2_normalize
 
 MakeCorpus = Callable[..., Corpus]
 Predict = Callable[[Tensor, Tensor], Tensor]

@@ -6,17 +6,17 @@ import pytest
 import torch
 from torch.nn.functional import cosine_similarity, normalize
 
-from training.corpus.corpus import Corpus
-from training.corpus.split import SplitConfig, split_documents
-from training.corpus.windows import Windows
-from training.evaluation.baselines import fit_baselines
-from training.evaluation.evaluation import Judge, pool_result
-from training.evaluation.metrics import hit_at_k, mrr_at_k
-from training.evaluation.pools import Pool
-from training.evaluation.ranking import Ranker
-from training.evaluation.suite import build_suite
-from training.reporting.diagnosis import no_better_than_copying
-from training.vectors import Float32, l2_normalize
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.corpus.split import SplitConfig, split_documents
+from nextvec.training.corpus.windows import Windows
+from nextvec.training.evaluation.baselines import fit_baselines
+from nextvec.training.evaluation.evaluation import Judge, pool_result
+from nextvec.training.evaluation.metrics import hit_at_k, mrr_at_k
+from nextvec.training.evaluation.pools import Pool
+from nextvec.training.evaluation.ranking import Ranker
+from nextvec.training.evaluation.suite import build_suite
+from nextvec.training.reporting.diagnosis import no_better_than_copying
+from nextvec.training.vectors import Float32, l2_normalize
 
 MakeCorpus = Callable[..., Corpus]
 

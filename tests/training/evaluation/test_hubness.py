@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import torch
 
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.evaluation.hubness import NUM_NEAREST, QueryBank
+from nextvec.training.vectors import Int64, l2_normalize
 from tests.conftest import MakeCorpus
-from training.corpus.corpus import Corpus
-from training.evaluation.hubness import NUM_NEAREST, QueryBank
-from training.vectors import Int64, l2_normalize
 
 TRAIN: Int64 = np.arange(8)
 

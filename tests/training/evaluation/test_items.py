@@ -7,15 +7,19 @@ import numpy as np
 import pytest
 import torch
 
-from training.corpus.corpus import Corpus, CorpusCard
-from training.corpus.repeats import repeat_share
-from training.corpus.split import Split, SplitConfig, split_documents
-from training.corpus.windows import cut_windows
-from training.errors import CorpusError
-from training.evaluation.baselines import Popularity, WeightedMean, fit_baselines
-from training.evaluation.evaluation import Judge, mean_cosine
-from training.evaluation.suite import Suite, build_suite
-from training.vectors import Int64, l2_normalize
+from nextvec.training.corpus.corpus import Corpus, CorpusCard
+from nextvec.training.corpus.repeats import repeat_share
+from nextvec.training.corpus.split import Split, SplitConfig, split_documents
+from nextvec.training.corpus.windows import cut_windows
+from nextvec.training.errors import CorpusError
+from nextvec.training.evaluation.baselines import (
+    Popularity,
+    WeightedMean,
+    fit_baselines,
+)
+from nextvec.training.evaluation.evaluation import Judge, mean_cosine
+from nextvec.training.evaluation.suite import Suite, build_suite
+from nextvec.training.vectors import Int64, l2_normalize
 
 MakeItems = Callable[..., Corpus]
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from training.evaluation.metrics import hit_at_k, mrr_at_k
+from nextvec.training.evaluation.metrics import hit_at_k, mrr_at_k
 
 ranks = hnp.arrays(np.int64, st.integers(1, 30), elements=st.integers(1, 20))
 

@@ -3,9 +3,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from training.corpus.corpus import Corpus
-from training.corpus.windows import Windows, cut_windows
-from training.evaluation.pools import (
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.corpus.windows import Windows, cut_windows
+from nextvec.training.evaluation.pools import (
     TARGETS_POOL_SIZE,
     Pool,
     documents_pool,

@@ -10,14 +10,14 @@ from torchmetrics.functional.retrieval import (
     retrieval_reciprocal_rank,
 )
 
-from training.corpus.corpus import Corpus
-from training.corpus.windows import Windows, cut_windows
-from training.errors import VectorError
-from training.evaluation.metrics import hit_at_k, mrr_at_k
-from training.evaluation.pools import Pool, documents_pool, index_pool
-from training.evaluation.ranking import Ranker
-from training.models.prediction import Prediction
-from training.vectors import Int64
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.corpus.windows import Windows, cut_windows
+from nextvec.training.errors import VectorError
+from nextvec.training.evaluation.metrics import hit_at_k, mrr_at_k
+from nextvec.training.evaluation.pools import Pool, documents_pool, index_pool
+from nextvec.training.evaluation.ranking import Ranker
+from nextvec.training.models.prediction import Prediction
+from nextvec.training.vectors import Int64
 
 MakeCorpus = Callable[..., Corpus]
 
@@ -104,7 +104,7 @@ def test_ranks_agree_with_a_slow_obvious_search(
     exclude = data.draw(st.booleans())
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("training.evaluation.ranking._BLOCK_BYTES", block_bytes)
+        patch.setattr("nextvec.training.evaluation.ranking._BLOCK_BYTES", block_bytes)
         ranker = Ranker(
             torch.from_numpy(vectors), groups, windows, pool, exclude_context=exclude
         )
@@ -293,7 +293,7 @@ def test_the_nearest_candidate_is_that_of_a_full_search(
     block_bytes: int,
     exclude: bool,
 ) -> None:
-    monkeypatch.setattr("training.evaluation.ranking._BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr("nextvec.training.evaluation.ranking._BLOCK_BYTES", block_bytes)
     corpus = make_corpus([110, 120, 105])
     windows = cut_windows(corpus, np.array([0, 1]), stride=4)
     pool = documents_pool(corpus, np.array([0, 1]))

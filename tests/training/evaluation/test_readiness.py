@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from training.evaluation.evaluation import Evaluation, PoolResult
-from training.evaluation.pools import PoolName
-from training.evaluation.readiness import Readiness, assess
-from training.evaluation.statistics import Estimate, points
+from nextvec.training.evaluation.evaluation import Evaluation, PoolResult
+from nextvec.training.evaluation.pools import PoolName
+from nextvec.training.evaluation.readiness import Readiness, assess
+from nextvec.training.evaluation.statistics import Estimate, points
 
 
 def sure(value: float) -> Estimate:

@@ -3,13 +3,13 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from app.bundle.vectors import as_queries, as_rows
-from training.corpus.windows import Windows
-from training.evaluation.evaluation import Judge
-from training.evaluation.pools import Pool
-from training.evaluation.ranking import Ranker
-from training.evaluation.score import BETAS, Score, scores
-from training.evaluation.suite import Suite
+from nextvec.app.bundle.vectors import as_queries, as_rows
+from nextvec.training.corpus.windows import Windows
+from nextvec.training.evaluation.evaluation import Judge
+from nextvec.training.evaluation.pools import Pool
+from nextvec.training.evaluation.ranking import Ranker
+from nextvec.training.evaluation.score import BETAS, Score, scores
+from nextvec.training.evaluation.suite import Suite
 
 
 def unit_rows(num: int, dim: int, *, seed: int) -> torch.Tensor:

@@ -1,9 +1,9 @@
 import numpy as np
 
-from training.corpus.windows import Windows
-from training.evaluation.pools import Pool
-from training.evaluation.sequence_hits import sequence_hits
-from training.evaluation.suite import Suite
+from nextvec.training.corpus.windows import Windows
+from nextvec.training.evaluation.pools import Pool
+from nextvec.training.evaluation.sequence_hits import sequence_hits
+from nextvec.training.evaluation.suite import Suite
 
 
 def test_hits_are_added_up_for_each_sequence_that_has_windows() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.evaluation.statistics import (
+from nextvec.training.evaluation.statistics import (
     MIN_DOCUMENTS,
     Estimate,
     estimate,

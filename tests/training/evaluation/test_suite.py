@@ -5,15 +5,15 @@ import numpy as np
 import pytest
 import torch
 
-from training.corpus.corpus import Corpus
-from training.corpus.duplicates import duplicate_groups
-from training.corpus.split import Split, SplitConfig, split_documents
-from training.errors import CorpusError
-from training.evaluation.evaluation import Judge
-from training.evaluation.readiness import assess
-from training.evaluation.statistics import Estimate
-from training.evaluation.suite import Suite, build_suite, leaked_windows
-from training.vectors import l2_normalize
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.corpus.duplicates import duplicate_groups
+from nextvec.training.corpus.split import Split, SplitConfig, split_documents
+from nextvec.training.errors import CorpusError
+from nextvec.training.evaluation.evaluation import Judge
+from nextvec.training.evaluation.readiness import assess
+from nextvec.training.evaluation.statistics import Estimate
+from nextvec.training.evaluation.suite import Suite, build_suite, leaked_windows
+from nextvec.training.vectors import l2_normalize
 
 MakeCorpus = Callable[..., Corpus]
 

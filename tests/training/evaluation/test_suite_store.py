@@ -4,11 +4,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.corpus.corpus import Corpus
-from training.corpus.split import SplitConfig, split_documents
-from training.errors import BundleError
-from training.evaluation.suite import Suite, build_suite
-from training.evaluation.suite_store import load_suite, save_suite
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.corpus.split import SplitConfig, split_documents
+from nextvec.training.errors import BundleError
+from nextvec.training.evaluation.suite import Suite, build_suite
+from nextvec.training.evaluation.suite_store import load_suite, save_suite
 
 MakeCorpus = Callable[..., Corpus]
 

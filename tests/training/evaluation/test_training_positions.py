@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from training.evaluation.training_positions import BLOCK, TrainingPositions
+from nextvec.training.evaluation.training_positions import BLOCK, TrainingPositions
 
 NUM_SEGMENTS = 40
 LONGEST = 30

@@ -1,6 +1,6 @@
 import pytest
 
-from training.fit.early_stopping import EarlyStopping
+from nextvec.training.fit.early_stopping import EarlyStopping
 
 
 @pytest.mark.parametrize(

@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 import torch
 
-from training.config import TrainingConfig
-from training.corpus.corpus import Corpus
-from training.fit.loop import Trained, fit
-from training.listener import NullListener
-from training.models.closed_form import ClosedForm
-from training.models.config import ItemVectors
-from training.models.model import NextVectorModel
-from training.preparation.preparation import Preparation
-from training.preparation.preparing import prepare
-from training.preparation.shared_cache import SharedCache
-from training.run import untrained_model
+from nextvec.training.config import TrainingConfig
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.fit.loop import Trained, fit
+from nextvec.training.listener import NullListener
+from nextvec.training.models.closed_form import ClosedForm
+from nextvec.training.models.config import ItemVectors
+from nextvec.training.models.model import NextVectorModel
+from nextvec.training.preparation.preparation import Preparation
+from nextvec.training.preparation.preparing import prepare
+from nextvec.training.preparation.shared_cache import SharedCache
+from nextvec.training.run import untrained_model
 
 UNMET = 3
 

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from training.fit.item_loss import ItemLoss
-from training.models.config import ModelConfig
-from training.models.model import NextVectorModel
-from training.vectors import Int64
+from nextvec.training.fit.item_loss import ItemLoss
+from nextvec.training.models.config import ModelConfig
+from nextvec.training.models.model import NextVectorModel
+from nextvec.training.vectors import Int64
 
 DIM = 6
 

@@ -7,20 +7,20 @@ import pytest
 import torch
 from torch import Tensor
 
-from training.config import TrainingConfig
-from training.corpus.corpus import Corpus
-from training.corpus.segments import batches
-from training.errors import TrainingError
-from training.fit.loop import Trained, accelerator, fit
-from training.fit.monitor import selection_score
-from training.listener import Epoch, NullListener, Plan
-from training.models.head import DeltaHead
-from training.models.model import NextVectorModel
-from training.preparation.preparation import Preparation
-from training.preparation.preparing import prepare
-from training.preparation.shared_cache import SharedCache
-from training.run_folder import STATE, WEIGHTS
-from training.vectors import Int64
+from nextvec.training.config import TrainingConfig
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.corpus.segments import batches
+from nextvec.training.errors import TrainingError
+from nextvec.training.fit.loop import Trained, accelerator, fit
+from nextvec.training.fit.monitor import selection_score
+from nextvec.training.listener import Epoch, NullListener, Plan
+from nextvec.training.models.head import DeltaHead
+from nextvec.training.models.model import NextVectorModel
+from nextvec.training.preparation.preparation import Preparation
+from nextvec.training.preparation.preparing import prepare
+from nextvec.training.preparation.shared_cache import SharedCache
+from nextvec.training.run_folder import STATE, WEIGHTS
+from nextvec.training.vectors import Int64
 
 Fit = Callable[..., Trained]
 
@@ -63,7 +63,7 @@ def test_a_gradient_that_is_not_finite_stops_with_epoch_and_step(
         # 0, whose derivative is infinite
         return (prediction_PD - prediction_PD.detach()).square().sum().sqrt()
 
-    monkeypatch.setattr("training.fit.document_loss.mixed_loss", flat)
+    monkeypatch.setattr("nextvec.training.fit.document_loss.mixed_loss", flat)
 
     with pytest.raises(TrainingError, match="the gradient of epoch 1, step 1 is nan"):
         start()
@@ -210,7 +210,7 @@ def test_every_seed_and_every_epoch_has_batches_of_its_own(
         seen.append(b"".join(batch.tobytes() for batch in batches(segments, size, rng)))
         yield segments
 
-    monkeypatch.setattr("training.corpus.segments.batches", remember)
+    monkeypatch.setattr("nextvec.training.corpus.segments.batches", remember)
 
     for seed in (0, 1, 0):
         start(max_epochs=2, seed=seed)

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from training.config import LossWeights
-from training.fit.losses import generalized_cross_entropy, mixed_loss
+from nextvec.training.config import LossWeights
+from nextvec.training.fit.losses import generalized_cross_entropy, mixed_loss
 
 
 def weights(**told: float) -> LossWeights:

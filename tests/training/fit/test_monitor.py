@@ -5,19 +5,19 @@ import pytest
 import torch
 from torch.nn.functional import cosine_similarity
 
-from training.config import TrainingConfig
-from training.corpus.corpus import Corpus
-from training.corpus.windows import cut_windows
-from training.evaluation.metrics import hit_at_k
-from training.evaluation.pools import documents_pool, index_pool
-from training.evaluation.ranking import Ranker
-from training.fit.monitor import Monitor, selection_score
-from training.listener import NullListener
-from training.models.model import NextVectorModel, predict
-from training.models.prediction import Prediction
-from training.preparation.preparation import Preparation
-from training.preparation.preparing import prepare
-from training.preparation.shared_cache import SharedCache
+from nextvec.training.config import TrainingConfig
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.corpus.windows import cut_windows
+from nextvec.training.evaluation.metrics import hit_at_k
+from nextvec.training.evaluation.pools import documents_pool, index_pool
+from nextvec.training.evaluation.ranking import Ranker
+from nextvec.training.fit.monitor import Monitor, selection_score
+from nextvec.training.listener import NullListener
+from nextvec.training.models.model import NextVectorModel, predict
+from nextvec.training.models.prediction import Prediction
+from nextvec.training.preparation.preparation import Preparation
+from nextvec.training.preparation.preparing import prepare
+from nextvec.training.preparation.shared_cache import SharedCache
 
 
 @pytest.fixture(scope="module")
@@ -93,8 +93,8 @@ def test_training_windows_are_ranked_among_as_many_documents_as_validation_has(
         # is among the first five of some candidates and not of more
         return Prediction(context_QTD[:, -1] @ turn_DD + 0.7 * context_QTD[:, -2])
 
-    monkeypatch.setattr("training.fit.monitor.cut_windows", remember)
-    monkeypatch.setattr("training.evaluation.searched.predict", turn)
+    monkeypatch.setattr("nextvec.training.fit.monitor.cut_windows", remember)
+    monkeypatch.setattr("nextvec.training.evaluation.searched.predict", turn)
 
     measured = Monitor(prepared, prepared.config).measure(model, epoch=0)
 
@@ -120,7 +120,7 @@ def test_only_some_of_many_training_windows_are_measured(
     prepared: Preparation, model: NextVectorModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = Monitor(prepared, prepared.config).measure(model, epoch=0)
-    monkeypatch.setattr("training.fit.monitor._MAX_TRAIN_WINDOWS", 3)
+    monkeypatch.setattr("nextvec.training.fit.monitor._MAX_TRAIN_WINDOWS", 3)
 
     some = Monitor(prepared, prepared.config).measure(model, epoch=0)
 

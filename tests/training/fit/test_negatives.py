@@ -5,9 +5,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from training.corpus.corpus import Corpus
-from training.corpus.segments import cut_segments
-from training.fit.negatives import OwnNegatives
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.corpus.segments import cut_segments
+from nextvec.training.fit.negatives import OwnNegatives
 
 MakeCorpus = Callable[..., Corpus]
 

@@ -5,18 +5,18 @@ import numpy as np
 import pytest
 import torch
 
-from training.config import TrainingConfig
-from training.corpus.corpus import Corpus
-from training.corpus.windows import cut_windows
-from training.errors import TrainingError
-from training.fit.candidates import Candidates, training_windows
-from training.fit.rank_loss import RankLoss
-from training.listener import NullListener
-from training.models.closed_form import ClosedForm
-from training.models.model import NextVectorModel
-from training.preparation.preparation import Preparation
-from training.preparation.preparing import prepare
-from training.preparation.shared_cache import SharedCache
+from nextvec.training.config import TrainingConfig
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.corpus.windows import cut_windows
+from nextvec.training.errors import TrainingError
+from nextvec.training.fit.candidates import Candidates, training_windows
+from nextvec.training.fit.rank_loss import RankLoss
+from nextvec.training.listener import NullListener
+from nextvec.training.models.closed_form import ClosedForm
+from nextvec.training.models.model import NextVectorModel
+from nextvec.training.preparation.preparation import Preparation
+from nextvec.training.preparation.preparing import prepare
+from nextvec.training.preparation.shared_cache import SharedCache
 
 BASE = ClosedForm(rates=(0.5,), weights=(1.0,))
 SIZE = 20
@@ -48,7 +48,9 @@ def test_documents_that_are_all_too_short_are_refused(
     prepared: Preparation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     none = cut_windows(prepared.corpus, np.empty(0, np.int64))
-    monkeypatch.setattr("training.fit.candidates.cut_windows", lambda *_, **__: none)
+    monkeypatch.setattr(
+        "nextvec.training.fit.candidates.cut_windows", lambda *_, **__: none
+    )
 
     with pytest.raises(TrainingError, match=r"more than 100 vectors.*--reads vectors"):
         Candidates.mine(prepared, BASE, SIZE)

@@ -7,19 +7,19 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from training.checkpoint import load_checkpoint
-from training.config import TrainingConfig
-from training.corpus.corpus import Corpus
-from training.errors import TrainingError
-from training.fit import start as start_module
-from training.fit.start import SHIPPED, Start, learned_state
-from training.listener import NullListener
-from training.models.model import NextVectorModel
-from training.preparation.preparation import Preparation
-from training.preparation.preparing import prepare
-from training.preparation.shared_cache import SharedCache
-from training.recipe import resolve
-from training.run import train
+from nextvec.training.checkpoint import load_checkpoint
+from nextvec.training.config import TrainingConfig
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.errors import TrainingError
+from nextvec.training.fit import start as start_module
+from nextvec.training.fit.start import SHIPPED, Start, learned_state
+from nextvec.training.listener import NullListener
+from nextvec.training.models.model import NextVectorModel
+from nextvec.training.preparation.preparation import Preparation
+from nextvec.training.preparation.preparing import prepare
+from nextvec.training.preparation.shared_cache import SharedCache
+from nextvec.training.recipe import resolve
+from nextvec.training.run import train
 
 Prepare = Callable[..., tuple[Preparation, NextVectorModel]]
 

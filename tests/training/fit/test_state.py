@@ -7,12 +7,12 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
-from training.errors import TrainingError
-from training.fit.state import TrainingState, load_state, save_state
-from training.listener import Epoch
-from training.models.config import ModelConfig
-from training.models.model import NextVectorModel
-from training.run_folder import STATE
+from nextvec.training.errors import TrainingError
+from nextvec.training.fit.state import TrainingState, load_state, save_state
+from nextvec.training.listener import Epoch
+from nextvec.training.models.config import ModelConfig
+from nextvec.training.models.model import NextVectorModel
+from nextvec.training.run_folder import STATE
 
 EPOCH = Epoch(
     number=0,

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from training.models.closed_form import ClosedForm, SequenceMemory
-from training.vectors import Float32
+from nextvec.training.models.closed_form import ClosedForm, SequenceMemory
+from nextvec.training.vectors import Float32
 
 
 def unit_rows(*shape: int, seed: int = 0) -> Tensor:

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from training.models.config import Architecture, ModelConfig
-from training.models.items import Copying
-from training.models.model import NextVectorModel, predict
-from training.models.prediction import NEVER, Prediction
+from nextvec.training.models.config import Architecture, ModelConfig
+from nextvec.training.models.items import Copying
+from nextvec.training.models.model import NextVectorModel, predict
+from nextvec.training.models.prediction import NEVER, Prediction
 
 ARCHITECTURES: tuple[Architecture, ...] = get_args(Architecture)
 every_architecture = pytest.mark.parametrize("architecture", ARCHITECTURES)

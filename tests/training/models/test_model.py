@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from training.evaluation.baselines import Remembering, WeightedMean
-from training.models.closed_form import ClosedForm, SequenceMemory
-from training.models.config import Architecture, ModelConfig, Reads
-from training.models.head import DeltaHead
-from training.models.memory import MemoryEncoder
-from training.models.model import NextVectorModel
-from training.models.place_head import PlaceHead
+from nextvec.training.evaluation.baselines import Remembering, WeightedMean
+from nextvec.training.models.closed_form import ClosedForm, SequenceMemory
+from nextvec.training.models.config import Architecture, ModelConfig, Reads
+from nextvec.training.models.head import DeltaHead
+from nextvec.training.models.memory import MemoryEncoder
+from nextvec.training.models.model import NextVectorModel
+from nextvec.training.models.place_head import PlaceHead
 
 ARCHITECTURES: tuple[Architecture, ...] = get_args(Architecture)
 every_architecture = pytest.mark.parametrize(

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from training.models.prediction import Prediction, as_prediction
+from nextvec.training.models.prediction import Prediction, as_prediction
 
 
 def some(num: int, width: int, *, seed: int = 0) -> Prediction:

@@ -3,8 +3,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from training.models.closed_form import ClosedForm, SequenceMemory
-from training.models.similarities import NUM_SIMILARITIES, base_weights, similarities
+from nextvec.training.models.closed_form import ClosedForm, SequenceMemory
+from nextvec.training.models.similarities import (
+    NUM_SIMILARITIES,
+    base_weights,
+    similarities,
+)
 
 NEWEST, AFTER_NEWEST, SECOND, NEIGHBOR, NOVELTY = 2, 3, 8, 9, 13
 

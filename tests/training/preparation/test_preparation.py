@@ -5,19 +5,22 @@ import numpy as np
 import pytest
 import torch
 
-from training.config import TrainingConfig
-from training.corpus.corpus import Corpus
-from training.errors import CorpusError
-from training.evaluation.evaluation import Judge
-from training.evaluation.metrics import hit_at_k
-from training.listener import Listener, NullListener
-from training.preparation.best_baselines import BestBaselines, by_name
-from training.preparation.kept_baselines import baselines_on_test, best_baselines
-from training.preparation.preparation import Preparation
-from training.preparation.preparing import prepare
-from training.preparation.shared_cache import SharedCache
-from training.run_folder import BASELINE_SCORES, BASELINES, GROUPS, VALIDATION
-from training.transform import Transform
+from nextvec.training.config import TrainingConfig
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.errors import CorpusError
+from nextvec.training.evaluation.evaluation import Judge
+from nextvec.training.evaluation.metrics import hit_at_k
+from nextvec.training.listener import Listener, NullListener
+from nextvec.training.preparation.best_baselines import BestBaselines, by_name
+from nextvec.training.preparation.kept_baselines import (
+    baselines_on_test,
+    best_baselines,
+)
+from nextvec.training.preparation.preparation import Preparation
+from nextvec.training.preparation.preparing import prepare
+from nextvec.training.preparation.shared_cache import SharedCache
+from nextvec.training.run_folder import BASELINE_SCORES, BASELINES, GROUPS, VALIDATION
+from nextvec.training.transform import Transform
 
 Prepared = tuple[Preparation, BestBaselines]
 

@@ -7,15 +7,15 @@ from threading import Event
 import numpy as np
 import pytest
 
+from nextvec.training.config import TrainingConfig
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.listener import NullListener
+from nextvec.training.preparation.cache_key import cache_key, corpus_key
+from nextvec.training.preparation.kept_baselines import best_baselines
+from nextvec.training.preparation.preparing import prepare
+from nextvec.training.preparation.shared_cache import Entry, SharedCache
+from nextvec.training.run_folder import BASELINE_SCORES, BASELINES, GROUPS, VALIDATION
 from tests.conftest import documents_corpus
-from training.config import TrainingConfig
-from training.corpus.corpus import Corpus
-from training.listener import NullListener
-from training.preparation.cache_key import cache_key, corpus_key
-from training.preparation.kept_baselines import best_baselines
-from training.preparation.preparing import prepare
-from training.preparation.shared_cache import Entry, SharedCache
-from training.run_folder import BASELINE_SCORES, BASELINES, GROUPS, VALIDATION
 
 SUM: Entry[int] = Entry(
     files=("sum",),

@@ -6,9 +6,9 @@ from typing import Any, get_args
 
 import pytest
 
-from training.checkpoint import read_checkpoint_card
-from training.reporting.diagnosis import RULES, findings
-from training.reporting.finding import THRESHOLDS, RuleName
+from nextvec.training.checkpoint import read_checkpoint_card
+from nextvec.training.reporting.diagnosis import RULES, findings
+from nextvec.training.reporting.finding import THRESHOLDS, RuleName
 
 DOCS = Path(__file__).parents[3] / "docs/evaluation.md"
 Card = dict[str, Any]

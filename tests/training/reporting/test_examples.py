@@ -8,15 +8,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from training.checkpoint import read_checkpoint_card
-from training.config import TrainingConfig
-from training.corpus.corpus import Corpus
-from training.listener import NullListener
-from training.models.prediction import Prediction
-from training.preparation.preparation import Preparation
-from training.preparation.preparing import prepare
-from training.preparation.shared_cache import SharedCache
-from training.reporting.examples import MAX_TEXT, choose_examples, shorten
+from nextvec.training.checkpoint import read_checkpoint_card
+from nextvec.training.config import TrainingConfig
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.listener import NullListener
+from nextvec.training.models.prediction import Prediction
+from nextvec.training.preparation.preparation import Preparation
+from nextvec.training.preparation.preparing import prepare
+from nextvec.training.preparation.shared_cache import SharedCache
+from nextvec.training.reporting.examples import MAX_TEXT, choose_examples, shorten
 
 Prepare = Callable[[Corpus], Preparation]
 

@@ -2,10 +2,10 @@ import csv
 from dataclasses import fields
 from pathlib import Path
 
-from training.checkpoint import read_checkpoint_card
-from training.listener import Epoch
-from training.reporting.history import write_history
-from training.run_folder import HISTORY
+from nextvec.training.checkpoint import read_checkpoint_card
+from nextvec.training.listener import Epoch
+from nextvec.training.reporting.history import write_history
+from nextvec.training.run_folder import HISTORY
 
 
 def test_the_table_has_a_row_for_every_epoch(finished_run: Path) -> None:

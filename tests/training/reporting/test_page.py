@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from training.checkpoint import read_checkpoint_card
-from training.reporting.finding import THRESHOLDS
-from training.reporting.formats import difference, percent
-from training.reporting.page import draw_curves, write_report
-from training.run_folder import CURVES, MARKDOWN, REPORT
+from nextvec.training.checkpoint import read_checkpoint_card
+from nextvec.training.reporting.finding import THRESHOLDS
+from nextvec.training.reporting.formats import difference, percent
+from nextvec.training.reporting.page import draw_curves, write_report
+from nextvec.training.run_folder import CURVES, MARKDOWN, REPORT
 
 
 @pytest.fixture

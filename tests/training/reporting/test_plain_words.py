@@ -1,6 +1,6 @@
 from typing import Any
 
-from training.reporting.plain_words import in_plain_words
+from nextvec.training.reporting.plain_words import in_plain_words
 
 
 def pool(name: str, hit: float, lift: tuple[float, float, float]) -> dict[str, Any]:

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from training.checkpoint import read_checkpoint_card
-from training.study.results import result_of
+from nextvec.training.checkpoint import read_checkpoint_card
+from nextvec.training.study.results import result_of
 
 MakeResult = Callable[..., dict[str, Any]]
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from training.errors import TrainingError
-from training.study.foreign import FOREIGN, foreign_rows, read_foreign
+from nextvec.training.errors import TrainingError
+from nextvec.training.study.foreign import FOREIGN, foreign_rows, read_foreign
 
 MakeResult = Callable[..., dict[str, Any]]
 

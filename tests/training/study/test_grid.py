@@ -3,13 +3,13 @@ from pathlib import Path
 
 import pytest
 
-from training.config import TrainingConfig
-from training.corpus.corpus import Corpus
-from training.errors import TrainingError
-from training.listener import NullListener
-from training.run import run_name
-from training.study.grid import run_grid
-from training.study.results import RESULTS, find_result
+from nextvec.training.config import TrainingConfig
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.errors import TrainingError
+from nextvec.training.listener import NullListener
+from nextvec.training.run import run_name
+from nextvec.training.study.grid import run_grid
+from nextvec.training.study.results import RESULTS, find_result
 
 
 @pytest.mark.slow
@@ -49,7 +49,7 @@ def test_what_is_finished_is_not_run_again(
     def refuse(*_: object, **__: object) -> None:
         pytest.fail("trained again")
 
-    monkeypatch.setattr("training.study.grid.train", refuse)
+    monkeypatch.setattr("nextvec.training.study.grid.train", refuse)
     assert run() == names
     assert said[-1].endswith("its result is there already")
 
@@ -99,7 +99,7 @@ def test_another_recipe_is_refused_before_anything_is_trained(
 
     run(config)
     monkeypatch.setattr(
-        "training.study.grid.train", lambda *_, **__: pytest.fail("trained")
+        "nextvec.training.study.grid.train", lambda *_, **__: pytest.fail("trained")
     )
 
     with pytest.raises(TrainingError, match=r"lr is 0\..* and 0\.5; give another"):

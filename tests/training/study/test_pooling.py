@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from training.errors import TrainingError
-from training.evaluation.statistics import estimate
-from training.study.pooled_report import write_pooled
-from training.study.pooling import pooled
-from training.study.report import MARKDOWN, PAGE
+from nextvec.training.errors import TrainingError
+from nextvec.training.evaluation.statistics import estimate
+from nextvec.training.study.pooled_report import write_pooled
+from nextvec.training.study.pooling import pooled
+from nextvec.training.study.report import MARKDOWN, PAGE
 
 MakeResult = Callable[..., dict[str, Any]]
 MakeSplits = Callable[..., dict[int, list[dict[str, Any]]]]

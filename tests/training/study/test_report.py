@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from training.study.report import MARKDOWN, PAGE, PLOTS, write_study
+from nextvec.training.study.report import MARKDOWN, PAGE, PLOTS, write_study
 
 MakeResult = Callable[..., dict[str, Any]]
 

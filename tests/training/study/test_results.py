@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from training.checkpoint import read_checkpoint_card
-from training.errors import TrainingError
-from training.study.results import (
+from nextvec.training.checkpoint import read_checkpoint_card
+from nextvec.training.errors import TrainingError
+from nextvec.training.study.results import (
     RESULTS,
     find_result,
     first_of_comparable,

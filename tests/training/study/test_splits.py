@@ -4,9 +4,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.corpus.corpus import Corpus, CorpusCard
-from training.errors import TrainingError
-from training.study.splits import splits_of
+from nextvec.training.corpus.corpus import Corpus, CorpusCard
+from nextvec.training.errors import TrainingError
+from nextvec.training.study.splits import splits_of
 
 
 def corpus_of(split: int | None = None, lengths: tuple[int, ...] = (3, 2)) -> Corpus:

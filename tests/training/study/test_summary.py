@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from training.study.summary import rows_of, verdicts
+from nextvec.training.study.summary import rows_of, verdicts
 
 MakeResult = Callable[..., dict[str, Any]]
 

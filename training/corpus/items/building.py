@@ -7,19 +7,19 @@ from typing import Any
 
 import numpy as np
 
-from training.corpus.corpus import Corpus, CorpusCard
-from training.corpus.items.sequences import (
+from nextvec.training.corpus.corpus import Corpus, CorpusCard
+from nextvec.training.corpus.items.sequences import (
     LONG_SEQUENCE,
     ItemSequences,
     require_long_sequence,
     without_duplicates,
 )
-from training.corpus.items.tables import as_text, read_table
-from training.corpus.items.vectors import ItemVectors
-from training.corpus.repeats import repeat_share
-from training.corpus.split import PARTS, SplitConfig, split_documents
-from training.corpus.store import save_corpus
-from training.errors import CorpusError
+from nextvec.training.corpus.items.tables import as_text, read_table
+from nextvec.training.corpus.items.vectors import ItemVectors
+from nextvec.training.corpus.repeats import repeat_share
+from nextvec.training.corpus.split import PARTS, SplitConfig, split_documents
+from nextvec.training.corpus.store import save_corpus
+from nextvec.training.errors import CorpusError
 
 
 def unique_sequences(found: ItemSequences) -> tuple[ItemSequences, dict[str, Any]]:

@@ -14,9 +14,9 @@ from pydantic.dataclasses import dataclass
 from scipy.sparse import coo_array, csr_array
 from scipy.sparse.linalg import svds
 
-from training.checked import CHECKED
-from training.errors import CorpusError
-from training.vectors import Float32, Int64, l2_normalize
+from nextvec.training.checked import CHECKED
+from nextvec.training.errors import CorpusError
+from nextvec.training.vectors import Float32, Int64, l2_normalize
 
 _MIN_LENGTH = 1e-6
 # Of the longest row: below, an item lies outside what the factors span, and its

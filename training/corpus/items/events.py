@@ -8,9 +8,9 @@ from typing import Literal
 
 import polars as pl
 
-from training.corpus.items.sequences import ItemSequences
-from training.corpus.items.tables import as_text, read_table, refuse_missing
-from training.errors import CorpusError
+from nextvec.training.corpus.items.sequences import ItemSequences
+from nextvec.training.corpus.items.tables import as_text, read_table, refuse_missing
+from nextvec.training.errors import CorpusError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

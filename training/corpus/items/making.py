@@ -4,25 +4,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from training.corpus.building import scratch_folder
-from training.corpus.corpus import Corpus, CorpusCard
-from training.corpus.items.building import (
+from nextvec.training.corpus.building import scratch_folder
+from nextvec.training.corpus.corpus import Corpus, CorpusCard
+from nextvec.training.corpus.items.building import (
     build_item_corpus,
     read_item_texts,
     unique_sequences,
 )
-from training.corpus.items.cooccurrence import CooccurrenceConfig
-from training.corpus.items.events import EventColumns, read_events
-from training.corpus.items.sequences import ItemSequences
-from training.corpus.items.vectors import (
+from nextvec.training.corpus.items.cooccurrence import CooccurrenceConfig
+from nextvec.training.corpus.items.events import EventColumns, read_events
+from nextvec.training.corpus.items.sequences import ItemSequences
+from nextvec.training.corpus.items.vectors import (
     COOCCURRENCE,
     ItemVectors,
     make_item_vectors,
     read_item_vectors,
     require_every_item,
 )
-from training.corpus.origin import Origin, checksum_of_files
-from training.corpus.split import SplitConfig
+from nextvec.training.corpus.origin import Origin, checksum_of_files
+from nextvec.training.corpus.split import SplitConfig
 
 
 def item_origin(

@@ -6,10 +6,10 @@ from typing import Final
 
 import numpy as np
 
-from training.corpus.split import Split, SplitConfig, split_lengths
-from training.corpus.windows import MIN_ITEM_CONTEXT
-from training.errors import CorpusError
-from training.vectors import Int64
+from nextvec.training.corpus.split import Split, SplitConfig, split_lengths
+from nextvec.training.corpus.windows import MIN_ITEM_CONTEXT
+from nextvec.training.errors import CorpusError
+from nextvec.training.vectors import Int64
 
 LONG_SEQUENCE: Final = MIN_ITEM_CONTEXT + 1
 """Entries of the shortest sequence that holds a context and its target."""

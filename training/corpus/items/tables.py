@@ -7,7 +7,7 @@ from typing import IO
 
 import polars as pl
 
-from training.errors import CorpusError
+from nextvec.training.errors import CorpusError
 
 TABLE_SUFFIXES = (".jsonl", ".csv", ".parquet")
 """What can be read."""

@@ -7,12 +7,15 @@ from typing import Any, Final
 
 import numpy as np
 
-from training.corpus.items.cooccurrence import CooccurrenceConfig, cooccurrence_vectors
-from training.corpus.items.sequences import ItemSequences
-from training.corpus.split import SplitConfig
-from training.corpus.vectors.arrays import open_npz, read_names
-from training.errors import CorpusError
-from training.vectors import Float32, check_vectors, l2_normalize
+from nextvec.training.corpus.items.cooccurrence import (
+    CooccurrenceConfig,
+    cooccurrence_vectors,
+)
+from nextvec.training.corpus.items.sequences import ItemSequences
+from nextvec.training.corpus.split import SplitConfig
+from nextvec.training.corpus.vectors.arrays import open_npz, read_names
+from nextvec.training.errors import CorpusError
+from nextvec.training.vectors import Float32, check_vectors, l2_normalize
 
 COOCCURRENCE: Final = "co-occurrence"
 """What the card calls the encoder of vectors that were made here."""

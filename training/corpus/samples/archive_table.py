@@ -4,7 +4,7 @@ import tomllib
 from importlib import resources
 from typing import Any
 
-from training.corpus.samples.archives import SourceArchive
+from nextvec.training.corpus.samples.archives import SourceArchive
 
 _TUPLES = ("pages", "without")
 # TOML has lists only.

@@ -30,10 +30,10 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
-from training.corpus.text.markdown import markdown_to_text
-from training.corpus.text.rst import rst_to_text
-from training.corpus.text.text import PAGE_SUFFIXES, Document
-from training.errors import CorpusError
+from nextvec.training.corpus.text.markdown import markdown_to_text
+from nextvec.training.corpus.text.rst import rst_to_text
+from nextvec.training.corpus.text.text import PAGE_SUFFIXES, Document
+from nextvec.training.errors import CorpusError
 
 _MAX_PAGE_BYTES = 5_000_000
 # The longest page has 0.7 MB; what is far above is no page.

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from training.corpus.items.sequences import ItemSequences
-from training.corpus.parts import Progress, ignore_progress
-from training.corpus.samples.archives import PinnedArchive, fetch_archive
-from training.errors import CorpusError
+from nextvec.training.corpus.items.sequences import ItemSequences
+from nextvec.training.corpus.parts import Progress, ignore_progress
+from nextvec.training.corpus.samples.archives import PinnedArchive, fetch_archive
+from nextvec.training.errors import CorpusError
 
 _DAMAGED = (
     OSError,

@@ -2,24 +2,24 @@
 
 from pathlib import Path
 
-from training.corpus.corpus import Corpus, CorpusCard
-from training.corpus.items.cooccurrence import CooccurrenceConfig
-from training.corpus.items.making import make_sequence_corpus
-from training.corpus.origin import Origin
-from training.corpus.parts import Progress, ignore_progress
-from training.corpus.samples.item_sample import ItemSample, read_item_sample
-from training.corpus.samples.samples import (
+from nextvec.training.corpus.corpus import Corpus, CorpusCard
+from nextvec.training.corpus.items.cooccurrence import CooccurrenceConfig
+from nextvec.training.corpus.items.making import make_sequence_corpus
+from nextvec.training.corpus.origin import Origin
+from nextvec.training.corpus.parts import Progress, ignore_progress
+from nextvec.training.corpus.samples.item_sample import ItemSample, read_item_sample
+from nextvec.training.corpus.samples.samples import (
     get_sample,
     item_sample_card,
     read_sample,
     sample_card,
     sample_origin,
 )
-from training.corpus.split import SplitConfig
-from training.corpus.text.chunking import PASSAGE_WORDS
-from training.corpus.text.encoders import DEFAULT_ENCODER, get_encoder
-from training.corpus.text.making import make_document_corpus, text_options
-from training.errors import CorpusError
+from nextvec.training.corpus.split import SplitConfig
+from nextvec.training.corpus.text.chunking import PASSAGE_WORDS
+from nextvec.training.corpus.text.encoders import DEFAULT_ENCODER, get_encoder
+from nextvec.training.corpus.text.making import make_document_corpus, text_options
+from nextvec.training.errors import CorpusError
 
 
 def corpus_name(sample: str, split_seed: int = 0) -> str:

@@ -11,10 +11,14 @@ import zipfile
 from dataclasses import dataclass
 from typing import Final
 
-from training.corpus.items.events import EventColumns, check_events, order_events
-from training.corpus.items.tables import as_text, parse_tsv, refuse_missing
-from training.corpus.samples.archives import PinnedArchive
-from training.corpus.samples.item_sample import FoundItems, ItemSample
+from nextvec.training.corpus.items.events import (
+    EventColumns,
+    check_events,
+    order_events,
+)
+from nextvec.training.corpus.items.tables import as_text, parse_tsv, refuse_missing
+from nextvec.training.corpus.samples.archives import PinnedArchive
+from nextvec.training.corpus.samples.item_sample import FoundItems, ItemSample
 
 _COLUMNS = EventColumns(
     sequence="user_id:token", item="item_id:token", time="timestamp:float"

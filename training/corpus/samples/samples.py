@@ -8,17 +8,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from training.corpus.corpus import CorpusCard
-from training.corpus.items.vectors import COOCCURRENCE
-from training.corpus.origin import Origin
-from training.corpus.parts import Progress, ignore_progress
-from training.corpus.samples.archive_table import read_archive_table
-from training.corpus.samples.archives import SourceArchive, fetch_archive, read_pages
-from training.corpus.samples.item_sample import ItemSample
-from training.corpus.samples.movielens import MOVIELENS
-from training.corpus.samples.tunes import FIDDLE, TUNES
-from training.corpus.text.text import Document
-from training.errors import CorpusError
+from nextvec.training.corpus.corpus import CorpusCard
+from nextvec.training.corpus.items.vectors import COOCCURRENCE
+from nextvec.training.corpus.origin import Origin
+from nextvec.training.corpus.parts import Progress, ignore_progress
+from nextvec.training.corpus.samples.archive_table import read_archive_table
+from nextvec.training.corpus.samples.archives import (
+    SourceArchive,
+    fetch_archive,
+    read_pages,
+)
+from nextvec.training.corpus.samples.item_sample import ItemSample
+from nextvec.training.corpus.samples.movielens import MOVIELENS
+from nextvec.training.corpus.samples.tunes import FIDDLE, TUNES
+from nextvec.training.corpus.text.text import Document
+from nextvec.training.errors import CorpusError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,15 +15,15 @@ from typing import Final
 
 import numpy as np
 
-from training.corpus.items.sequences import named_sequences
-from training.corpus.samples.archives import PinnedArchive
-from training.corpus.samples.item_sample import FoundItems, ItemSample
-from training.corpus.tunes.families import families
-from training.corpus.tunes.items import item_name
-from training.corpus.tunes.melody import Note
-from training.corpus.tunes.reading import Tune, tunes_in
-from training.errors import CorpusError, TuneError
-from training.vectors import Int64
+from nextvec.training.corpus.items.sequences import named_sequences
+from nextvec.training.corpus.samples.archives import PinnedArchive
+from nextvec.training.corpus.samples.item_sample import FoundItems, ItemSample
+from nextvec.training.corpus.tunes.families import families
+from nextvec.training.corpus.tunes.items import item_name
+from nextvec.training.corpus.tunes.melody import Note
+from nextvec.training.corpus.tunes.reading import Tune, tunes_in
+from nextvec.training.errors import CorpusError, TuneError
+from nextvec.training.vectors import Int64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,9 +12,12 @@ from typing import Any, Final, Protocol
 
 import numpy as np
 
-from training.corpus.text.sentence_encoders import FAMILY, SentenceTransformersEncoder
-from training.errors import CorpusError
-from training.vectors import Float32
+from nextvec.training.corpus.text.sentence_encoders import (
+    FAMILY,
+    SentenceTransformersEncoder,
+)
+from nextvec.training.errors import CorpusError
+from nextvec.training.vectors import Float32
 
 DEFAULT_ENCODER: Final = "wordllama"
 

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from training.corpus.building import build_corpus
-from training.corpus.corpus import Corpus, CorpusCard
-from training.corpus.origin import Origin, checksum_of_files
-from training.corpus.parts import Progress, ignore_progress
-from training.corpus.text.chunking import PASSAGE_WORDS
-from training.corpus.text.encoders import DEFAULT_ENCODER, Encoder, get_encoder
-from training.corpus.text.passages import parts_from_documents
-from training.corpus.text.text import Document, read_documents, source_files
+from nextvec.training.corpus.building import build_corpus
+from nextvec.training.corpus.corpus import Corpus, CorpusCard
+from nextvec.training.corpus.origin import Origin, checksum_of_files
+from nextvec.training.corpus.parts import Progress, ignore_progress
+from nextvec.training.corpus.text.chunking import PASSAGE_WORDS
+from nextvec.training.corpus.text.encoders import DEFAULT_ENCODER, Encoder, get_encoder
+from nextvec.training.corpus.text.passages import parts_from_documents
+from nextvec.training.corpus.text.text import Document, read_documents, source_files
 
 
 def text_origin(

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from training.corpus.parts import Parts, Progress, ignore_progress
-from training.corpus.text.chunking import PASSAGE_WORDS, split_passages
-from training.corpus.text.encoders import Encoder
-from training.corpus.text.text import Document
-from training.corpus.unique import text_keys
-from training.errors import CorpusError
-from training.vectors import check_vectors
+from nextvec.training.corpus.parts import Parts, Progress, ignore_progress
+from nextvec.training.corpus.text.chunking import PASSAGE_WORDS, split_passages
+from nextvec.training.corpus.text.encoders import Encoder
+from nextvec.training.corpus.text.text import Document
+from nextvec.training.corpus.unique import text_keys
+from nextvec.training.errors import CorpusError
+from nextvec.training.vectors import check_vectors
 
 
 def parts_from_documents(

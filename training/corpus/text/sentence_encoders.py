@@ -11,8 +11,8 @@ from typing import Any, Final
 import numpy as np
 from safetensors import SafetensorError
 
-from training.errors import CorpusError
-from training.vectors import Float32
+from nextvec.training.errors import CorpusError
+from nextvec.training.vectors import Float32
 
 FAMILY: Final = "sentence-transformers"
 

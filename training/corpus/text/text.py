@@ -7,9 +7,9 @@ from typing import Any, Final
 
 import orjson
 
-from training.corpus.text.markdown import markdown_to_text
-from training.corpus.text.rst import rst_to_text
-from training.errors import CorpusError
+from nextvec.training.corpus.text.markdown import markdown_to_text
+from nextvec.training.corpus.text.rst import rst_to_text
+from nextvec.training.errors import CorpusError
 
 PAGE_SUFFIXES: Final = (".txt", ".md", ".rst")
 """Endings of the pages that are read from a folder."""

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from training.vectors import Int64
+from nextvec.training.vectors import Int64
 
 RUN_LENGTH: Final = 8
 """Intervals of a run that is compared."""

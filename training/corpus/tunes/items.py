@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from training.corpus.tunes.melody import Note
+from nextvec.training.corpus.tunes.melody import Note
 
 _NAMES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 

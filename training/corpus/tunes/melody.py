@@ -10,15 +10,15 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Final
 
-from training.corpus.tunes.keys import ALTERATIONS, SEMITONES, Key, read_key
-from training.corpus.tunes.tokens import (
+from nextvec.training.corpus.tunes.keys import ALTERATIONS, SEMITONES, Key, read_key
+from nextvec.training.corpus.tunes.tokens import (
     TOKEN,
     is_tied_chord,
     notes_in,
     read_fraction,
     read_length,
 )
-from training.errors import TuneError
+from nextvec.training.errors import TuneError
 
 MIDDLE_OCTAVE: Final = 4
 """Octave of C as scientific pitch notation counts it; c is an octave above."""

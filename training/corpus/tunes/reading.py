@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from training.corpus.tunes.melody import MelodyReader, Note
-from training.errors import TuneError
+from nextvec.training.corpus.tunes.melody import MelodyReader, Note
+from nextvec.training.errors import TuneError
 
 _FIELD = re.compile(r"(?P<letter>[A-Za-z]):(?P<value>.*)")
 _FIELD_AMONG_NOTES = re.compile(r"(?P<letter>[IKLMNPQRTVWmrsw]):(?![|:])(?P<value>.*)")

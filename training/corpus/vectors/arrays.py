@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.errors import CorpusError
-from training.files import read_json
-from training.vectors import Int64
+from nextvec.training.errors import CorpusError
+from nextvec.training.files import read_json
+from nextvec.training.vectors import Int64
 
 Array = NDArray[Any]
 

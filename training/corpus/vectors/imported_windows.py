@@ -12,10 +12,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from training.corpus.parts import Progress
-from training.corpus.unique import UInt64, row_keys
-from training.errors import CorpusError, VectorError
-from training.vectors import CONTEXT_LENGTH, Int64, check_vectors, l2_normalize
+from nextvec.training.corpus.parts import Progress
+from nextvec.training.corpus.unique import UInt64, row_keys
+from nextvec.training.errors import CorpusError, VectorError
+from nextvec.training.vectors import CONTEXT_LENGTH, Int64, check_vectors, l2_normalize
 
 MAX_SHARED: Final = 0.05
 """Share of vectors that different chains may have in common: boilerplate, not overlap.

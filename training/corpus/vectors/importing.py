@@ -11,24 +11,24 @@ from typing import Final
 
 import numpy as np
 
-from training.corpus.parts import Parts, Progress, combine, ignore_progress
-from training.corpus.unique import UInt64, row_keys
-from training.corpus.vectors.arrays import (
+from nextvec.training.corpus.parts import Parts, Progress, combine, ignore_progress
+from nextvec.training.corpus.unique import UInt64, row_keys
+from nextvec.training.corpus.vectors.arrays import (
     Array,
     open_npy,
     open_npz,
     read_lengths,
     read_names,
 )
-from training.corpus.vectors.imported_windows import (
+from nextvec.training.corpus.vectors.imported_windows import (
     Windows,
     check_windows,
     each_window,
     join_windows,
     refuse_shared,
 )
-from training.errors import CorpusError, VectorError
-from training.vectors import Int64, check_vectors, l2_normalize
+from nextvec.training.errors import CorpusError, VectorError
+from nextvec.training.vectors import Int64, check_vectors, l2_normalize
 
 LENGTH_SUFFIXES: Final = (".lengths.npy", ".lengths.txt", ".lengths.json")
 """What follows a .npy file's stem in the name of its document lengths."""

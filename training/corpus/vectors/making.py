@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from training.corpus.building import build_corpus, scratch_folder
-from training.corpus.corpus import Corpus, CorpusCard
-from training.corpus.origin import Origin, checksum_of_files
-from training.corpus.parts import Progress, ignore_progress
-from training.corpus.vectors.importing import lengths_beside, read_vectors
+from nextvec.training.corpus.building import build_corpus, scratch_folder
+from nextvec.training.corpus.corpus import Corpus, CorpusCard
+from nextvec.training.corpus.origin import Origin, checksum_of_files
+from nextvec.training.corpus.parts import Progress, ignore_progress
+from nextvec.training.corpus.vectors.importing import lengths_beside, read_vectors
 
 
 def vector_origin(

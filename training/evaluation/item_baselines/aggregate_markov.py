@@ -7,14 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from training.corpus.corpus import Corpus
-from training.corpus.windows import Windows
-from training.evaluation.item_baselines.scored import (
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.corpus.windows import Windows
+from nextvec.training.evaluation.item_baselines.scored import (
     ItemBaseline,
     events_of,
     popularity_of,
 )
-from training.vectors import Float32, Int64
+from nextvec.training.vectors import Float32, Int64
 
 STEPS: Final = (1, 2, 3, 4)
 """How far before the newest item the one lies that is asked for its class."""

@@ -5,8 +5,8 @@ from typing import Final
 import numpy as np
 from scipy.sparse import coo_array, csr_array
 
-from training.corpus.windows import Windows
-from training.vectors import Int64
+from nextvec.training.corpus.windows import Windows
+from nextvec.training.vectors import Int64
 
 MAX_MATCH: Final = 8
 """Items up to which a match is told apart from a longer one: on folk tunes 5 costs 0.2

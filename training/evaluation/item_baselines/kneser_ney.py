@@ -7,13 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from training.corpus.corpus import Corpus
-from training.corpus.repeats import repeat_share
-from training.corpus.windows import Windows
-from training.evaluation.item_baselines.context_cache import cache_of
-from training.evaluation.item_baselines.scored import ItemBaseline, events_of
-from training.evaluation.suite import MIN_REPEAT_SHARE
-from training.vectors import Float32, Int64
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.corpus.repeats import repeat_share
+from nextvec.training.corpus.windows import Windows
+from nextvec.training.evaluation.item_baselines.context_cache import cache_of
+from nextvec.training.evaluation.item_baselines.scored import ItemBaseline, events_of
+from nextvec.training.evaluation.suite import MIN_REPEAT_SHARE
+from nextvec.training.vectors import Float32, Int64
 
 ORDERS: Final = (3, 5, 7)
 """Items of the longest run that is counted, the one that follows among them."""

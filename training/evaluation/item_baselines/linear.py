@@ -7,10 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array
 
-from training.corpus.corpus import Corpus
-from training.corpus.windows import Windows
-from training.evaluation.item_baselines.scored import ItemBaseline, by_lag, events_of
-from training.vectors import Float32, Int64
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.corpus.windows import Windows
+from nextvec.training.evaluation.item_baselines.scored import (
+    ItemBaseline,
+    by_lag,
+    events_of,
+)
+from nextvec.training.vectors import Float32, Int64
 
 MAX_ITEMS: Final = 4_000
 """Items up to which these are fitted: 21 tables of 64 MB each at 4,000, and a solve

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array
 
-from training.corpus.corpus import Corpus
-from training.corpus.windows import Windows
-from training.evaluation.item_baselines.scored import ItemBaseline, events_of
-from training.vectors import Float32, Int64
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.corpus.windows import Windows
+from nextvec.training.evaluation.item_baselines.scored import ItemBaseline, events_of
+from nextvec.training.vectors import Float32, Int64
 
 ABSENT: Final = np.iinfo(np.int32).max
 """Lag of an item that is not in a context."""

@@ -7,17 +7,17 @@ from typing import Final
 import numpy as np
 from scipy.sparse import csr_array, diags_array
 
-from training.corpus.corpus import Corpus
-from training.corpus.windows import Windows
-from training.evaluation.item_baselines.neighborhood import (
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.corpus.windows import Windows
+from nextvec.training.evaluation.item_baselines.neighborhood import (
     ABSENT,
     Float64,
     Neighborhood,
     Neighbors,
     Sequences,
 )
-from training.evaluation.item_baselines.scored import by_lag
-from training.vectors import Float32, Int64
+from nextvec.training.evaluation.item_baselines.scored import by_lag
+from nextvec.training.vectors import Float32, Int64
 
 _NUM_NEAREST: Final = (50, 100, 300)
 _IDF_SHARES: Final = (0.0, 1.0)

@@ -7,15 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array, diags_array
 
-from training.corpus.corpus import Corpus
-from training.corpus.windows import Windows
-from training.evaluation.item_baselines.scored import (
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.corpus.windows import Windows
+from nextvec.training.evaluation.item_baselines.scored import (
     ItemBaseline,
     by_lag,
     events_of,
     popularity_of,
 )
-from training.vectors import Float32, Int64
+from nextvec.training.vectors import Float32, Int64
 
 REACH: Final = 10
 """Steps within which one item counts as a consequence of another."""

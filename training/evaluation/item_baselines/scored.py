@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from torch import Tensor
 
-from training.corpus.corpus import Corpus
-from training.corpus.windows import Windows
-from training.evaluation.evaluation import Judge
-from training.evaluation.pools import PoolName
-from training.vectors import Float32, Int64
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.corpus.windows import Windows
+from nextvec.training.evaluation.evaluation import Judge
+from nextvec.training.evaluation.pools import PoolName
+from nextvec.training.vectors import Float32, Int64
 
 
 class ItemBaseline:

@@ -4,18 +4,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.corpus.corpus import CorpusCard
-from training.corpus.items.building import (
+from nextvec.training.corpus.corpus import CorpusCard
+from nextvec.training.corpus.items.building import (
     build_item_corpus,
     read_item_texts,
     unique_sequences,
 )
-from training.corpus.items.cooccurrence import CooccurrenceConfig
-from training.corpus.items.sequences import ItemSequences
-from training.corpus.items.vectors import ItemVectors, make_item_vectors
-from training.corpus.split import PARTS, SplitConfig, split_documents
-from training.corpus.store import load_corpus
-from training.errors import CorpusError
+from nextvec.training.corpus.items.cooccurrence import CooccurrenceConfig
+from nextvec.training.corpus.items.sequences import ItemSequences
+from nextvec.training.corpus.items.vectors import ItemVectors, make_item_vectors
+from nextvec.training.corpus.split import PARTS, SplitConfig, split_documents
+from nextvec.training.corpus.store import load_corpus
+from nextvec.training.errors import CorpusError
 
 CARD = CorpusCard(name="tiny", encoder="none", source="made by a test")
 SPLIT = SplitConfig(seed=1)

@@ -3,14 +3,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.corpus.items.cooccurrence import (
+from nextvec.training.corpus.items.cooccurrence import (
     CooccurrenceConfig,
     cooccurrence_vectors,
     count_pairs,
     positive_pmi,
 )
-from training.errors import CorpusError
-from training.vectors import Int64
+from nextvec.training.errors import CorpusError
+from nextvec.training.vectors import Int64
 
 NUM_ITEMS = 6
 
@@ -97,13 +97,15 @@ def test_the_greatest_entry_of_each_factor_is_positive(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     found = vectors_of(random_sequences())[1]
-    real = __import__("training.corpus.items.cooccurrence", fromlist=["svds"]).svds
+    real = __import__(
+        "nextvec.training.corpus.items.cooccurrence", fromlist=["svds"]
+    ).svds
 
     def turned(*args: object, **options: object) -> tuple[np.ndarray, ...]:
         u, s, v = real(*args, **options)
         return -u[:, ::-1], s[::-1], -v[::-1]
 
-    monkeypatch.setattr("training.corpus.items.cooccurrence.svds", turned)
+    monkeypatch.setattr("nextvec.training.corpus.items.cooccurrence.svds", turned)
 
     np.testing.assert_array_equal(vectors_of(random_sequences())[1], found)
 

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.corpus.items.events import EventColumns, order_events, read_events
-from training.corpus.items.sequences import ItemSequences
-from training.errors import CorpusError
+from nextvec.training.corpus.items.events import EventColumns, order_events, read_events
+from nextvec.training.corpus.items.sequences import ItemSequences
+from nextvec.training.errors import CorpusError
 
 COLUMNS = EventColumns()
 

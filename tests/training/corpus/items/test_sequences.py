@@ -3,13 +3,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from training.corpus.items.sequences import (
+from nextvec.training.corpus.items.sequences import (
     ItemSequences,
     named_sequences,
     require_long_sequence,
     without_duplicates,
 )
-from training.errors import CorpusError
+from nextvec.training.errors import CorpusError
 
 
 def make(*sequences: list[int]) -> ItemSequences:

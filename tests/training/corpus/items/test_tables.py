@@ -3,8 +3,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from training.corpus.items.tables import as_text, parse_tsv, read_table
-from training.errors import CorpusError
+from nextvec.training.corpus.items.tables import as_text, parse_tsv, read_table
+from nextvec.training.errors import CorpusError
 
 
 def write(table: pl.DataFrame, path: Path) -> Path:

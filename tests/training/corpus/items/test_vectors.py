@@ -3,16 +3,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.corpus.items.cooccurrence import CooccurrenceConfig
-from training.corpus.items.sequences import ItemSequences
-from training.corpus.items.vectors import (
+from nextvec.training.corpus.items.cooccurrence import CooccurrenceConfig
+from nextvec.training.corpus.items.sequences import ItemSequences
+from nextvec.training.corpus.items.vectors import (
     make_item_vectors,
     read_item_vectors,
     require_every_item,
 )
-from training.corpus.split import SplitConfig
-from training.errors import CorpusError, VectorError
-from training.vectors import Int64
+from nextvec.training.corpus.split import SplitConfig
+from nextvec.training.errors import CorpusError, VectorError
+from nextvec.training.vectors import Int64
 
 NUM_ITEMS = 25
 CONFIG = CooccurrenceConfig(window=3, dim=6)

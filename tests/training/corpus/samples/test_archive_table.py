@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from training.corpus.samples.archive_table import read_archive_table
-from training.corpus.samples.archives import SourceArchive
+from nextvec.training.corpus.samples.archive_table import read_archive_table
+from nextvec.training.corpus.samples.archives import SourceArchive
 
 ENTRY = """
 [[archive]]

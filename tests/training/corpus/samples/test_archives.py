@@ -10,11 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from training.corpus.samples import archives
-from training.corpus.samples.archives import SourceArchive, fetch_archive, read_pages
-from training.corpus.samples.samples import Sample, read_sample
-from training.corpus.text.text import Document
-from training.errors import CorpusError
+from nextvec.training.corpus.samples import archives
+from nextvec.training.corpus.samples.archives import (
+    SourceArchive,
+    fetch_archive,
+    read_pages,
+)
+from nextvec.training.corpus.samples.samples import Sample, read_sample
+from nextvec.training.corpus.text.text import Document
+from nextvec.training.errors import CorpusError
 
 Pack = Callable[..., SourceArchive]
 

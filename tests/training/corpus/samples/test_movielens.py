@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from training.corpus.samples.item_sample import ItemSample, read_item_sample
-from training.corpus.samples.movielens import MOVIELENS
-from training.errors import CorpusError
+from nextvec.training.corpus.samples.item_sample import ItemSample, read_item_sample
+from nextvec.training.corpus.samples.movielens import MOVIELENS
+from nextvec.training.errors import CorpusError
 
 EVENTS = (
     "user_id:token\titem_id:token\trating:float\ttimestamp:float\n"

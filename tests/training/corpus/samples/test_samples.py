@@ -2,9 +2,9 @@ from dataclasses import replace
 
 import pytest
 
-from training.corpus.samples.item_sample import ItemSample
-from training.corpus.samples.movielens import MOVIELENS
-from training.corpus.samples.samples import (
+from nextvec.training.corpus.samples.item_sample import ItemSample
+from nextvec.training.corpus.samples.movielens import MOVIELENS
+from nextvec.training.corpus.samples.samples import (
     SAMPLES,
     Sample,
     get_sample,
@@ -12,9 +12,9 @@ from training.corpus.samples.samples import (
     sample_card,
     sample_origin,
 )
-from training.corpus.samples.tunes import FIDDLE, TUNES
-from training.errors import CorpusError
-from training.recipe import recipe_names
+from nextvec.training.corpus.samples.tunes import FIDDLE, TUNES
+from nextvec.training.errors import CorpusError
+from nextvec.training.recipe import recipe_names
 
 
 def test_an_unknown_sample_is_named_with_the_known_ones() -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from training.corpus.samples.item_sample import read_item_sample
-from training.corpus.samples.tunes import TUNES, Collection, Tunes
-from training.errors import CorpusError
+from nextvec.training.corpus.samples.item_sample import read_item_sample
+from nextvec.training.corpus.samples.tunes import TUNES, Collection, Tunes
+from nextvec.training.errors import CorpusError
 
 READABLE = "X:1\nT:The First\nK:D\nDFA\n"
 VOICES = "X:2\nT:A Duet\nV:1\nK:C\nC\n"

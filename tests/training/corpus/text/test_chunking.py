@@ -3,7 +3,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.corpus.text.chunking import PASSAGE_WORDS, split_passages, split_sentences
+from nextvec.training.corpus.text.chunking import (
+    PASSAGE_WORDS,
+    split_passages,
+    split_sentences,
+)
 
 prose = st.lists(
     st.sampled_from(

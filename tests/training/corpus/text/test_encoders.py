@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.corpus.text.encoders import Encoder, get_encoder
-from training.errors import CorpusError
+from nextvec.training.corpus.text.encoders import Encoder, get_encoder
+from nextvec.training.errors import CorpusError
 
 texts = st.lists(st.text(max_size=40), min_size=1, max_size=8)
 

@@ -1,6 +1,6 @@
 import pytest
 
-from training.corpus.text.markdown import markdown_to_text
+from nextvec.training.corpus.text.markdown import markdown_to_text
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 import pytest
 
-from training.corpus.text.rst import rst_to_text
+from nextvec.training.corpus.text.rst import rst_to_text
 
 
 @pytest.mark.parametrize(

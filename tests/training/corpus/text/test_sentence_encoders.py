@@ -7,14 +7,14 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from training.corpus.building import build_corpus
-from training.corpus.corpus import CorpusCard
-from training.corpus.store import load_corpus
-from training.corpus.text.encoders import get_encoder
-from training.corpus.text.passages import parts_from_documents
-from training.corpus.text.text import Document
-from training.errors import CorpusError, VectorError
-from training.vectors import Float32
+from nextvec.training.corpus.building import build_corpus
+from nextvec.training.corpus.corpus import CorpusCard
+from nextvec.training.corpus.store import load_corpus
+from nextvec.training.corpus.text.encoders import get_encoder
+from nextvec.training.corpus.text.passages import parts_from_documents
+from nextvec.training.corpus.text.text import Document
+from nextvec.training.errors import CorpusError, VectorError
+from nextvec.training.vectors import Float32
 
 PACKAGE = "sentence_transformers"
 SWITCHES = "HF_HUB_DISABLE_PROGRESS_BARS", "HF_HUB_DISABLE_TELEMETRY"

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from training.corpus.text.text import Document, clean_page, read_documents
-from training.errors import CorpusError
+from nextvec.training.corpus.text.text import Document, clean_page, read_documents
+from nextvec.training.errors import CorpusError
 
 
 def test_a_folder_is_read_in_depth_by_name(tmp_path: Path) -> None:

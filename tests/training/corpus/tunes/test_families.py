@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from training.corpus.tunes.families import families, plain_title
-from training.vectors import Int64
+from nextvec.training.corpus.tunes.families import families, plain_title
+from nextvec.training.vectors import Int64
 
 
 def melody(seed: int, length: int = 60) -> Int64:

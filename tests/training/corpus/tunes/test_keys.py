@@ -1,7 +1,7 @@
 import pytest
 
-from training.corpus.tunes.keys import read_key
-from training.errors import TuneError
+from nextvec.training.corpus.tunes.keys import read_key
+from nextvec.training.errors import TuneError
 
 
 @pytest.mark.parametrize(

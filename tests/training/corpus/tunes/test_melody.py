@@ -2,9 +2,9 @@ from fractions import Fraction
 
 import pytest
 
-from training.corpus.tunes.items import item_name
-from training.corpus.tunes.melody import MelodyReader
-from training.errors import TuneError
+from nextvec.training.corpus.tunes.items import item_name
+from nextvec.training.corpus.tunes.melody import MelodyReader
+from nextvec.training.errors import TuneError
 
 
 def read(line: str, **header: str) -> str:

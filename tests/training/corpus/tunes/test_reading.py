@@ -1,8 +1,8 @@
 import pytest
 
-from training.corpus.tunes.items import item_name
-from training.corpus.tunes.reading import Tune, tunes_in
-from training.errors import TuneError
+from nextvec.training.corpus.tunes.items import item_name
+from nextvec.training.corpus.tunes.reading import Tune, tunes_in
+from nextvec.training.errors import TuneError
 
 FILE = """% A file of tunes
 %%format

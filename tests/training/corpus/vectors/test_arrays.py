@@ -6,8 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.corpus.vectors.arrays import open_npy, open_npz, read_lengths, read_names
-from training.errors import CorpusError
+from nextvec.training.corpus.vectors.arrays import (
+    open_npy,
+    open_npz,
+    read_lengths,
+    read_names,
+)
+from nextvec.training.errors import CorpusError
 
 
 class Trap:

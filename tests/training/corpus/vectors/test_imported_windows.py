@@ -3,17 +3,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.corpus.parts import ignore_progress
-from training.corpus.unique import row_keys
-from training.corpus.vectors.imported_windows import (
+from nextvec.training.corpus.parts import ignore_progress
+from nextvec.training.corpus.unique import row_keys
+from nextvec.training.corpus.vectors.imported_windows import (
     Windows,
     check_windows,
     each_window,
     join_windows,
     refuse_shared,
 )
-from training.errors import CorpusError, VectorError
-from training.vectors import Float32, l2_normalize
+from nextvec.training.errors import CorpusError, VectorError
+from nextvec.training.vectors import Float32, l2_normalize
 
 
 def rows(count: int, *, seed: int = 0, dim: int = 3) -> Float32:

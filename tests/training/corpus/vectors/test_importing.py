@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.corpus.parts import Parts
-from training.corpus.vectors import importing
-from training.corpus.vectors.importing import Imported, read_vectors
-from training.errors import CorpusError
-from training.vectors import Float32, l2_normalize
+from nextvec.training.corpus.parts import Parts
+from nextvec.training.corpus.vectors import importing
+from nextvec.training.corpus.vectors.importing import Imported, read_vectors
+from nextvec.training.errors import CorpusError
+from nextvec.training.vectors import Float32, l2_normalize
 
 
 @pytest.fixture

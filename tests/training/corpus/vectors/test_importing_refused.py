@@ -4,10 +4,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from training.corpus.vectors import importing
-from training.corpus.vectors.importing import read_vectors
-from training.errors import CorpusError, VectorError
-from training.vectors import Float32, l2_normalize
+from nextvec.training.corpus.vectors import importing
+from nextvec.training.corpus.vectors.importing import read_vectors
+from nextvec.training.errors import CorpusError, VectorError
+from nextvec.training.vectors import Float32, l2_normalize
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from training.corpus.corpus import Corpus, CorpusCard
-from training.corpus.windows import Windows
-from training.vectors import l2_normalize
+from nextvec.training.corpus.corpus import Corpus, CorpusCard
+from nextvec.training.corpus.windows import Windows
+from nextvec.training.vectors import l2_normalize
 
 MakeSequences = Callable[[list[list[int]], int], Corpus]
 MakeWindows = Callable[[list[list[int]]], Windows]

@@ -3,16 +3,16 @@ import itertools
 import numpy as np
 import pytest
 
-from tests.training.evaluation.item_baselines.conftest import (
-    MakeSequences,
-    MakeWindows,
-)
-from training.evaluation.bits import target_bits
-from training.evaluation.item_baselines.aggregate_markov import (
+from nextvec.training.evaluation.bits import target_bits
+from nextvec.training.evaluation.item_baselines.aggregate_markov import (
     CLASSES,
     STEPS,
     AggregateMarkov,
     fit_aggregate_markov,
+)
+from tests.training.evaluation.item_baselines.conftest import (
+    MakeSequences,
+    MakeWindows,
 )
 
 # after 4 comes 5 where 0 or 1 came before it, and 6 where 2 or 3 did

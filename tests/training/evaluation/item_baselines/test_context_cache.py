@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from nextvec.training.evaluation.item_baselines.context_cache import MAX_MATCH, cache_of
 from tests.training.evaluation.item_baselines.conftest import MakeWindows
-from training.evaluation.item_baselines.context_cache import MAX_MATCH, cache_of
 
 
 def by_hand(context: list[int], num_items: int) -> list[float]:

@@ -3,20 +3,20 @@ from collections import Counter, defaultdict
 import numpy as np
 import pytest
 
+from nextvec.training.evaluation.item_baselines import kneser_ney
+from nextvec.training.evaluation.item_baselines.kneser_ney import (
+    CACHE_SHARES,
+    ORDERS,
+    KneserNey,
+    count_runs,
+    fit_kneser_ney,
+)
 from tests.training.evaluation.item_baselines.conftest import (
     MakeSequences,
     MakeWindows,
 )
 from tests.training.evaluation.item_baselines.test_context_cache import (
     by_hand as cache_by_hand,
-)
-from training.evaluation.item_baselines import kneser_ney
-from training.evaluation.item_baselines.kneser_ney import (
-    CACHE_SHARES,
-    ORDERS,
-    KneserNey,
-    count_runs,
-    fit_kneser_ney,
 )
 
 Run = tuple[int, ...]

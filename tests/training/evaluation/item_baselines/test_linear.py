@@ -1,13 +1,16 @@
 import numpy as np
 import pytest
 
+from nextvec.training.evaluation.item_baselines import linear
+from nextvec.training.evaluation.item_baselines.linear import (
+    ItemRegression,
+    fit_regressions,
+)
+from nextvec.training.vectors import Int64
 from tests.training.evaluation.item_baselines.conftest import (
     MakeSequences,
     MakeWindows,
 )
-from training.evaluation.item_baselines import linear
-from training.evaluation.item_baselines.linear import ItemRegression, fit_regressions
-from training.vectors import Int64
 
 SEQUENCES = [[0, 1, 2], [1, 2, 0], [3, 1]]
 TRAIN: Int64 = np.arange(3)

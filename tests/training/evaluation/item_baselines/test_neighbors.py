@@ -1,18 +1,18 @@
 import numpy as np
 import pytest
 
-from tests.training.evaluation.item_baselines.conftest import (
-    MakeSequences,
-    MakeWindows,
-)
-from training.evaluation.item_baselines import neighborhood
-from training.evaluation.item_baselines.neighborhood import Sequences
-from training.evaluation.item_baselines.neighbors import (
+from nextvec.training.evaluation.item_baselines import neighborhood
+from nextvec.training.evaluation.item_baselines.neighborhood import Sequences
+from nextvec.training.evaluation.item_baselines.neighbors import (
     SequenceNeighbors,
     SequenceTimeNeighbors,
     fit_neighbors,
 )
-from training.vectors import Int64
+from nextvec.training.vectors import Int64
+from tests.training.evaluation.item_baselines.conftest import (
+    MakeSequences,
+    MakeWindows,
+)
 
 SEQUENCES = [[0, 1, 4], [1, 2], [3, 4, 4], [0, 2, 3]]
 CONTEXTS = [[0, 1], [2, 3, 1], [4], [1, 0, 2, 3], [2, 0, 2]]

@@ -6,16 +6,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nextvec.training.config import TrainingConfig
+from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.corpus.windows import Windows, cut_windows
+from nextvec.training.evaluation.bits import target_bits
+from nextvec.training.evaluation.item_baselines.aggregate_markov import (
+    fit_aggregate_markov,
+)
+from nextvec.training.evaluation.item_baselines.kneser_ney import fit_kneser_ney
+from nextvec.training.evaluation.item_baselines.rules import fit_rules
+from nextvec.training.evaluation.item_baselines.scored import ItemBaseline
+from nextvec.training.run import train
 from tests.training.evaluation.item_baselines.conftest import MakeSequences
-from training.config import TrainingConfig
-from training.corpus.corpus import Corpus
-from training.corpus.windows import Windows, cut_windows
-from training.evaluation.bits import target_bits
-from training.evaluation.item_baselines.aggregate_markov import fit_aggregate_markov
-from training.evaluation.item_baselines.kneser_ney import fit_kneser_ney
-from training.evaluation.item_baselines.rules import fit_rules
-from training.evaluation.item_baselines.scored import ItemBaseline
-from training.run import train
 
 NOISE = 0.15
 TRAIN = 300

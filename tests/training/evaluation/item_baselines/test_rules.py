@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
+from nextvec.training.evaluation.item_baselines.rules import Rules, fit_rules
 from tests.training.evaluation.item_baselines.conftest import (
     MakeSequences,
     MakeWindows,
 )
-from training.evaluation.item_baselines.rules import Rules, fit_rules
 
 
 def rule(rules: list[Rules], name: str) -> Rules:

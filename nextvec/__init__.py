@@ -1,0 +1,1 @@
+"""Predict the next embedding vector, and find the real things nearest to it."""
