@@ -13,6 +13,12 @@ RUN python -m venv /opt/venv
 COPY requirements.txt /build/
 RUN if [ -z "$PIP_EXTRA_INDEX_URL" ]; then unset PIP_EXTRA_INDEX_URL; fi \
  && /opt/venv/bin/pip install --quiet -r /build/requirements.txt
+# wordllama, the default encoder, is among these. One that was trained with
+# sentence-transformers needs: --build-arg ENCODERS=sentence-transformers
+ARG ENCODERS=""
+RUN if [ -n "$ENCODERS" ]; then \
+      if [ -z "$PIP_EXTRA_INDEX_URL" ]; then unset PIP_EXTRA_INDEX_URL; fi; \
+      /opt/venv/bin/pip install --quiet -c /build/requirements.txt "$ENCODERS"; fi
 COPY pyproject.toml README.md LICENSE /build/
 COPY training /build/training
 COPY app /build/app

@@ -11,6 +11,7 @@
     + NotApplicableError        the live corpus has nothing to apply an option to
     + UnknownIdError            the index holds no such id
     + UnknownDocumentError      the index holds no such document
+  - NoEncoderError            texts cannot be encoded here
   - NotReadyError             nothing is live
   - OverloadedError           as many requests wait as may
   - DeadlineExceededError     the answer took too long
@@ -59,6 +60,10 @@ class UnknownIdError(RequestError):
 
 class UnknownDocumentError(RequestError):
     """The index holds no such document."""
+
+
+class NoEncoderError(ProjectError):
+    """The encoder of the live corpus is not installed here, or is another one."""
 
 
 class NotReadyError(ProjectError):

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -15,6 +16,7 @@ from nextvec.app.errors import DeadlineExceededError, NotReadyError, OverloadedE
 from nextvec.app.hitk.hitk import Hitk
 from nextvec.app.hitk.validator import Validator
 from nextvec.app.inference.batcher import Batcher
+from nextvec.app.inference.encoding import TextEncoding
 from nextvec.app.inference.engine import Answer, Engine, Query, answer
 from nextvec.app.inference.golden import open_engine
 from nextvec.app.inference.threads import usable_cpus
@@ -23,6 +25,7 @@ from nextvec.app.release.registry import Registry
 from nextvec.app.settings import Settings
 from nextvec.app.wire.options import Limits
 from nextvec.training.errors import ProjectError
+from nextvec.training.vectors import Float32
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +42,7 @@ class Live:
     engine: Engine
     hitk: Hitk
     limits: Limits
+    texts: TextEncoding
 
 
 class Service:
@@ -105,6 +109,8 @@ class Service:
 
     def stop(self) -> None:
         """Stop the thread; nothing is live after it."""
+        if self._live is not None:
+            self._live.texts.stop()
         self._live, self.reason = None, "the service is shutting down"
         self.metrics.ready.set(0)
         self.batcher.stop()
@@ -131,6 +137,25 @@ class Service:
             detail = f"expected an answer in {self.settings.request_timeout_s:g} s"
             raise DeadlineExceededError(detail) from error
 
+    async def encode(self, live: Live, texts: Sequence[str]) -> Float32:
+        """Encode texts as the corpus of a bundle was, within the time of a request.
+
+        Raises:
+            RequestError: the corpus was made from no texts, or one holds nothing.
+            NoEncoderError: its encoder is not there.
+            DeadlineExceededError: it took too long.
+        """
+        try:
+            async with asyncio.timeout(self.settings.request_timeout_s):
+                return await live.texts.encode(texts)
+        except TimeoutError as error:
+            self.metrics.dropped.labels("deadline").inc()
+            detail = (
+                f"expected the texts encoded in {self.settings.request_timeout_s:g} s; "
+                "the first ones wait for the encoder to be loaded"
+            )
+            raise DeadlineExceededError(detail) from error
+
     def _queue_depth(self) -> int:
         return self.batcher.depth
 
@@ -150,6 +175,7 @@ class Service:
         validator = Validator(engine, step_s=step_s, depth=settings.max_hitk_k)
         return Live(
             engine=engine,
+            texts=TextEncoding(engine.bundle),
             hitk=Hitk(engine.bundle, validator, self.batcher, self.metrics),
             limits=Limits(
                 dim=engine.bundle.index.dim,

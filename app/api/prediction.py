@@ -15,27 +15,49 @@ from nextvec.app.wire.problems import (
     NOT_FOUND,
     PROBLEM_TYPES,
 )
+from nextvec.app.wire.requests import MAX_TEXT
 
 _Names = Annotated[list[str], Field(min_length=1)]
 _Vector = Annotated[list[float], Field(min_length=1)]
+_Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT, pattern=r"\S")]
 
 _ELSEWHERE: Final = (BAD_REQUEST, NOT_FOUND, METHOD_NOT_ALLOWED)
 # Refused before any route is asked; all other problems are those of this one.
 
 
+@with_config(extra="forbid")
+class Id(TypedDict):
+    """A vector that the index holds, by its name."""
+
+    id: str
+
+
+@with_config(extra="forbid")
+class Text(TypedDict):
+    """A text, encoded as the corpus was."""
+
+    text: _Text
+
+
 @with_config(
     use_attribute_docstrings=True,
     extra="forbid",
-    json_schema_extra={"oneOf": [{"required": ["context"]}, {"required": ["ids"]}]},
+    json_schema_extra={
+        "oneOf": [{"required": [name]} for name in ("context", "ids", "texts")]
+    },
 )
 class PredictBody(TypedDict, total=False):
-    """A context, as vectors or as ids, and options."""
+    """A context, as vectors, ids or texts or mixed, and options."""
 
-    context: Annotated[list[_Vector], Field(min_length=1)]
-    """Vectors in order, oldest first, any length but 0."""
+    context: Annotated[list[_Vector | Id | Text], Field(min_length=1)]
+    """What came so far, oldest first: vectors of any length but 0, names of vectors
+    that the index holds, and texts."""
 
     ids: _Names
     """Instead: names of vectors that the index holds."""
+
+    texts: Annotated[list[_Text], Field(min_length=1)]
+    """Instead: texts, encoded as the corpus was."""
 
     k: Annotated[int, Field(ge=1)]
     """Neighbors wanted."""
@@ -61,7 +83,7 @@ def predict_operation(settings: Settings) -> dict[str, Any]:
     """Describe the route for its decorator, with the limits of these settings."""
     body = TypeAdapter(PredictBody).json_schema()
     fields = body["properties"]
-    for name in ("context", "ids"):
+    for name in ("context", "ids", "texts"):
         fields[name]["maxItems"] = settings.max_context
     fields["k"]["maximum"] = settings.max_k
     fields["k"]["default"] = min(settings.default_k, settings.max_k)
@@ -88,6 +110,16 @@ def predict_operation(settings: Settings) -> dict[str, Any]:
                         "examples": {
                             "vectors": {"value": {"context": [[0.1, 0.2], [0.3, 0.1]]}},
                             "ids": {"value": {"ids": ["intro:0", "intro:1"], "k": 5}},
+                            "texts": {"value": {"texts": ["First.", "And then?"]}},
+                            "mixed": {
+                                "value": {
+                                    "context": [
+                                        {"id": "intro:0"},
+                                        {"text": "And then?"},
+                                        [0.1, 0.2],
+                                    ]
+                                }
+                            },
                         },
                     },
                     "application/octet-stream": {

@@ -1,8 +1,10 @@
 """Names of the rows of an index: ids, documents, positions and texts."""
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import takewhile
 from pathlib import Path
 from typing import Final
 
@@ -106,6 +108,26 @@ class Catalogue:
         """Row of each name."""
         return {name: row for row, name in enumerate(self.ids)}
 
+    def nearest_id(self, name: str) -> str | None:
+        """Return a name that is there and begins as another one does.
+
+        Args:
+            name: of no row.
+
+        Returns:
+            Of its neighbors in the order of names that with the longer common
+            beginning; None if neither shares a character.
+        """
+        names = self._sorted_ids
+        at = bisect_left(names, name)
+        near = {n: _shared(n, name) for n in names[max(0, at - 1) : at + 1]}
+        best = max(near, key=lambda one: near[one], default=None)
+        return best if best is not None and near[best] else None
+
+    @cached_property
+    def _sorted_ids(self) -> list[str]:
+        return sorted(self.ids)
+
     @cached_property
     def number_of_document(self) -> dict[str, int]:
         """Number of each document."""
@@ -148,3 +170,9 @@ class Catalogue:
         if with_text and self.texts is not None:
             neighbor["text"] = self.texts[row]
         return neighbor
+
+
+def _shared(one: str, other: str) -> int:
+    """Count the characters that two names have in common at their beginning."""
+    pairs = zip(one, other, strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))

@@ -34,6 +34,20 @@ class Golden:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EncoderFacts:
+    """What made the vectors of a corpus out of its texts."""
+
+    name: str
+    """As `nextvec.training.corpus.text.encoders.get_encoder` takes it."""
+
+    version: str
+    """Package and version of the code."""
+
+    checksum: str
+    """SHA-256 of the weights."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """Everything `bundle.json` holds."""
 
@@ -76,6 +90,10 @@ class Manifest:
 
     files: dict[str, str]
     """SHA-256 of every other file."""
+
+    encoder: EncoderFacts | None = None
+    """What encodes texts as this corpus was encoded; None for vectors that were
+    brought, and of items."""
 
     golden: Golden | None
     """The question with the known answer; None until the bundle has been asked, and

@@ -32,6 +32,14 @@ class Client:
         """
         return self._predict(json={"ids": ids, **options})
 
+    def predict_texts(self, texts: list[str], **options: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON values
+        """Ask with texts, which the service encodes as its corpus was.
+
+        Raises:
+            ServiceError: not reachable, or refused.
+        """
+        return self._predict(json={"texts": texts, **options})
+
     def predict_vectors(self, context: Float32, **options: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON values
         """Ask with vectors, shape ``(T, D)``, sent as octets.
 

@@ -5,12 +5,13 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
-from rich.markup import escape
-from rich.table import Table
+from rich.padding import Padding
+from rich.text import Text
 
 from nextvec.app.commands.client import Client
 from nextvec.app.settings import read_settings
-from nextvec.training.commands.console import console, handle_errors
+from nextvec.training.commands.console import console, handle_errors, print_json
+from nextvec.training.commands.options import AsJson
 from nextvec.training.errors import VectorError
 
 
@@ -24,6 +25,13 @@ def predict(
     ids: Annotated[
         str | None,
         typer.Option(help="Instead: ids of the index in order, with commas between."),
+    ] = None,
+    text: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Instead: a text, encoded as the corpus was; named several times, in "
+            "order."
+        ),
     ] = None,
     url: Annotated[
         str | None,
@@ -41,13 +49,14 @@ def predict(
             show_default=False,
         ),
     ] = None,
+    as_json: AsJson = False,
     timeout_s: Annotated[
         float, typer.Option("--timeout", min=0.1, help="Longest wait, in seconds.")
     ] = 30.0,
 ) -> None:
     """Ask a running service what comes next."""
-    if (vectors is None) == (ids is None):
-        msg = "give either a .npy file or --ids"
+    if sum(given is not None for given in (vectors, ids, text)) != 1:
+        msg = "give either a .npy file, --ids or --text"
         raise typer.BadParameter(msg)
     client = Client(url or read_settings().url, timeout_s)
     options: dict[str, Any] = {"k": k}
@@ -55,24 +64,30 @@ def predict(
         options["exclude_context"] = not include_context
     if vectors is not None:
         answer = client.predict_vectors(_read(vectors), **options)
+    elif text is not None:
+        answer = client.predict_texts(text, **options)
     else:
         named = [name.strip() for name in (ids or "").split(",")]
         answer = client.predict_ids(named, **options)
-    table = Table(
-        title=f"After {answer['num_context']} vectors, says {answer['bundle']}"
+    if as_json:
+        print_json(answer)
+        return
+    console.print(
+        f"After {answer['num_context']} vectors, says {answer['bundle']}:",
+        soft_wrap=True,
+        highlight=False,
     )
-    for column in ("", "score", "id", "document", "position", "text"):
-        table.add_column(column, overflow="fold")
     for rank, found in enumerate(answer["neighbors"], start=1):
-        table.add_row(
-            str(rank),
-            f"{found['score']:.4f}",
-            escape(found["id"]),
-            escape(found["document"] or ""),
-            "" if found["position"] is None else str(found["position"]),
-            escape(found.get("text", "")),
+        # no table: in a narrow column the name would be broken
+        console.print(
+            f"{rank:3d}  {found['score']:.4f}  {found['id']}",
+            markup=False,
+            soft_wrap=True,
+            highlight=False,
         )
-    console.print(table)
+        if found.get("text"):
+            text = Text(found["text"], overflow="fold")
+            console.print(Padding(text, (0, 0, 0, 13)), highlight=False)
 
 
 def _read(path: Path) -> np.ndarray:

@@ -37,10 +37,11 @@ class Query:
 
     context: Float32 | None = None
     """Unit vectors in the caller's space, oldest first, shape ``(T, D)``; None if
-    the context is given by ``rows``."""
+    the context is given by ``rows`` alone."""
 
     rows: Int64 | None = None
-    """Rows of the index, oldest first, shape ``(T,)``."""
+    """Rows of the index, oldest first, shape ``(T,)``; beside ``context`` -1 at the
+    places where that counts."""
 
     k: int
     """Neighbors wanted."""
@@ -214,7 +215,11 @@ class Engine:
     def _contexts(self, queries: Sequence[Query]) -> tuple[list[Float32], list[Int64]]:
         """Return every context in the searched space, and its rows, -1 for unknown."""
         index, known = self.bundle.index, self.bundle.known
-        given = [q.context for q in queries if q.context is not None]
+        given = [
+            q.context if q.rows is None else q.context[q.rows < 0]
+            for q in queries
+            if q.context is not None
+        ]
         if given:
             whole = np.concatenate(given)
             moved = self.bundle.checkpoint.transform.apply(whole)
@@ -225,10 +230,16 @@ class Engine:
                 moved[is_known] = index.vectors[found[is_known]]
             cuts = np.cumsum([len(context) for context in given])[:-1]
             split = zip(np.split(moved, cuts), np.split(found, cuts), strict=True)
-        both = [
-            next(split) if q.rows is None else (index.vectors[q.rows], q.rows)
-            for q in queries
-        ]
+        both = []
+        for query in queries:
+            if query.rows is None:
+                both.append(next(split))
+                continue
+            context, rows = index.vectors[query.rows], query.rows
+            if query.context is not None:
+                is_given, rows = rows < 0, rows.copy()
+                context[is_given], rows[is_given] = next(split)
+            both.append((context, rows))
         return [context for context, _ in both], [rows for _, rows in both]
 
     def _search(

@@ -20,7 +20,7 @@ from nextvec.app.bundle.bundle import (
 from nextvec.app.bundle.catalogue import Catalogue
 from nextvec.app.bundle.index import NeighborIndex, require_match
 from nextvec.app.bundle.known import KnownItems
-from nextvec.app.bundle.manifest import MANIFEST, Manifest, sha256_of
+from nextvec.app.bundle.manifest import MANIFEST, EncoderFacts, Manifest, sha256_of
 from nextvec.app.inference.engine import Engine
 from nextvec.app.inference.golden import make_golden, open_engine
 from nextvec.training.checkpoint import Checkpoint, load_checkpoint
@@ -152,12 +152,24 @@ def seal(
         model_version=files[WEIGHTS][:12],
         index_version=index.digest()[:12],
         files=files,
+        encoder=_encoder_of(corpus),
         golden=None,
     )
     bundle = load_parts(folder, unasked)
     manifest = replace(unasked, golden=make_golden(Engine(bundle)))
     manifest.save(folder)
     return replace(bundle, manifest=manifest)
+
+
+def _encoder_of(corpus: Corpus) -> EncoderFacts | None:
+    card = corpus.card
+    if card.encoder_version is None or card.encoder_checksum is None:
+        return None
+    return EncoderFacts(
+        name=card.encoder,
+        version=card.encoder_version,
+        checksum=card.encoder_checksum,
+    )
 
 
 def _corpus_folder(run: Path, card: dict[str, Any]) -> Path:

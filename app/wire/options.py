@@ -63,7 +63,7 @@ def options_of_fields(given: Mapping[str, Any], limits: Limits) -> Options:
     Raises:
         RequestError: a field is unknown, of another type, or out of bounds.
     """
-    refuse_unknown(given, ("context", "ids", *OPTION_NAMES))
+    refuse_unknown(given, ("context", "ids", "texts", *OPTION_NAMES))
     taken = {name: value for name, value in given.items() if value is not None}
     for name in _FLAGS:
         if name in taken and not isinstance(taken[name], bool):

@@ -18,6 +18,7 @@ from nextvec.app.errors import (
     InvalidContextError,
     InvalidOptionError,
     MalformedBodyError,
+    NoEncoderError,
     NotApplicableError,
     NotReadyError,
     OverloadedError,
@@ -67,6 +68,7 @@ UNKNOWN_DOCUMENT: Final = ProblemType(
     "unknown-document", 422, "The index holds no such document"
 )
 INTERNAL_ERROR: Final = ProblemType("internal-error", 500, "Something is broken here")
+NO_ENCODER: Final = ProblemType("no-encoder", 501, "Texts cannot be encoded here")
 NOT_READY: Final = ProblemType("not-ready", 503, "No bundle is live")
 OVERLOADED: Final = ProblemType("overloaded", 503, "Too many requests are waiting")
 DEADLINE_EXCEEDED: Final = ProblemType(
@@ -86,6 +88,7 @@ PROBLEM_TYPES: Final = (
     UNKNOWN_ID,
     UNKNOWN_DOCUMENT,
     INTERNAL_ERROR,
+    NO_ENCODER,
     NOT_READY,
     OVERLOADED,
     DEADLINE_EXCEEDED,
@@ -103,6 +106,7 @@ _TYPE_OF_ERROR: Final[Mapping[type[ProjectError], ProblemType]] = {
     NotApplicableError: NOT_APPLICABLE,
     UnknownIdError: UNKNOWN_ID,
     UnknownDocumentError: UNKNOWN_DOCUMENT,
+    NoEncoderError: NO_ENCODER,
     NotReadyError: NOT_READY,
     OverloadedError: OVERLOADED,
     DeadlineExceededError: DEADLINE_EXCEEDED,

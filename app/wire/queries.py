@@ -1,17 +1,27 @@
 """What was asked, in the numbers of one bundle."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from nextvec.app.bundle.catalogue import Catalogue
 from nextvec.app.errors import NotApplicableError, UnknownDocumentError, UnknownIdError
 from nextvec.app.inference.engine import Engine, Query
 from nextvec.app.wire.quoting import quoted
-from nextvec.app.wire.requests import PredictRequest
-from nextvec.training.vectors import Int64
+from nextvec.app.wire.requests import Mixture, PredictRequest
+from nextvec.training.vectors import Float32, Int64
 
 
-def to_query(asked: PredictRequest, engine: Engine) -> Query:
+def to_query(
+    asked: PredictRequest, engine: Engine, encoded: Float32 | None = None
+) -> Query:
     """Turn names into rows and numbers of the engine's bundle, which the query carries.
+
+    Args:
+        asked: what was asked.
+        engine: what answers it.
+        encoded: unit vectors of the texts of a mixture, in the order of their places,
+            in the caller's space.
 
     Raises:
         UnknownIdError: a vector of the context is unknown.
@@ -19,10 +29,15 @@ def to_query(asked: PredictRequest, engine: Engine) -> Query:
         NotApplicableError: documents mean nothing in this corpus.
     """
     options, catalogue = asked.options, engine.bundle.catalogue
+    context, rows = asked.context, None
+    if asked.ids is not None:
+        rows = _rows(dict(enumerate(asked.ids)), catalogue, "ids[{}]")
+    if asked.mixture is not None:
+        context, rows = _mixed(asked.mixture, catalogue, encoded)
     return Query(
         engine=engine,
-        context=asked.context,
-        rows=None if asked.ids is None else _rows(asked.ids, catalogue),
+        context=context,
+        rows=rows,
         k=options.k,
         exclude_context=options.exclude_context,
         documents=_numbers("documents", options.documents, catalogue),
@@ -34,13 +49,31 @@ def to_query(asked: PredictRequest, engine: Engine) -> Query:
     )
 
 
-def _rows(ids: list[str], catalogue: Catalogue) -> Int64:
-    rows = [catalogue.row_of_id.get(name) for name in ids]
-    if None in rows:
-        at = rows.index(None)
-        detail = f"ids[{at}]: no vector is called {quoted(ids[at])}"
-        raise UnknownIdError(detail)
-    return np.array(rows, dtype=np.int64)
+def _mixed(
+    mixture: Mixture, catalogue: Catalogue, encoded: Float32 | None
+) -> tuple[Float32, Int64]:
+    """Put a context together: vectors ``(T, D)``, and rows ``(T,)``, -1 for vectors."""
+    context_TD = np.zeros((mixture.length, mixture.vectors.shape[1]), np.float32)
+    context_TD[mixture.vector_places] = mixture.vectors
+    if encoded is not None:
+        context_TD[list(mixture.texts)] = encoded
+    row_T = np.full(mixture.length, -1, np.int64)
+    row_T[list(mixture.ids)] = _rows(mixture.ids, catalogue, "context[{}]")
+    return context_TD, row_T
+
+
+def _rows(ids: Mapping[int, str], catalogue: Catalogue, where: str) -> Int64:
+    """Return the rows of names by place; ``where`` says what a place is called."""
+    rows = {place: catalogue.row_of_id.get(name) for place, name in ids.items()}
+    for place, row in rows.items():
+        if row is None:
+            near = catalogue.nearest_id(ids[place])
+            hint = "" if near is None else f"; the nearest name is {quoted(near)}"
+            detail = (
+                f"{where.format(place)}: no vector is called {quoted(ids[place])}{hint}"
+            )
+            raise UnknownIdError(detail)
+    return np.array(list(rows.values()), dtype=np.int64)
 
 
 def _numbers(

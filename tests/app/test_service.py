@@ -99,7 +99,10 @@ def test_an_answer_comes_from_the_bundle_its_ids_were_resolved_in(
                 await asyncio.sleep(0)
                 # what a promotion under load will do
                 service._live = Live(  # noqa: SLF001
-                    engine=other, hitk=live.hitk, limits=live.limits
+                    engine=other,
+                    hitk=live.hitk,
+                    limits=live.limits,
+                    texts=live.texts,
                 )
             found, _ = await waiting
             return content_of(found, question.options)

@@ -28,6 +28,12 @@ class CorpusCard:
     encoder: str
     """Name of what made the vectors; "unknown" for vectors that were brought."""
 
+    encoder_version: str | None = None
+    """Package and version of what encoded texts; None for all other vectors."""
+
+    encoder_checksum: str | None = None
+    """SHA-256 of its weights, by which a service knows that it has the same."""
+
     source: str
     """Files, folders or packages that it was made from, in words."""
 

@@ -124,6 +124,8 @@ def load_corpus(folder: Path) -> Corpus:
             card=CorpusCard(
                 name=card["name"],
                 encoder=card["encoder"],
+                encoder_version=card.get("encoder_version"),
+                encoder_checksum=card.get("encoder_checksum"),
                 source=card["source"],
                 licenses=card["licenses"],
                 windows_declared_independent=card["windows_declared_independent"],

@@ -27,6 +27,9 @@ class Info:
     brought nothing."""
 
     has_texts: bool
+    encodes_texts: bool
+    """Whether the bundle knows what encodes a text; `bundle.encoder` says what."""
+
     limits: dict[str, Any]
     threads: NonNegativeInt
 
@@ -60,6 +63,7 @@ def _info(service: Service) -> Info:
         card=bundle.card,
         serves=bundle.serves,
         has_texts=bundle.catalogue.texts is not None,
+        encodes_texts=bundle.manifest.encoder is not None,
         limits={
             **asdict(live.limits),
             "max_body_bytes": settings.max_body_bytes,

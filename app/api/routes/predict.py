@@ -40,7 +40,10 @@ def predict_router(service: Service) -> APIRouter:
             return _gone(service)
         began = time.perf_counter()
         asked, encoding = decode(request, body, live)
-        query = to_query(asked, live.engine)
+        encoded = None
+        if asked.mixture is not None and asked.mixture.texts:
+            encoded = await service.encode(live, list(asked.mixture.texts.values()))
+        query = to_query(asked, live.engine, encoded)
         decode_s = time.perf_counter() - began
         service.metrics.decode_seconds.labels(encoding).observe(decode_s)
         log_fields(request.scope)["k"] = query.k
@@ -86,6 +89,8 @@ def decode(request: Request, body: bytes, live: Live) -> tuple[PredictRequest, s
             )
             raise InvalidOptionError(detail)
         asked = decode_json(body, live.limits)
+        if asked.mixture is not None:
+            return asked, "mixed"
         return asked, "json" if asked.ids is None else "ids"
     if kind == OCTETS:
         options = options_of_query(pairs, live.limits)

@@ -72,7 +72,7 @@ def test_every_option_is_described_for_both_encodings() -> None:
     body = operation["requestBody"]["content"]["application/json"]["schema"]
 
     assert [field["name"] for field in operation["parameters"]] == list(OPTION_NAMES)
-    assert list(body["properties"]) == ["context", "ids", *OPTION_NAMES]
+    assert list(body["properties"]) == ["context", "ids", "texts", *OPTION_NAMES]
 
 
 def test_every_problem_type_has_an_example_or_can_happen_anywhere() -> None:

@@ -292,6 +292,9 @@ def test_predict_asks_with_ids(url: str, world: World) -> None:
 
     assert "After 20 vectors" in shown
     assert "text of doc" in shown
+    answer = json.loads(run("predict", "--ids", ids, "--url", url, "--json"))
+    assert len(answer["neighbors"]) == 10
+    assert f"  1  {answer['neighbors'][0]['score']:.4f}  " in shown
 
 
 def test_predict_asks_with_a_file(url: str, world: World, tmp_path: Path) -> None:
@@ -322,7 +325,7 @@ def test_predict_refuses_other_files(tmp_path: Path) -> None:
 
 
 def test_predict_needs_one_context() -> None:
-    assert "give either a .npy file or --ids" in run("predict", code=2)
+    assert "give either a .npy file, --ids or --text" in run("predict", code=2)
 
 
 def test_predict_says_why_it_was_refused(url: str) -> None:

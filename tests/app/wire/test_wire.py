@@ -164,8 +164,10 @@ def query(*pairs: tuple[str, str]) -> Callable[[], object]:
         pytest.param(
             json_body(b"[[1, 2, 3]]"), "malformed-body", "got a list", id="bare list"
         ),
-        pytest.param(json_body(b"{}"), "invalid-context", "neither", id="neither"),
-        pytest.param(one_vector(ids=["a"]), "invalid-context", "both", id="both"),
+        pytest.param(json_body(b"{}"), "invalid-context", "none of them", id="neither"),
+        pytest.param(
+            one_vector(ids=["a"]), "invalid-context", "got context and ids", id="both"
+        ),
         pytest.param(
             json_body(b'{"context": 5}'), "invalid-context", "an integer", id="number"
         ),

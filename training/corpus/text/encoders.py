@@ -1,12 +1,14 @@
 """What turns texts into vectors: one small interface, and a default without download.
 
-A further encoder is a class with the three members of `Encoder` and a line in
+A further encoder is a class with the members of `Encoder` and a line in
 `_ENCODERS`; one that takes a model name (``family:model``) has its line in `_FAMILIES`.
 """
 
+import hashlib
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -36,6 +38,14 @@ class Encoder(Protocol):
     def dim(self) -> int:
         """Length D of its vectors."""
 
+    @property
+    def version(self) -> str:
+        """Package and version of the code that encodes."""
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 of its weights, in hexadecimal digits."""
+
     def encode(self, texts: Sequence[str]) -> Float32:
         """Encode texts; shape ``(n, D)``, of any length above zero."""
 
@@ -63,6 +73,16 @@ class WordLlamaEncoder:
     def dim(self) -> int:
         """Length D of its vectors: 256."""
         return int(self._tokens_VD.shape[1])
+
+    @property
+    def version(self) -> str:
+        """Package and version of the code that encodes."""
+        return f"wordllama {version('wordllama')}"
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 of its weights, in hexadecimal digits."""
+        return hashlib.sha256(self._tokens_VD.tobytes()).hexdigest()
 
     def encode(self, texts: Sequence[str]) -> Float32:
         """Encode texts as the mean of their tokens' vectors.

@@ -1,6 +1,7 @@
 """A corpus from text: read, cut into passages, encoded, saved."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from nextvec.training.corpus.building import build_corpus
@@ -111,6 +112,9 @@ def make_document_corpus(
     Raises:
         CorpusError: too little text; nothing is written.
     """
+    card = replace(
+        card, encoder_version=encoder.version, encoder_checksum=encoder.checksum
+    )
     parts = parts_from_documents(
         documents, encoder, source=card.name, words=words, progress=progress
     )

@@ -3,8 +3,10 @@
 The package is an extra of this project; it is imported when such an encoder is loaded.
 """
 
+import hashlib
 import os
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
@@ -47,6 +49,20 @@ class SentenceTransformersEncoder:
     def dim(self) -> int:
         """Length D of its vectors, as the model says."""
         return self._dim
+
+    @property
+    def version(self) -> str:
+        """Package and version of the code that encodes."""
+        return f"{FAMILY} {version(FAMILY)}"
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 of its weights by name, in hexadecimal digits."""
+        digest = hashlib.sha256()
+        for name, weight in sorted(self._model.state_dict().items()):
+            digest.update(name.encode() + b"\0")
+            digest.update(weight.detach().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
 
     def encode(self, texts: Sequence[str]) -> Float32:
         """Encode texts as the model does, with its own prompt where it has one.

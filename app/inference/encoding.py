@@ -1,0 +1,92 @@
+"""Texts of a question, encoded as the corpus was, in a thread of their own."""
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from nextvec.app.bundle.bundle import Bundle
+from nextvec.app.bundle.manifest import EncoderFacts
+from nextvec.app.errors import InvalidContextError, NoEncoderError, NotApplicableError
+from nextvec.training.corpus.text.encoders import Encoder, get_encoder
+from nextvec.training.errors import CorpusError
+from nextvec.training.vectors import Float32, l2_normalize
+
+
+class TextEncoding:
+    """Encodes texts as a bundle's corpus was encoded; loaded when it is first needed.
+
+    One thread: the event loop goes on meanwhile, and so does the inference thread.
+    """
+
+    def __init__(self, bundle: Bundle) -> None:
+        """Take a bundle; nothing is loaded yet."""
+        self._bundle = bundle
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="encoding")
+        self._encoder: Encoder | None = None
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether the next texts find the encoder in memory."""
+        return self._encoder is not None
+
+    async def encode(self, texts: Sequence[str]) -> Float32:
+        """Encode texts off the event loop, as `encode_now` does."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, self.encode_now, texts)
+
+    def encode_now(self, texts: Sequence[str]) -> Float32:
+        """Encode texts.
+
+        Args:
+            texts: at least one.
+
+        Returns:
+            Unit vectors in the caller's space, shape ``(n, D)``.
+
+        Raises:
+            NotApplicableError: the corpus was made from no texts.
+            NoEncoderError: its encoder is not installed here, or has other weights.
+            InvalidContextError: the encoder finds nothing in a text.
+        """
+        if self._encoder is None:
+            self._encoder = _load(self._facts())
+        vectors_ND = self._encoder.encode(texts)
+        empty_N = ~np.asarray(vectors_ND).any(axis=1)
+        if empty_N.any():
+            at = int(np.argmax(empty_N))
+            detail = f"text {at}: the encoder finds no word in it that it knows"
+            raise InvalidContextError(detail)
+        return l2_normalize(vectors_ND)
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def _facts(self) -> EncoderFacts:
+        manifest = self._bundle.manifest
+        if manifest.encoder is None:
+            instead = "ids" if manifest.corpus_kind == "items" else "vectors or ids"
+            detail = (
+                f"texts: the vectors of {manifest.corpus_name} were made from no texts "
+                f"that are known here; send {instead}"
+            )
+            raise NotApplicableError(detail)
+        return manifest.encoder
+
+
+def _load(facts: EncoderFacts) -> Encoder:
+    try:
+        encoder = get_encoder(facts.name)
+    except CorpusError as error:
+        detail = f"the corpus was encoded by {facts.version}: {error}"
+        raise NoEncoderError(detail) from error
+    if encoder.checksum != facts.checksum:
+        detail = (
+            f"expected {facts.name} of {facts.version}, weights "
+            f"{facts.checksum[:12]}, found {encoder.version}, weights "
+            f"{encoder.checksum[:12]}: its vectors lie in another space"
+        )
+        raise NoEncoderError(detail)
+    return encoder
