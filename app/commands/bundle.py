@@ -15,6 +15,7 @@ from nextvec.app.release.building import build_bundle
 from nextvec.app.release.registry import Registry
 from nextvec.app.settings import read_settings
 from nextvec.training.commands.console import (
+    AsJson,
     console,
     handle_errors,
     print_json,
@@ -23,7 +24,7 @@ from nextvec.training.commands.console import (
 from nextvec.training.commands.corpus_folder import CORPORA
 from nextvec.training.commands.listener import ConsoleListener
 from nextvec.training.commands.names import corpus_folder, run_folder
-from nextvec.training.commands.options import RUNS, AsJson
+from nextvec.training.commands.options import RUNS
 from nextvec.training.recipe_run import closed_form_run
 
 _UNTOLD: Final = ("files", "golden", "format")

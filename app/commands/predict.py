@@ -10,8 +10,7 @@ from rich.text import Text
 
 from nextvec.app.commands.client import Client
 from nextvec.app.settings import read_settings
-from nextvec.training.commands.console import console, handle_errors, print_json
-from nextvec.training.commands.options import AsJson
+from nextvec.training.commands.console import AsJson, console, handle_errors, print_json
 from nextvec.training.errors import VectorError
 
 
@@ -86,8 +85,8 @@ def predict(
             highlight=False,
         )
         if found.get("text"):
-            text = Text(found["text"], overflow="fold")
-            console.print(Padding(text, (0, 0, 0, 13)), highlight=False)
+            passage = Text(found["text"], overflow="fold")
+            console.print(Padding(passage, (0, 0, 0, 13)), highlight=False)
 
 
 def _read(path: Path) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Annotated
 
 import orjson
 import typer
@@ -22,6 +23,10 @@ console = Console()
 
 error_console = Console(stderr=True)
 """Where errors go: standard error."""
+
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print JSON, for programs, and nothing else.")
+]
 
 EXIT_CODE = 1
 """Exit status after an error that a person can act on."""

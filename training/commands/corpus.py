@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from nextvec.training.commands.console import (
+    AsJson,
     console,
     handle_errors,
     print_json,
@@ -24,7 +25,7 @@ from nextvec.training.commands.corpus_folder import (
 )
 from nextvec.training.commands.item_corpus import items
 from nextvec.training.commands.names import corpus_folder
-from nextvec.training.commands.options import AsJson, CorpusFolder
+from nextvec.training.commands.options import CorpusFolder
 from nextvec.training.corpus.samples.making import (
     corpus_name,
     make_sample_corpus,

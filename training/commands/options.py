@@ -28,9 +28,6 @@ CorpusFolder = Annotated[
         show_default=False,
     ),
 ]
-AsJson = Annotated[
-    bool, typer.Option("--json", help="Print JSON, for programs, and nothing else.")
-]
 RunsFolder = Annotated[Path, typer.Option(help="Folder that holds the runs.")]
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from nextvec.training.commands.console import (
+    AsJson,
     console,
     error_console,
     handle_errors,
@@ -19,7 +20,6 @@ from nextvec.training.commands.listener import ConsoleListener
 from nextvec.training.commands.names import corpus_folder, run_folder
 from nextvec.training.commands.options import (
     RUNS,
-    AsJson,
     CorpusFolder,
     Recipe,
     RunsFolder,
