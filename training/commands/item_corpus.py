@@ -8,7 +8,7 @@ import typer
 from pydantic import ValidationError
 
 from nextvec.training.checked import faults
-from nextvec.training.commands.console import console
+from nextvec.training.commands.console import progress_bars
 from nextvec.training.commands.corpus_folder import (
     CORPORA,
     Force,
@@ -105,9 +105,8 @@ def items(
     }
     if is_made(out, partial(item_origin, files, **source), force=force):
         return
-    # seconds for thousands of items, minutes for a million
-    with console.status("making vectors"):
-        corpus = make_item_corpus(files, out, name=name, **source)
+    with progress_bars() as progress:
+        corpus = make_item_corpus(files, out, name=name, progress=progress, **source)
     print_summary(corpus, out)
     say_what_a_corpus_is_for(out)
 

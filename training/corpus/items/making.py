@@ -22,6 +22,7 @@ from nextvec.training.corpus.items.vectors import (
     require_every_item,
 )
 from nextvec.training.corpus.origin import Origin, checksum_of_files
+from nextvec.training.corpus.parts import Progress, ignore_progress
 from nextvec.training.corpus.split import SplitConfig
 
 
@@ -66,6 +67,7 @@ def make_item_corpus(
     vectors: Path | None = None,
     encoder: str = "unknown",
     texts: Path | None = None,
+    progress: Progress = ignore_progress,
 ) -> Corpus:
     """Make a corpus from tables of events.
 
@@ -80,6 +82,7 @@ def make_item_corpus(
             None makes them.
         encoder: name of what made ``vectors``, for the card.
         texts: table of the items' texts, as `read_item_texts` takes it.
+        progress: told after each step.
 
     Returns:
         The corpus as loaded from ``folder``.
@@ -118,6 +121,7 @@ def make_item_corpus(
         cooccurrence=cooccurrence,
         vectors=brought,
         texts=found_texts,
+        progress=progress,
     )
 
 
@@ -131,6 +135,7 @@ def make_sequence_corpus(
     vectors: ItemVectors | None = None,
     texts: Mapping[str, str] | None = None,
     notes: Mapping[str, object] | None = None,
+    progress: Progress = ignore_progress,
 ) -> Corpus:
     """Make a corpus from sequences that were read already.
 
@@ -143,6 +148,7 @@ def make_sequence_corpus(
         vectors: those that were brought; None makes them.
         texts: text of each item by id, where there are any.
         notes: counts from before, for the card.
+        progress: told after each of three steps.
 
     Returns:
         The corpus as loaded from ``folder``.
@@ -151,9 +157,13 @@ def make_sequence_corpus(
         CorpusError: too few items, or too few long sequences for the split; nothing
             is written.
     """
+    what = "finding duplicates, making vectors"
+    progress(what, 0, 3)
     sequences, counts = unique_sequences(found)
+    progress(what, 1, 3)
     catalogue = vectors or make_item_vectors(sequences, cooccurrence, split)
-    return build_item_corpus(
+    progress(what, 2, 3)
+    corpus = build_item_corpus(
         sequences,
         catalogue,
         card,
@@ -162,3 +172,5 @@ def make_sequence_corpus(
         texts=texts,
         notes=dict(notes or {}) | counts,
     )
+    progress(what, 3, 3)
+    return corpus

@@ -122,8 +122,7 @@ def _make_items(
     progress: Progress,
 ) -> Corpus:
     found = read_item_sample(sample, downloads, progress=progress)
-    progress("making vectors", 0, 1)
-    corpus = make_sequence_corpus(
+    return make_sequence_corpus(
         found.sequences,
         card,
         folder,
@@ -131,6 +130,5 @@ def _make_items(
         cooccurrence=CooccurrenceConfig(),
         texts=found.texts,
         notes=found.notes,
+        progress=progress,
     )
-    progress("making vectors", 1, 1)
-    return corpus
