@@ -90,9 +90,9 @@ def evaluate(
 ) -> None:
     """Judge a checkpoint on the validation documents of a corpus, without training."""
     checkpoint = run_folder(checkpoint, runs)
-    judged = judge_checkpoint(
-        checkpoint, None if corpus is None else corpus_folder(corpus, CORPORA)
-    )
+    own = None if corpus is None else corpus_folder(corpus, CORPORA)
+    with ConsoleListener() as listener:
+        judged = judge_checkpoint(checkpoint, own, listener=listener)
     console.print(
         evaluation_table(
             f"{checkpoint.name} on {judged.corpus}, validation",

@@ -145,7 +145,7 @@ def no_better_than_copying(card: Card) -> Finding | None:
         f"The lift over {over} (the best without a network) is not shown to be above "
         f"zero: {_listed(low)}.",
         "Train on more documents: a lift of a point needs hundreds of validation "
-        "documents to show. Or serve the baseline (nextvec bundle build --baseline).",
+        f"documents to show.{_serve_baseline(card)}",
     )
 
 
@@ -339,6 +339,13 @@ RULES: Final[dict[RuleName, Rule]] = {
     "hits tell nothing apart": hits_tell_nothing_apart,
 }
 """Every rule, those first that make the others void."""
+
+
+def _serve_baseline(card: Card) -> str:
+    """Name the command that serves the closed form; of items none does."""
+    if card.get("corpus", {}).get("kind") == "items":
+        return ""
+    return " Or serve the baseline: nextvec bundle build --baseline."
 
 
 def _k(card: Card) -> int:
