@@ -29,12 +29,7 @@ from nextvec.training.recipe_run import closed_form_run
 
 _UNTOLD: Final = ("files", "golden", "format")
 
-bundle_app = typer.Typer(
-    no_args_is_help=True, help="Make bundles, and choose which one is live."
-)
 
-
-@bundle_app.command()
 @handle_errors()
 def build(
     run: Annotated[
@@ -94,7 +89,6 @@ def build(
     say_next(f"nextvec bundle promote {built.manifest.version}{_where(registry)}")
 
 
-@bundle_app.command("list")
 @handle_errors()
 def list_bundles(*, bundles: BundlesFolder = None, as_json: AsJson = False) -> None:
     """List the bundles; the live one is marked."""
@@ -130,7 +124,6 @@ def _listed(manifest: Manifest, mark: str | None) -> dict[str, Any]:
     return {"is": mark} | {k: v for k, v in told.items() if k not in _UNTOLD}
 
 
-@bundle_app.command()
 @handle_errors()
 def promote(
     version: Annotated[str, typer.Argument(help="Version of the bundle.")],
@@ -146,7 +139,6 @@ def promote(
     _say_live(registry.promote(version, require_go=require_go), registry)
 
 
-@bundle_app.command()
 @handle_errors()
 def rollback(*, bundles: BundlesFolder = None) -> None:
     """Make the bundle live that was live before."""
@@ -154,7 +146,6 @@ def rollback(*, bundles: BundlesFolder = None) -> None:
     console.print(f"{version} is live again; restart the service to serve it.")
 
 
-@bundle_app.command()
 @handle_errors()
 def remove(
     version: Annotated[str, typer.Argument(help="Version of the bundle.")],

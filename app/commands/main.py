@@ -5,7 +5,7 @@ from typing import Annotated, Final
 
 import typer
 
-from nextvec.app.commands.lazy_group import LazyCommand, lazy_group
+from nextvec.training.commands.lazy_group import LazyCommand, lazy_group
 
 COMMANDS: Final = {
     "up": LazyCommand(
@@ -13,9 +13,8 @@ COMMANDS: Final = {
         "Make corpus, checkpoint and bundle, whatever of it is missing, and serve.",
     ),
     "corpus": LazyCommand(
-        "nextvec.training.commands.corpus:corpus_app",
-        "Make a corpus from a sample, your text, your vectors or your item sequences, "
-        "and look at it.",
+        "nextvec.training.commands.corpus_group:corpus_app",
+        "Make a corpus, list those there are, and look at one.",
     ),
     "train": LazyCommand(
         "nextvec.training.commands.runs:train",
@@ -38,7 +37,7 @@ COMMANDS: Final = {
         "List the shipped recipes and what they set.",
     ),
     "bundle": LazyCommand(
-        "nextvec.app.commands.bundle:bundle_app",
+        "nextvec.app.commands.bundle_group:bundle_app",
         "Make bundles, and choose which one is live.",
     ),
     "serve": LazyCommand(

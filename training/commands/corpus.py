@@ -1,4 +1,4 @@
-"""``corpus``: make a corpus from a sample, text, vectors or item sequences."""
+"""``corpus``: make a corpus from a sample, text or vectors; list them, show one."""
 
 from functools import partial
 from pathlib import Path
@@ -23,7 +23,6 @@ from nextvec.training.commands.corpus_folder import (
     print_summary,
     say_what_a_corpus_is_for,
 )
-from nextvec.training.commands.item_corpus import items
 from nextvec.training.commands.names import corpus_folder
 from nextvec.training.commands.options import CorpusFolder
 from nextvec.training.corpus.samples.making import (
@@ -41,13 +40,6 @@ from nextvec.training.corpus.vectors.making import make_vector_corpus, vector_or
 DOWNLOADS = Path("artifacts/downloads")
 """Folder of fetched archives, unless --downloads says another."""
 
-corpus_app = typer.Typer(
-    no_args_is_help=True,
-    help="Make a corpus from a sample, your text, your vectors or your item "
-    "sequences, and look at it.",
-)
-corpus_app.command()(handle_errors()(items))
-
 EncoderName = Annotated[str, typer.Option("--encoder", help="What makes the vectors.")]
 Words = Annotated[
     int, typer.Option(min=1, help="Length that a passage aims at, in words.")
@@ -63,7 +55,6 @@ MinCoherence = Annotated[
 ]
 
 
-@corpus_app.command()
 @handle_errors()
 def sample(
     name: Annotated[
@@ -114,7 +105,6 @@ def sample(
     say_what_a_corpus_is_for(out)
 
 
-@corpus_app.command()
 @handle_errors()
 def text(
     paths: Annotated[
@@ -151,7 +141,6 @@ def text(
     say_what_a_corpus_is_for(out)
 
 
-@corpus_app.command()
 @handle_errors()
 def vectors(
     files: Annotated[
@@ -209,7 +198,6 @@ def vectors(
     say_what_a_corpus_is_for(out)
 
 
-@corpus_app.command()
 @handle_errors()
 def show(
     folder: CorpusFolder,
@@ -224,7 +212,6 @@ def show(
     print_summary(load_corpus(found), found)
 
 
-@corpus_app.command("list")
 @handle_errors()
 def list_corpora(
     *,

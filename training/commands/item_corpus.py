@@ -8,7 +8,7 @@ import typer
 from pydantic import ValidationError
 
 from nextvec.training.checked import faults
-from nextvec.training.commands.console import progress_bars
+from nextvec.training.commands.console import handle_errors, progress_bars
 from nextvec.training.commands.corpus_folder import (
     CORPORA,
     Force,
@@ -29,6 +29,7 @@ _COOCCURRENCE = CooccurrenceConfig()
 _SPLIT = SplitConfig()
 
 
+@handle_errors()
 def items(
     files: Annotated[
         list[Path],

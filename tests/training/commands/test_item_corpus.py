@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from nextvec.training.commands.corpus import corpus_app
+from nextvec.training.commands.corpus_group import corpus_app
 from nextvec.training.corpus.items.cooccurrence import CooccurrenceConfig
 from nextvec.training.corpus.samples.movielens import MOVIELENS
 from nextvec.training.corpus.samples.samples import SAMPLES
