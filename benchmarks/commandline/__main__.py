@@ -1,4 +1,4 @@
-"""Processor time of ``--help``, command by command: ``python -m benchmarks.commandline``.
+"""Processor time of ``--help``: ``python -m benchmarks.commandline``.
 
 Each is run several times; the median counts. The report is printed, and written beside
 the others.
@@ -40,20 +40,17 @@ def main() -> None:
     rows = [(words, seconds(words, told.repeats)) for words in COMMANDS]
     now = datetime.now(UTC)
     python = seconds(None, told.repeats)
-    lines = [
-        f"# The command line, {now:%Y-%m-%d}",
-        "",
+    about = (
         f"{psutil.cpu_count()} CPUs, {platform.platform()}; Python "
         f"{platform.python_version()}, typer {version('typer')}, torch "
         f"{version('torch')}. Processor seconds, medians of {told.repeats} runs; an "
-        f"empty Python takes {python:.2f}.",
-        "",
-        "| command | seconds | against `--help` |",
-        "|---|---|---|",
-        *(
-            f"| `nextvec {' '.join(words)}` | {taken:.2f} | {taken / rows[0][1]:.1f} |"
-            for words, taken in rows
-        ),
+        f"empty Python takes {python:.2f}."
+    )
+    lines = [f"# The command line, {now:%Y-%m-%d}", "", about, ""]
+    lines += ["| command | seconds | against `--help` |", "|---|---|---|"]
+    lines += [
+        f"| `nextvec {' '.join(words)}` | {taken:.2f} | {taken / rows[0][1]:.1f} |"
+        for words, taken in rows
     ]
     text = "\n".join(lines) + "\n"
     path = told.out / f"{now:%Y-%m-%d}-commandline.md"
