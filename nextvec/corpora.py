@@ -13,7 +13,7 @@ from nextvec.training.corpus.text.chunking import PASSAGE_WORDS
 from nextvec.training.corpus.text.encoders import DEFAULT_ENCODER
 from nextvec.training.corpus.text.making import make_text_corpus as _from_text
 from nextvec.training.corpus.vectors.making import make_vector_corpus
-from nextvec.training.errors import CorpusError
+from nextvec.training.errors import CorpusError, ProjectError
 
 
 def make_corpus(
@@ -59,7 +59,13 @@ def make_corpus(
         # through the reader of files, which checks everything
         path = Path(scratch) / "arrays.npz"
         np.savez(path, allow_pickle=False, **arrays)
-        make_vector_corpus([path], folder, name=name or folder.name, encoder=encoder)
+        try:
+            make_vector_corpus(
+                [path], folder, name=name or folder.name, encoder=encoder
+            )
+        except ProjectError as error:
+            # of the file nobody but this function knows
+            raise type(error)(str(error).replace(f"{path}: ", "")) from error
     return folder
 
 

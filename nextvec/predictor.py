@@ -1,7 +1,7 @@
 """A bundle or a run, opened to be asked by a program."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Lock
@@ -20,6 +20,8 @@ from nextvec.app.release.registry import POINTER, Registry
 from nextvec.app.wire.options import Limits, options_of_fields
 from nextvec.app.wire.queries import to_query
 from nextvec.app.wire.requests import Mixture, PredictRequest
+from nextvec.training.errors import BundleError
+from nextvec.training.run_folder import CARD
 from nextvec.training.vectors import (
     CONTEXT_LENGTH,
     Float32,
@@ -62,7 +64,7 @@ class Predicted:
     neighbors: tuple[Neighbor, ...]
     """Best first."""
 
-    vector: Float32
+    vector: Float32 = field(repr=False)
     """The prediction in the caller's space, unit length, shape ``(D,)``."""
 
     num_context: int
@@ -218,6 +220,12 @@ def open_predictor(
         return Predictor(open_engine(folder))
     if (folder / POINTER).exists():
         return Predictor(open_engine(Registry(folder).live()))
+    if not (folder / CARD).exists():
+        msg = (
+            f"{folder}: expected a bundle ({MANIFEST}), a folder of bundles "
+            f"({POINTER}) or a run ({CARD}), found none of them"
+        )
+        raise BundleError(msg)
     scratch = TemporaryDirectory(prefix="nextvec-")
     try:
         bundle = build_bundle(

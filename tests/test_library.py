@@ -155,7 +155,7 @@ def test_an_option_out_of_bounds_is_refused(run: nextvec.Run) -> None:
 
 
 def test_nothing_to_open_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(nextvec.NextvecError, match="no checkpoint here"):
+    with pytest.raises(nextvec.NextvecError, match=r"expected a bundle .* or a run"):
         nextvec.open_predictor(tmp_path)
 
 

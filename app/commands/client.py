@@ -65,7 +65,10 @@ class Client:
             msg = f"{self.url}: {_reason(error.response)}"
             raise ServiceError(msg) from error
         except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
-            msg = f"{self.url}: no service answers there: {error}"
+            msg = (
+                f"{self.url}: no service answers there: {error}; another address is "
+                "told by --url, or NEXTVEC_HOST and NEXTVEC_PORT"
+            )
             raise ServiceError(msg) from error
         return found
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from nextvec.app.bundle.manifest import Manifest
 from nextvec.app.release.building import build_bundle
 from nextvec.app.release.registry import Registry
 from nextvec.training.commands.console import console, progress_bars
@@ -17,6 +18,7 @@ from nextvec.training.commands.run_summary import print_run
 from nextvec.training.corpus.samples.making import make_sample_corpus, origin_of_sample
 from nextvec.training.corpus.store import load_corpus
 from nextvec.training.corpus.windows import cut_windows
+from nextvec.training.errors import ProjectError
 from nextvec.training.recipe import resolve
 from nextvec.training.recipe_run import train_by_recipe
 from nextvec.training.runs import best_run, comparison_key, finished_runs
@@ -118,10 +120,10 @@ def _train(
 
 
 def _bundle(run: Path, corpus: Path, registry: Registry) -> str:
-    """Bundle a run, promote what is new, and return what is live.
+    """Bundle a run, promote it, and return what is live.
 
-    A bundle that was there already and is not live was rolled back from, or another
-    was promoted: that choice stands.
+    Where another bundle of the same corpus is live, and this one was there already, it
+    was rolled back from, or the other was promoted: that choice stands.
     """
     before = registry.versions()
     built = build_bundle(
@@ -131,7 +133,12 @@ def _bundle(run: Path, corpus: Path, registry: Registry) -> str:
         say=lambda what: console.print(f"· {what}", soft_wrap=True),
     )
     version, pointer = built.manifest.version, registry.pointer()
-    if pointer is None or version not in before:
+    live = None if pointer is None else _manifest(registry, pointer.version)
+    is_of_corpus = (
+        live is not None
+        and live.corpus_fingerprint == built.manifest.corpus_fingerprint
+    )
+    if pointer is None or version not in before or not is_of_corpus:
         registry.make_live(built)
     elif pointer.version != version:
         console.print(
@@ -143,6 +150,14 @@ def _bundle(run: Path, corpus: Path, registry: Registry) -> str:
         return pointer.version
     console.print(f"· {version} is live", soft_wrap=True)
     return version
+
+
+def _manifest(registry: Registry, version: str) -> Manifest | None:
+    """Read what a bundle is made of; None if it is gone or cannot be read."""
+    try:
+        return Manifest.load(registry.path(version))
+    except ProjectError:
+        return None
 
 
 def _warn(what: str) -> None:

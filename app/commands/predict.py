@@ -72,7 +72,7 @@ def predict(
         print_json(answer)
         return
     console.print(
-        f"After {answer['num_context']} vectors, says {answer['bundle']}:",
+        f"After {answer['num_context']} in context, says {answer['bundle']}:",
         soft_wrap=True,
         highlight=False,
     )

@@ -25,6 +25,16 @@ _TRY_NEXT = (
     "nextvec up --sample docs                    # or our sample of text",
 )
 
+
+def _after(live: Live) -> tuple[str, ...]:
+    """Say what comes after a corpus of one's own."""
+    folder = shlex.quote(str(live.card["corpus"]["folder"]))
+    return (
+        f"nextvec train {folder} --architecture hierarchical  # another network",
+        f"nextvec study {folder}  # all of them, in one report",
+    )
+
+
 ROOT = Path("artifacts")
 """Folder of everything that is made, unless an option says another."""
 
@@ -85,7 +95,7 @@ def up(
     if not serve:
         say_next(f"nextvec serve --bundles {shlex.quote(str(settings.bundles))}")
         return
-    say_next(*_TRY_NEXT)
+    say_next(*(_TRY_NEXT if corpus is None else _after(live)))
     console.print(f"\nServing on {settings.url}")
     console.print("Ask it, from another terminal:\n")
     console.print(curl_line(live, settings), soft_wrap=True, highlight=False)

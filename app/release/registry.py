@@ -140,10 +140,13 @@ class Registry:
         folder, pointer = self.path(version), self.pointer()
         kept: dict[str | None, str] = {}
         if pointer is not None:
-            kept[pointer.previous] = "what a rollback goes back to"
-            kept[pointer.version] = "live"
+            kept[pointer.previous] = "is what a rollback goes back to"
+            kept[pointer.version] = "is live"
         if version in kept:
-            msg = f"{version}: is {kept[version]}, expected one that nothing needs"
+            msg = (
+                f"{version}: {kept[version]}; promote others first, this one is kept "
+                "until it is neither live nor the one before"
+            )
             raise BundleError(msg)
         with only_writer(folder):
             # a name that no reader takes for a bundle, should this be interrupted

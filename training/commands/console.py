@@ -1,7 +1,11 @@
 """How commands talk to people: one console, red errors, progress bars."""
 
+import os
+import shutil
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated
 
 import orjson
@@ -77,7 +81,16 @@ def say_next(*lines: str) -> None:
     """Say what comes next: commands that can be pasted, one to a line."""
     console.print("Next:")
     for line in lines:
-        console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+        shown = line.replace("nextvec", command_name(), 1)
+        console.print(f"  {shown}", markup=False, highlight=False, soft_wrap=True)
+
+
+def command_name() -> str:
+    """Return what to type for this command: its path, where it is not on the PATH."""
+    called = Path(sys.argv[0])
+    if shutil.which("nextvec") is not None or called.name != "nextvec":
+        return "nextvec"
+    return os.path.relpath(called)
 
 
 def print_json(data: object) -> None:

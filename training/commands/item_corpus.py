@@ -74,7 +74,8 @@ def items(
         int | None,
         typer.Option(
             min=1,
-            help=f"Numbers in a vector that is made (default: {_COOCCURRENCE.dim}).",
+            help=f"Numbers in a vector that is made (default: {_COOCCURRENCE.dim}, or "
+            "half as many as there are items).",
         ),
     ] = None,
     split_seed: Annotated[
@@ -98,7 +99,9 @@ def items(
         "columns": columns,
         "split": split,
         "cooccurrence": CooccurrenceConfig(
-            window=window or _COOCCURRENCE.window, dim=dim or _COOCCURRENCE.dim
+            window=window or _COOCCURRENCE.window,
+            dim=dim or _COOCCURRENCE.dim,
+            is_at_most=dim is None,
         ),
         "vectors": vectors,
         "encoder": encoder or "unknown",

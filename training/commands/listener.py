@@ -1,5 +1,6 @@
 """What a person sees while a run goes on."""
 
+import os
 import signal
 import threading
 from types import FrameType, TracebackType
@@ -51,6 +52,16 @@ class ConsoleListener:
         """Show the bar."""
         if threading.current_thread() is threading.main_thread():
             self._before = signal.signal(signal.SIGTERM, _interrupt)
+        busy = os.getloadavg()[0]
+        if busy > (os.cpu_count() or 1) / 2:
+            console.print(
+                f"Other processes are busy here (load {busy:.1f} on {os.cpu_count()} "
+                "processors): a training that shares them can take many times longer; "
+                "OMP_NUM_THREADS=1 helps.",
+                style="yellow",
+                soft_wrap=True,
+                highlight=False,
+            )
         self._bars.start()
         return self
 

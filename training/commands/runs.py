@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from nextvec.training.commands.console import (
+    EXIT_CODE,
     AsJson,
     console,
     error_console,
@@ -133,7 +134,7 @@ def compare(
         print_json(_compared(found))
         return
     for missing in sorted(wanted - {folder.name for folder, _ in found}):
-        console.print(f"No finished run is called {missing}.", style="yellow")
+        error_console.print(f"No finished run is called {missing}.", style="yellow")
     for shared in sorted({comparison_key(card) for _, card in found}):
         same = [run for run in found if comparison_key(run[1]) == shared]
         best = best_run(same)[0].name
@@ -141,8 +142,10 @@ def compare(
         cards = [card for _, card in same]
         say_names(cards, best)
         console.print(comparison_table(cards))
-    if not found:
+    if not found and not wanted:
         console.print(f"No finished run in {runs}.")
+    if wanted - {folder.name for folder, _ in found}:
+        raise typer.Exit(EXIT_CODE)
 
 
 def _compared(found: Sequence[tuple[Path, dict[str, Any]]]) -> list[dict[str, Any]]:

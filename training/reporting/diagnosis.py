@@ -144,8 +144,8 @@ def no_better_than_copying(card: Card) -> Finding | None:
         "problem" if is_worse else "warning",
         f"The lift over {over} (the best without a network) is not shown to be above "
         f"zero: {_listed(low)}.",
-        "Train on more documents: a lift of a point needs hundreds of validation "
-        f"documents to show.{_serve_baseline(card)}",
+        f"Train on more {_unit(card)}: a lift of a point needs hundreds of validation "
+        f"{_unit(card)} to show.{_serve_baseline(card, low)}",
     )
 
 
@@ -163,7 +163,7 @@ def no_better_than_base(card: Card) -> Finding | None:
         "warning",
         f"The best epoch is 0: of {epochs} none beat the closed form "
         f"“{card.get('base')}”, which is what this run holds.",
-        "A smaller --lr, more --patience, other seeds; then more training documents.",
+        f"A smaller --lr, other seeds; then more training {_unit(card)}.",
     )
 
 
@@ -214,7 +214,8 @@ def over_fitting(card: Card) -> Finding | None:
             widened = gap - (first[train] - first[validation])
             rose = last[validation] > first[validation]
             start = f", from {first[train]:.3f} and {first[validation]:.3f} at epoch 0"
-        if widened <= limit:
+        # a gap the other way round is no learning by heart, however it moved
+        if widened <= limit or gap <= 0:
             continue
         moved = "rose less" if rose else "did not rise with it"
         return found(
@@ -224,7 +225,7 @@ def over_fitting(card: Card) -> Finding | None:
             f"validation documents after epoch {last['number']}{start}: the gap grew "
             f"by {widened:.3f}, and validation {moved}.",
             "More --dropout and --input-dropout, more --weight-decay, a smaller "
-            "--hidden-size or --lr; above all, more training documents.",
+            f"--hidden-size or --lr; above all, more training {_unit(card)}.",
         )
     return None
 
@@ -341,9 +342,15 @@ RULES: Final[dict[RuleName, Rule]] = {
 """Every rule, those first that make the others void."""
 
 
-def _serve_baseline(card: Card) -> str:
-    """Name the command that serves the closed form; of items none does."""
-    if card.get("corpus", {}).get("kind") == "items":
+def _unit(card: Card) -> str:
+    is_items = card.get("corpus", {}).get("kind") == "items"
+    return "sequences" if is_items else "documents"
+
+
+def _serve_baseline(card: Card, low: Mapping[str, Estimate]) -> str:
+    """Name the command that serves the closed form, where that is the best baseline."""
+    best = {pool["baseline"] for pool, _ in _lifts(card) if pool["pool"] in low}
+    if best != {card.get("base")}:
         return ""
     return " Or serve the baseline: nextvec bundle build --baseline."
 

@@ -1,5 +1,6 @@
 """What came out of a run in a few sentences, for somebody who has read nothing else."""
 
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -34,7 +35,8 @@ def in_plain_words(card: Mapping[str, Any]) -> list[str]:
         f"On test, looked at once: {percent(_hit(card, test))}, "
         f"{points(Estimate.from_plain(test['lift']))} over {_quoted(test)}."
     )
-    return [_held(card, pool), _how_good(card, pool), on_test, *_example(card)]
+    told = [_held(card, pool), _how_good(card, pool), on_test]
+    return [*told, *_readiness(card), *_example(card)]
 
 
 def _held(card: Mapping[str, Any], pool: Mapping[str, Any]) -> str:
@@ -49,11 +51,12 @@ def _held(card: Mapping[str, Any], pool: Mapping[str, Any]) -> str:
             "holds."
         )
     lift = Estimate.from_plain(pool["lift"])
-    shown = (
-        "did better than everything that needs no training"
-        if lift.low > 0
-        else "is not shown to be better than what needs no training"
-    )
+    if lift.low > 0 and math.isfinite(lift.low):
+        shown = "did better than everything that needs no training"
+    elif lift.high < 0 or (math.isinf(lift.high) and lift.value < 0):
+        shown = f"did worse than {_quoted(pool)}, which needs no training"
+    else:
+        shown = "is not shown to be better than what needs no training"
     return f"The {network} of epoch {best} {shown}."
 
 
@@ -67,6 +70,24 @@ def _how_good(card: Mapping[str, Any], pool: Mapping[str, Any]) -> str:
         f"{_quoted(pool)}, has {percent(pool['baseline_hit_at'][str(k)])}: "
         f"{points(Estimate.from_plain(pool['lift']))}."
     )
+
+
+def _readiness(card: Mapping[str, Any]) -> list[str]:
+    """Say what keeps it from being ready, leaks above all; nothing if nothing does."""
+    unmet = [
+        check["name"]
+        for check in card["readiness"]["checks"]
+        if not check["is_met"] and check.get("gates", True)
+    ]
+    if not unmet:
+        return []
+    clean = (
+        ""
+        if card["evaluation"].get("is_clean", True)
+        else " Too many windows had a target that is known from training: do not trust "
+        "these figures."
+    )
+    return [f"Not ready to be relied on (NO-GO): {', '.join(unmet)}.{clean}"]
 
 
 def _example(card: Mapping[str, Any]) -> list[str]:

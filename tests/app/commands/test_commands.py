@@ -217,7 +217,7 @@ def test_a_bundle_is_removed_unless_something_needs_it(
     third = shutil.copytree(bundles / "second", bundles / "third")
     run("bundle", "promote", "second", *where)
 
-    assert "is live, expected one that nothing needs" in run(
+    assert "is live; promote others first" in run(
         "bundle", "remove", "second", *where, code=1
     )
     assert "is what a rollback goes back to" in run(
@@ -290,7 +290,7 @@ def test_predict_asks_with_ids(url: str, world: World) -> None:
 
     shown = run("predict", "--ids", ids, "--url", url, "--k", 3)
 
-    assert "After 20 vectors" in shown
+    assert "After 20 in context" in shown
     assert "text of doc" in shown
     answer = json.loads(run("predict", "--ids", ids, "--url", url, "--json"))
     assert len(answer["neighbors"]) == 10
@@ -302,7 +302,7 @@ def test_predict_asks_with_a_file(url: str, world: World, tmp_path: Path) -> Non
 
     shown = run("predict", tmp_path / "context.npy", "--url", url, "--include-context")
 
-    assert "After 20 vectors" in shown
+    assert "After 20 in context" in shown
 
 
 @pytest.mark.parametrize(
@@ -369,7 +369,7 @@ def test_predict_asks_where_the_settings_let_the_service_listen(
     monkeypatch.setenv("NEXTVEC_HOST", "0.0.0.0")  # noqa: S104 - as in the image
     monkeypatch.setenv("NEXTVEC_PORT", url.rpartition(":")[2])
 
-    assert "After 1 vectors" in run("predict", "--ids", world.corpus.ids[0])
+    assert "After 1 in context" in run("predict", "--ids", world.corpus.ids[0])
 
 
 @pytest.mark.parametrize("name", ["host", "port", "bundles", "bundle"])

@@ -49,7 +49,7 @@ def test_up_makes_what_is_missing_then_serves_what_it_says(
     assert "of 2 finished run(s)" in second
     assert "In plain words" in second
     assert f"Report: {tmp_path / 'made/runs'}" in second
-    assert "nextvec corpus text" in second
+    assert "--architecture hierarchical  # another network" in second
     assert "nextvec serve --bundles" in first
     assert served == [Settings(bundles=tmp_path / "made/bundles")]
     words = shlex.split(next(x for x in second.splitlines() if x.startswith("curl")))
@@ -116,6 +116,26 @@ def test_bundles_go_where_option_or_setting_says(
     run("up", "--no-serve", *options)
 
     assert made_in == [(Path(expected[0]), Path(expected[1]))]
+
+
+@pytest.mark.slow
+def test_the_corpus_that_is_asked_for_becomes_live_again(
+    make_corpus: Callable[..., Corpus], tmp_path: Path
+) -> None:
+    made = {}
+    for name, lengths in (("one", [130] * 12), ("two", [131] * 12)):
+        save_corpus(make_corpus(lengths), tmp_path / name)
+        told = ("--corpus", tmp_path / name, "--root", tmp_path, "--recipe", "smoke")
+        run("up", *told, "--no-serve", "--architecture", "baseline")
+        pointer = Registry(tmp_path / "bundles").pointer()
+        assert pointer is not None
+        made[name] = (told, pointer.version)
+
+    run("up", *made["one"][0], "--no-serve", "--architecture", "baseline")
+
+    pointer = Registry(tmp_path / "bundles").pointer()
+    assert pointer is not None
+    assert pointer.version == made["one"][1] != made["two"][1]
 
 
 def test_an_unknown_sample_is_named(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
+from pathlib import Path
+
 import pytest
 import typer
 
-from nextvec.training.commands.console import handle_errors, progress_bars
+from nextvec.training.commands.console import handle_errors, progress_bars, say_next
 from nextvec.training.errors import CorpusError
 
 
@@ -40,3 +42,19 @@ def test_each_stage_has_a_bar(capsys: pytest.CaptureFixture[str]) -> None:
     assert "reading" in shown
     assert "2/2" in shown
     assert "1/3" in shown
+
+
+def test_what_comes_next_can_be_pasted(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    monkeypatch.setattr("sys.argv", [str(tmp_path / ".venv/bin/nextvec"), "up"])
+
+    say_next("nextvec serve --bundles nextvec")
+
+    assert capsys.readouterr().out == (
+        "Next:\n  .venv/bin/nextvec serve --bundles nextvec\n"
+    )

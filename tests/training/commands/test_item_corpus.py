@@ -276,3 +276,15 @@ def test_options_of_text_do_not_go_with_item_sequences(
 
     assert failed.exit_code == 1
     assert "films holds no text to encode" in failed.output
+
+
+def test_few_items_get_shorter_vectors_unless_a_length_is_told(clicks: Path) -> None:
+    short = call("items", clicks)
+    told = call("items", clicks, "--dim", 128, "--name", "told")
+
+    assert short.exit_code == 0, short.output
+    corpus = load_corpus(Path("artifacts/corpora/clicks"))
+    assert corpus.dim == len(corpus.vectors) // 2
+    assert corpus.card.notes["cooccurrence"] == {"window": 10, "dim": corpus.dim}
+    assert told.exit_code == 1
+    assert "vectors of length 128 need more than 128 items" in told.output

@@ -145,3 +145,18 @@ def test_the_null_listener_says_nothing(capsys: pytest.CaptureFixture[str]) -> N
 
 def test_an_epoch_is_plain_types() -> None:
     assert Epoch(**EPOCH.to_dict()) == EPOCH
+
+
+@pytest.mark.parametrize(("load", "is_told"), [(0.1, False), (99.0, True)])
+def test_a_busy_machine_is_told_at_the_start(
+    load: float,
+    is_told: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("os.getloadavg", lambda: (load, 0.0, 0.0))
+
+    with ConsoleListener():
+        pass
+
+    assert ("OMP_NUM_THREADS=1 helps" in capsys.readouterr().out) is is_told

@@ -256,7 +256,7 @@ def test_compare_shows_only_the_runs_it_is_told_and_names_what_is_missing(
 
     done = invoke("compare", "one", "three", "--runs", folder)
 
-    assert done.exit_code == 0
+    assert done.exit_code == 1
     assert "No finished run is called three." in done.output
     assert len(table_rows(done.output, " of 3 ")) == 1
     assert "  1  one *\n" in done.output

@@ -284,6 +284,13 @@ SILENT = [
         id="asked for no epoch",
     ),
     pytest.param(easy(0.995, 0.98), id="one pool that tells apart"),
+    pytest.param(
+        went(
+            epoch(0, 0.40, train_score=0.30),
+            epoch(1, 0.41, train_score=0.40),
+        ),
+        id="a gap the other way round",
+    ),
     pytest.param(diagnosed(memory_gain=None), id="no memory"),
     pytest.param(diagnosed(by_context_length={"5": 0.1}), id="one context length only"),
     pytest.param(
@@ -459,3 +466,15 @@ def test_without_a_history_no_cosine_is_told() -> None:
 
     assert finding.name == "hits tell nothing apart"
     assert "cosine" not in finding.sentence
+
+
+@pytest.mark.parametrize(("base", "is_told"), [("copy-last", True), ("other", False)])
+def test_serving_the_baseline_is_advised_where_it_is_the_closed_form(
+    base: str, is_told: bool
+) -> None:
+    card = changed(lifted(0.01, -0.01, 0.03))
+    card["base"] = base
+
+    (finding,) = findings(card)
+
+    assert ("nextvec bundle build --baseline" in finding.advice) is is_told

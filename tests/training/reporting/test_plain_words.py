@@ -1,9 +1,13 @@
 from typing import Any
 
+import pytest
+
 from nextvec.training.reporting.plain_words import in_plain_words
 
 
-def pool(name: str, hit: float, lift: tuple[float, float, float]) -> dict[str, Any]:
+def pool(
+    name: str, hit: float, lift: tuple[float, float | None, float | None]
+) -> dict[str, Any]:
     value, low, high = lift
     return {
         "pool": name,
@@ -40,6 +44,7 @@ def card(**more: Any) -> dict[str, Any]:  # noqa: ANN401 - as varied as the fiel
         "evaluation": {"pools": pools},
         "test_evaluation": {"pools": [pool("documents", 0.3, (0.01, -0.01, 0.03))]},
         "examples": None,
+        "readiness": {"checks": [{"name": "order matters", "is_met": True}]},
     } | more
 
 
@@ -97,3 +102,30 @@ def test_a_run_of_no_epoch_says_so() -> None:
     held = in_plain_words(card(best_epoch=0, history=[{}]))[0]
 
     assert held == "No network was trained; it holds the closed form “EWMA(0.5)”."
+
+
+@pytest.mark.parametrize("lift", [(-0.02, -0.03, -0.01), (-0.5, None, None)])
+def test_what_did_worse_is_said_to_have(
+    lift: tuple[float, float | None, float | None],
+) -> None:
+    worse = {"pools": [pool("documents", 0.4, lift)]}
+
+    held = in_plain_words(card(evaluation=worse))[0]
+
+    assert held.endswith("did worse than “EWMA(0.5)”, which needs no training.")
+
+
+@pytest.mark.parametrize("is_clean", [True, False])
+def test_what_keeps_it_from_being_ready_is_named(is_clean: bool) -> None:
+    checks = [
+        {"name": "no leaked window", "is_met": False},
+        {"name": "thresholds", "is_met": False, "gates": False},
+    ]
+    lift = (0.02, 0.01, 0.03)
+    evaluation = {"pools": [pool("documents", 0.4, lift)], "is_clean": is_clean}
+    told = card(readiness={"checks": checks}, evaluation=evaluation)
+
+    said = in_plain_words(told)[3]
+
+    assert said.startswith("Not ready to be relied on (NO-GO): no leaked window.")
+    assert ("do not trust these figures" in said) is not is_clean

@@ -1,7 +1,7 @@
 """The last step of item sequences: entries become rows of the catalogue, saved."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +90,8 @@ def build_item_corpus(
         "repeat_share": repeat_share(corpus, parts.train),
     }
     if vectors.cooccurrence is not None:
-        counts["cooccurrence"] = asdict(vectors.cooccurrence)
+        used = vectors.cooccurrence
+        counts["cooccurrence"] = {"window": used.window, "dim": used.dim}
     card = replace(card, notes=counts, vectors_split=vectors.vectors_split)
     return save_corpus(replace(corpus, card=card), folder)
 

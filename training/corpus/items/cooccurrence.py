@@ -33,6 +33,9 @@ class CooccurrenceConfig:
     dim: PositiveInt = 128
     """Length D of a vector, at least 1."""
 
+    is_at_most: bool = False
+    """Whether few items get shorter vectors, half as long as there are items."""
+
 
 def cooccurrence_vectors(
     sequences: Sequence[Int64],
@@ -61,13 +64,16 @@ def cooccurrence_vectors(
     """
     ppmi_NN = positive_pmi(count_pairs(sequences, num_items, config.window))
     items = np.flatnonzero(np.diff(ppmi_NN.indptr))
-    if len(items) <= config.dim:
+    dim = config.dim
+    if config.is_at_most and len(items) <= dim:
+        dim = max(1, len(items) // 2)
+    if len(items) <= dim:
         msg = (
             f"{source}: vectors of length {config.dim} need more than {config.dim} "
             f"items that occur near others in training sequences, found {len(items)}"
         )
         raise CorpusError(msg)
-    factors_ND = _factorize(ppmi_NN[items][:, items], config.dim)
+    factors_ND = _factorize(ppmi_NN[items][:, items], dim)
     length_N = np.linalg.norm(factors_ND, axis=1)
     has_direction_N = length_N > _MIN_LENGTH * length_N.max()
     return items[has_direction_N], l2_normalize(factors_ND[has_direction_N])

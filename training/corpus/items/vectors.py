@@ -1,7 +1,7 @@
 """Vectors of items: those that were brought, or those made from training sequences."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -63,7 +63,8 @@ def make_item_vectors(
         ids=[sequences.item_ids[item] for item in items],
         vectors=vectors,
         split=split,
-        cooccurrence=config,
+        # as long as they became
+        cooccurrence=replace(config, dim=vectors.shape[1], is_at_most=False),
     )
 
 

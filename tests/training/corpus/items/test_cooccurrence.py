@@ -152,4 +152,12 @@ def test_too_few_items_are_named() -> None:
 @pytest.mark.parametrize("field", ["window", "dim"])
 def test_what_means_nothing_is_refused(field: str) -> None:
     with pytest.raises(ValueError, match=rf"{field}\s+Input should be greater than 0"):
-        CooccurrenceConfig(**{field: 0})
+        CooccurrenceConfig(**{field: 0})  # type: ignore[arg-type]
+
+
+def test_few_items_get_shorter_vectors_where_that_is_allowed() -> None:
+    config = CooccurrenceConfig(dim=128, is_at_most=True)
+
+    items, vectors = cooccurrence_vectors(random_sequences(), 30, config, source="x")
+
+    assert vectors.shape == (len(items), len(items) // 2)
