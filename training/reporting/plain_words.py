@@ -30,13 +30,16 @@ def in_plain_words(card: Mapping[str, Any]) -> list[str]:
         Sentences, one or two to a line; figures are those of the pool that early
         stopping watched, on validation and, looked at once, on test.
     """
-    pool, test = (_watched(card, part) for part in ("evaluation", "test_evaluation"))
-    on_test = (
-        f"On test, looked at once: {percent(_hit(card, test))}, "
-        f"{points(Estimate.from_plain(test['lift']))} over {_quoted(test)}."
-    )
-    told = [_held(card, pool), _how_good(card, pool), on_test]
-    return [*told, *_readiness(card), *_example(card)]
+    pool = _watched(card, "evaluation")
+    if pool is None:
+        return []
+    return [
+        _held(card, pool),
+        _how_good(card, pool),
+        *_on_test(card),
+        *_readiness(card),
+        *_example(card),
+    ]
 
 
 def _held(card: Mapping[str, Any], pool: Mapping[str, Any]) -> str:
@@ -51,7 +54,7 @@ def _held(card: Mapping[str, Any], pool: Mapping[str, Any]) -> str:
             "holds."
         )
     lift = Estimate.from_plain(pool["lift"])
-    if lift.low > 0 and math.isfinite(lift.low):
+    if lift.low > 0:
         shown = "did better than everything that needs no training"
     elif lift.high < 0 or (math.isinf(lift.high) and lift.value < 0):
         shown = f"did worse than {_quoted(pool)}, which needs no training"
@@ -70,6 +73,16 @@ def _how_good(card: Mapping[str, Any], pool: Mapping[str, Any]) -> str:
         f"{_quoted(pool)}, has {percent(pool['baseline_hit_at'][str(k)])}: "
         f"{points(Estimate.from_plain(pool['lift']))}."
     )
+
+
+def _on_test(card: Mapping[str, Any]) -> list[str]:
+    """Tell the one look at test; nothing if it is too small for that pool."""
+    test = _watched(card, "test_evaluation")
+    if test is None:
+        return []
+    lift = points(Estimate.from_plain(test["lift"]))
+    hit = percent(_hit(card, test))
+    return [f"On test, looked at once: {hit}, {lift} over {_quoted(test)}."]
 
 
 def _readiness(card: Mapping[str, Any]) -> list[str]:
@@ -103,9 +116,11 @@ def _example(card: Mapping[str, Any]) -> list[str]:
     return [f"{told}: {answers}. What came: {_named(shown['target'])}."]
 
 
-def _watched(card: Mapping[str, Any], part: str) -> dict[str, Any]:
-    pools: list[dict[str, Any]] = card[part]["pools"]
-    return next(pool for pool in pools if pool["pool"] == card["selection_pool"])
+def _watched(card: Mapping[str, Any], part: str) -> dict[str, Any] | None:
+    """Return the pool that early stopping watched; None if the part lacks it."""
+    pools: list[dict[str, Any]] = (card.get(part) or {}).get("pools", [])
+    watched = card.get("selection_pool")
+    return next((pool for pool in pools if pool["pool"] == watched), None)
 
 
 def _hit(card: Mapping[str, Any], pool: Mapping[str, Any], k: int = 0) -> float:

@@ -129,3 +129,10 @@ def test_what_keeps_it_from_being_ready_is_named(is_clean: bool) -> None:
 
     assert said.startswith("Not ready to be relied on (NO-GO): no leaked window.")
     assert ("do not trust these figures" in said) is not is_clean
+
+
+def test_a_test_too_small_for_the_pool_is_passed_over() -> None:
+    told = in_plain_words(card(test_evaluation={"pools": []}))
+
+    assert len(told) == 2
+    assert in_plain_words(card(selection_pool="index")) == []
