@@ -19,6 +19,7 @@ from nextvec.training.corpus.corpus import Corpus
 from nextvec.training.corpus.segments import cut_segments
 from nextvec.training.evaluation.training_positions import TrainingPositions
 from nextvec.training.models.weighted_mean import weighted_mean_at
+from nextvec.training.steps import Steps, ignore_steps
 from nextvec.training.vectors import Int64
 
 BANK_SIZE: Final = 20_000
@@ -100,7 +101,12 @@ class QueryBank:
             documents=tensors["documents"].numpy(),
         )
 
-    def hubness(self, vectors_ND: Tensor, document_N: Int64) -> Tensor:
+    def hubness(
+        self,
+        vectors_ND: Tensor,
+        document_N: Int64,
+        progress: Steps = ignore_steps,
+    ) -> Tensor:
         """Return the mean cosine of each candidate with the predictions nearest to it.
 
         Predictions in a candidate's own document are left out: those before it are near
@@ -110,6 +116,7 @@ class QueryBank:
         Args:
             vectors_ND: unit rows in the searched space.
             document_N: number of the document of each, -1 for none.
+            progress: told after each block of candidates.
 
         Returns:
             Shape ``(N,)``, in [-1, 1].
@@ -123,4 +130,5 @@ class QueryBank:
             own_C1 = torch.from_numpy(document_N[part])[:, None]
             cosine_CM[own_C1 == document_M] = -1.0
             hubness_N[part] = cosine_CM.topk(nearest, dim=1).values.mean(dim=1)
+            progress(min(part.stop, len(vectors_ND)), len(vectors_ND))
         return hubness_N

@@ -133,7 +133,7 @@ def test_what_is_finished_is_not_made_again(
         "preparing.build_suite",
         "preparation.fit_baselines",
     ):
-        monkeypatch.setattr(f"training.preparation.{name}", refuse)
+        monkeypatch.setattr(f"nextvec.training.preparation.{name}", refuse)
     _, again = prepare_in(tmp_path, tiny_corpus, tiny_config, listener)
 
     assert_same(again, whole[1])
