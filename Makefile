@@ -51,7 +51,8 @@ $(VENV)/.made:
 $(VENV)/.runtime: requirements.txt pyproject.toml | $(VENV)/.made
 	@echo "Installing the pinned dependencies (one to three minutes) ..."
 	$(BIN)/pip install --quiet -r requirements.txt
-	$(BIN)/pip install --quiet --no-deps --editable .
+	@# twice quiet: setuptools would warn of folders named as the package is
+	$(BIN)/pip install --quiet --quiet --no-deps --editable .
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.txt $(VENV)/.runtime

@@ -50,18 +50,16 @@ def lazy_group(lazy: Mapping[str, LazyCommand]) -> type[TyperGroup]:
     class LazyGroup(TyperGroup):
         """Knows what to say of its commands, and loads the one that is asked for."""
 
-        def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002 - Typer's own, private
-            return list(lazy)
-
-        def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401, ARG002 - as above
-            if cmd_name not in lazy:
-                return None
-            told = lazy[cmd_name].summary
-            return self.commands.get(cmd_name) or TyperCommand(cmd_name, help=told)
+        def __init__(self, **told: Any) -> None:  # noqa: ANN401 - Typer's own
+            super().__init__(**told)
+            for name, one in lazy.items():
+                self.add_command(TyperCommand(name, help=one.summary), name)
+            self._loaded: set[str] = set()
 
         def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401 - as above
             name: Final = args[0]
-            if name in lazy and name not in self.commands:
+            if name in lazy and name not in self._loaded:
+                self._loaded.add(name)
                 self.add_command(lazy[name].load(name), name)
             return super().resolve_command(ctx, args)
 

@@ -60,6 +60,12 @@ def test_an_unknown_command_is_refused() -> None:
     assert "No such command 'nosuch'" in result.output
 
 
+def test_a_misspelt_command_is_told_the_nearest() -> None:
+    result = CliRunner().invoke(cli, ["corpsu"])
+
+    assert "Did you mean 'corpus'" in result.output
+
+
 def test_a_group_and_its_command_are_loaded_when_they_are_asked_for() -> None:
     result = CliRunner().invoke(cli, ["bundle", "remove", "--help"])
 

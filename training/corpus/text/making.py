@@ -68,8 +68,9 @@ def make_text_corpus(
         CorpusError: no such encoder, unreadable text, or too little of it; nothing is
             written.
     """
-    loaded = get_encoder(encoder)
+    # first what is read in a moment: an encoder can take many seconds to load
     documents = read_documents(paths)
+    loaded = get_encoder(encoder)
     origin = text_origin(
         paths, encoder=encoder, words=words, min_coherence=min_coherence
     )
