@@ -13,6 +13,7 @@ from nextvec.training.files import write_bytes
 from nextvec.training.reporting.diagnosis import findings
 from nextvec.training.reporting.finding import THRESHOLDS
 from nextvec.training.reporting.formats import environment, fewest_bits
+from nextvec.training.reporting.plain_words import in_plain_words
 from nextvec.training.reporting.svg import svg_element, svg_style
 from nextvec.training.run_folder import CURVES, MARKDOWN, REPORT
 
@@ -33,6 +34,7 @@ def write_report(folder: Path, card: dict[str, Any]) -> None:
         "unit": "sequence" if card["corpus"]["kind"] == "items" else "document",
         "best": card["history"][card["best_epoch"]],
         "last": card["history"][-1],
+        "plain_words": in_plain_words(card),
         "diagnosis": card.get("diagnosis", findings(card)),
         "thresholds": THRESHOLDS,
         "examples": card.get("examples"),

@@ -383,3 +383,18 @@ def test_a_card_from_before_diagnosis_and_examples_is_shown(
     assert found[0]["name"] in page
     assert "Examples" not in page
     assert "Examples" not in markdown
+
+
+def test_the_page_says_it_in_plain_words_first(
+    finished_run: Path, tmp_path: Path
+) -> None:
+    card = read_checkpoint_card(finished_run)
+
+    write_report(tmp_path, card)
+
+    page, markdown = (
+        (tmp_path / name).read_text() for name in ("report.html", "report.md")
+    )
+    for text in (page, markdown):
+        assert text.index("In plain words") < text.index("Summary")
+        assert "The true next one is its first answer in" in text
