@@ -1,11 +1,13 @@
 import signal
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import typer
 
-from nextvec.training.commands.listener import ConsoleListener
+from nextvec.training.commands import listener
+from nextvec.training.commands.listener import ConsoleListener, busy_processors
 from nextvec.training.listener import Epoch, NullListener, Plan
 
 EPOCH = Epoch(
@@ -147,16 +149,34 @@ def test_an_epoch_is_plain_types() -> None:
     assert Epoch(**EPOCH.to_dict()) == EPOCH
 
 
-@pytest.mark.parametrize(("load", "is_told"), [(0.1, False), (99.0, True)])
+@pytest.mark.parametrize(("busy", "is_told"), [(0.4, False), (1.9, True)])
 def test_a_busy_machine_is_told_at_the_start(
-    load: float,
+    busy: float,
     is_told: bool,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("os.getloadavg", lambda: (load, 0.0, 0.0))
+    monkeypatch.setattr(listener, "busy_processors", lambda: busy)
 
     with ConsoleListener():
         pass
 
     assert ("OMP_NUM_THREADS=1 helps" in capsys.readouterr().out) is is_told
+
+
+def test_others_are_counted_by_what_they_spend(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    stat = tmp_path / "stat"
+    monkeypatch.setattr(listener, "_STAT", stat)
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    assert busy_processors() == 0.0  # a system that does not tell
+
+    def later(_seconds: float) -> None:
+        # of 100 ticks 20 are a user's, 5 the system's, 30 of the nice
+        stat.write_text("cpu  120 130 105 1045 0 0 0\ncpu0 1 1 1 1 1 1 1\n")
+
+    stat.write_text("cpu  100 100 100 1000 0 0 0\n")
+    monkeypatch.setattr("time.sleep", later)
+
+    assert busy_processors() == pytest.approx(4 * 25 / 100)
