@@ -17,6 +17,7 @@ from nextvec.app.inference.engine import Engine
 from nextvec.app.inference.golden import open_engine
 from nextvec.app.release.building import build_bundle
 from nextvec.app.release.registry import POINTER, Registry
+from nextvec.app.wire.answers import content_of
 from nextvec.app.wire.options import Limits, options_of_fields
 from nextvec.app.wire.queries import to_query
 from nextvec.app.wire.requests import Mixture, PredictRequest
@@ -53,7 +54,7 @@ class Neighbor:
     position: int | None
     """Where in the document, from 0; None for items."""
 
-    text: str | None
+    text: str | None = None
     """Its text, if the corpus has texts."""
 
 
@@ -153,35 +154,16 @@ class Predictor:
             "exclude_context": exclude_context,
             "return_vector": True,
         }
-        asked = PredictRequest(
-            mixture=_mixture(context, self.dim),
-            options=options_of_fields(told, limits),
-        )
+        mixture = _mixture(context, self.dim)
+        asked = PredictRequest(mixture=mixture, options=options_of_fields(told, limits))
         with self._lock:
-            texts = list(asked.mixture.texts.values()) if asked.mixture else []
+            texts = list(mixture.texts.values())
             encoded = self._texts.encode_now(texts) if texts else None
             query = to_query(asked, self._engine, encoded)
             (answer,) = self._engine.run([query])
-        catalogue = self._engine.bundle.catalogue
-        found = zip(
-            answer.found.rows.tolist(),
-            answer.found.scores.tolist(),
-            answer.cosines.tolist(),
-            strict=True,
-        )
-        described = [catalogue.describe(*one, with_text=True) for one in found]
+        content = content_of(answer, asked.options)
         return Predicted(
-            neighbors=tuple(
-                Neighbor(
-                    id=one["id"],
-                    score=one["score"],
-                    cosine=one["cosine"],
-                    document=one["document"],
-                    position=one["position"],
-                    text=one.get("text"),
-                )
-                for one in described
-            ),
+            neighbors=tuple(Neighbor(**one) for one in content["neighbors"]),
             vector=np.asarray(answer.vector, dtype=np.float32),
             num_context=answer.num_context,
         )

@@ -26,11 +26,6 @@ class TextEncoding:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="encoding")
         self._encoder: Encoder | None = None
 
-    @property
-    def is_loaded(self) -> bool:
-        """Whether the next texts find the encoder in memory."""
-        return self._encoder is not None
-
     async def encode(self, texts: Sequence[str]) -> Float32:
         """Encode texts off the event loop, as `encode_now` does."""
         loop = asyncio.get_running_loop()

@@ -19,7 +19,7 @@ from nextvec.training.vectors import Float32, check_vectors, l2_normalize
 
 _LARGEST: Final = float(np.finfo(np.float32).max)
 MAX_TEXT: Final = 10_000
-"""Most characters of a text: two pages, of which encoders read the first half."""
+"""Most characters of a text: some two pages, where a passage is a sentence or two."""
 
 _NUMBERS: Final = frozenset((int, float))
 # bool is not in it: NumPy would take True for 1.0 without a word

@@ -2,7 +2,7 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -11,7 +11,6 @@ from nextvec.training.commands.console import (
     console,
     handle_errors,
     print_json,
-    progress_bars,
     say_next,
 )
 from nextvec.training.commands.corpus_folder import (
@@ -19,9 +18,8 @@ from nextvec.training.commands.corpus_folder import (
     Force,
     Name,
     Out,
-    is_made,
+    make_once,
     print_summary,
-    say_what_a_corpus_is_for,
 )
 from nextvec.training.commands.names import corpus_folder
 from nextvec.training.commands.options import CorpusFolder
@@ -80,29 +78,18 @@ def sample(
 ) -> None:
     """Make a sample corpus: pages of documentation, films rated, or folk tunes."""
     out = out or CORPORA / corpus_name(name, split_seed)
-    wanted = partial(
-        origin_of_sample,
-        name,
-        encoder=encoder,
-        words=words,
-        min_coherence=min_coherence,
-        split_seed=split_seed,
+    made_of: dict[str, Any] = {
+        "encoder": encoder,
+        "words": words,
+        "min_coherence": min_coherence,
+        "split_seed": split_seed,
+    }
+    make_once(
+        out,
+        partial(origin_of_sample, name, **made_of),
+        partial(make_sample_corpus, name, out, downloads=downloads, **made_of),
+        force=force,
     )
-    if is_made(out, wanted, force=force):
-        return
-    with progress_bars() as progress:
-        corpus = make_sample_corpus(
-            name,
-            out,
-            downloads=downloads,
-            encoder=encoder,
-            words=words,
-            min_coherence=min_coherence,
-            split_seed=split_seed,
-            progress=progress,
-        )
-    print_summary(corpus, out)
-    say_what_a_corpus_is_for(out)
 
 
 @handle_errors()
@@ -122,23 +109,17 @@ def text(
     """Make a corpus from your own text: cut into passages, then encoded."""
     name = name or paths[0].resolve().stem
     out = out or CORPORA / name
-    wanted = partial(
-        text_origin, paths, encoder=encoder, words=words, min_coherence=min_coherence
+    made_of: dict[str, Any] = {
+        "encoder": encoder,
+        "words": words,
+        "min_coherence": min_coherence,
+    }
+    make_once(
+        out,
+        partial(text_origin, paths, **made_of),
+        partial(make_text_corpus, paths, out, name=name, **made_of),
+        force=force,
     )
-    if is_made(out, wanted, force=force):
-        return
-    with progress_bars() as progress:
-        corpus = make_text_corpus(
-            paths,
-            out,
-            name=name,
-            encoder=encoder,
-            words=words,
-            min_coherence=min_coherence,
-            progress=progress,
-        )
-    print_summary(corpus, out)
-    say_what_a_corpus_is_for(out)
 
 
 @handle_errors()
@@ -173,29 +154,18 @@ def vectors(
     """Make a corpus from your own vectors."""
     name = name or files[0].resolve().stem
     out = out or CORPORA / name
-    wanted = partial(
-        vector_origin,
-        files,
-        encoder=encoder,
-        lengths=lengths,
-        windows_independent=windows_independent,
-        min_coherence=min_coherence,
+    made_of: dict[str, Any] = {
+        "encoder": encoder,
+        "lengths": lengths,
+        "windows_independent": windows_independent,
+        "min_coherence": min_coherence,
+    }
+    make_once(
+        out,
+        partial(vector_origin, files, **made_of),
+        partial(make_vector_corpus, files, out, name=name, **made_of),
+        force=force,
     )
-    if is_made(out, wanted, force=force):
-        return
-    with progress_bars() as progress:
-        corpus = make_vector_corpus(
-            files,
-            out,
-            name=name,
-            encoder=encoder,
-            lengths=lengths,
-            windows_independent=windows_independent,
-            min_coherence=min_coherence,
-            progress=progress,
-        )
-    print_summary(corpus, out)
-    say_what_a_corpus_is_for(out)
 
 
 @handle_errors()

@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from nextvec.training.commands.console import console, say_next
+from nextvec.training.commands.console import console, progress_bars, say_next
 from nextvec.training.corpus.building import LONG_DOCUMENT
 from nextvec.training.corpus.corpus import Corpus
 from nextvec.training.corpus.items.sequences import LONG_SEQUENCE
@@ -65,6 +65,26 @@ def is_made(out: Path, wanted: Callable[[], Origin], *, force: bool) -> bool:
     return True
 
 
+def make_once(
+    out: Path, wanted: Callable[[], Origin], make: Callable[..., Corpus], *, force: bool
+) -> None:
+    """Make a corpus unless it is there, and say what it holds and what it is for.
+
+    Args:
+        out: folder of the corpus.
+        wanted: tells what is to be made, as in `is_made`.
+        make: makes it, and takes ``progress``.
+        force: make it again, whatever is there.
+    """
+    if is_made(out, wanted, force=force):
+        return
+    with progress_bars() as progress:
+        corpus = make(progress=progress)
+    print_summary(corpus, out)
+    where = shlex.quote(str(out))
+    say_next(f"nextvec up --corpus {where}", f"nextvec train {where}")
+
+
 def print_summary(corpus: Corpus, folder: Path) -> None:
     """Print what a corpus holds, where it came from, and what was left out."""
     card = corpus.card
@@ -94,12 +114,6 @@ def print_summary(corpus: Corpus, folder: Path) -> None:
     # outside: a path or a digest in a narrow column would be broken
     for line in (f"folder: {folder}", f"fingerprint: {corpus.fingerprint}"):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
-
-
-def say_what_a_corpus_is_for(folder: Path) -> None:
-    """Say which commands take a corpus that was made."""
-    where = shlex.quote(str(folder))
-    say_next(f"nextvec up --corpus {where}", f"nextvec train {where}")
 
 
 def _sequence_facts(corpus: Corpus) -> dict[str, str]:

@@ -8,15 +8,13 @@ import typer
 from pydantic import ValidationError
 
 from nextvec.training.checked import faults
-from nextvec.training.commands.console import handle_errors, progress_bars
+from nextvec.training.commands.console import handle_errors
 from nextvec.training.commands.corpus_folder import (
     CORPORA,
     Force,
     Name,
     Out,
-    is_made,
-    print_summary,
-    say_what_a_corpus_is_for,
+    make_once,
 )
 from nextvec.training.corpus.items.cooccurrence import CooccurrenceConfig
 from nextvec.training.corpus.items.events import EventColumns
@@ -107,12 +105,12 @@ def items(
         "encoder": encoder or "unknown",
         "texts": texts,
     }
-    if is_made(out, partial(item_origin, files, **source), force=force):
-        return
-    with progress_bars() as progress:
-        corpus = make_item_corpus(files, out, name=name, progress=progress, **source)
-    print_summary(corpus, out)
-    say_what_a_corpus_is_for(out)
+    make_once(
+        out,
+        partial(item_origin, files, **source),
+        partial(make_item_corpus, files, out, name=name, **source),
+        force=force,
+    )
 
 
 def _refuse_contradictions(

@@ -3,11 +3,10 @@
 import os
 import signal
 import threading
-import time
-from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Final, Self
 
+import psutil
 import typer
 from rich.progress import (
     BarColumn,
@@ -24,7 +23,6 @@ from nextvec.training.listener import Epoch, Plan
 EXIT_INTERRUPTED: Final = 130
 """Exit status after Ctrl-C or SIGTERM: that of shells for an interrupted command."""
 
-_STAT: Final = Path("/proc/stat")
 _LOOK_S: Final = 0.1
 _BUSY: Final = 0.5
 # Half a processor of somebody else's: on two an epoch took 345 s beside two busy
@@ -150,20 +148,7 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
 def busy_processors() -> float:
     """Return how many processors others keep busy, while this process sleeps a moment.
 
-    Not those that are nice: they step aside. 0 where the system does not tell.
+    Not those that are nice: they step aside.
     """
-    try:
-        before = _ticks()
-        time.sleep(_LOOK_S)
-        after = _ticks()
-    except (OSError, ValueError):
-        return 0.0
-    spent = [late - early for early, late in zip(before, after, strict=True)]
-    # user, nice, system, idle, then waiting for disks
-    busy = spent[0] + spent[2]
-    return (os.cpu_count() or 1) * busy / max(1, sum(spent[:5]))
-
-
-def _ticks() -> list[int]:
-    """Return what all processors have spent so far, by kind, in ticks."""
-    return [int(word) for word in _STAT.read_text().splitlines()[0].split()[1:]]
+    spent = psutil.cpu_times_percent(interval=_LOOK_S)
+    return float(psutil.cpu_count() or 1) * (spent.user + spent.system) / 100

@@ -34,7 +34,7 @@ _JUDGE: Final = Remembering(WeightedMean((0.7, 0.1), (0.5, 0.5)), SequenceMemory
 # Good on every corpus seen, and known before any baseline is chosen.
 
 _HUBNESS_PERCENT = 80
-# Of the time that choosing takes, on `docs-large`; the rest is ranks.
+# Of the bar, by guess: the hubness is most of the work; the rest is ranks.
 
 
 def draw_bank(vectors_ND: Tensor, corpus: Corpus, split: Split) -> QueryBank:

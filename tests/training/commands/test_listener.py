@@ -1,7 +1,7 @@
 import signal
 import threading
 from dataclasses import replace
-from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import typer
@@ -165,18 +165,13 @@ def test_a_busy_machine_is_told_at_the_start(
 
 
 def test_others_are_counted_by_what_they_spend(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    stat = tmp_path / "stat"
-    monkeypatch.setattr(listener, "_STAT", stat)
-    monkeypatch.setattr("os.cpu_count", lambda: 4)
-    assert busy_processors() == 0.0  # a system that does not tell
+    def spent(interval: float) -> SimpleNamespace:
+        assert interval > 0
+        return SimpleNamespace(user=20.0, nice=30.0, system=5.0, idle=45.0)
 
-    def later(_seconds: float) -> None:
-        # of 100 ticks 20 are a user's, 5 the system's, 30 of the nice
-        stat.write_text("cpu  120 130 105 1045 0 0 0\ncpu0 1 1 1 1 1 1 1\n")
+    monkeypatch.setattr("psutil.cpu_times_percent", spent)
+    monkeypatch.setattr("psutil.cpu_count", lambda: 4)
 
-    stat.write_text("cpu  100 100 100 1000 0 0 0\n")
-    monkeypatch.setattr("time.sleep", later)
-
-    assert busy_processors() == pytest.approx(4 * 25 / 100)
+    assert busy_processors() == pytest.approx(1.0)
