@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 from types import FrameType, TracebackType
 from typing import Final, Self
 
@@ -150,5 +151,9 @@ def busy_processors() -> float:
 
     Not those that are nice: they step aside.
     """
-    spent = psutil.cpu_times_percent(interval=_LOOK_S)
-    return float(psutil.cpu_count() or 1) * (spent.user + spent.system) / 100
+    before, began = psutil.cpu_times(), time.monotonic()
+    time.sleep(_LOOK_S)
+    # not its percentages: of less than a second they are too low
+    after, took = psutil.cpu_times(), time.monotonic() - began
+    spent = after.user - before.user + after.system - before.system
+    return float(spent / took)

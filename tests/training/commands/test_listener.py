@@ -167,11 +167,17 @@ def test_a_busy_machine_is_told_at_the_start(
 def test_others_are_counted_by_what_they_spend(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def spent(interval: float) -> SimpleNamespace:
-        assert interval > 0
-        return SimpleNamespace(user=20.0, nice=30.0, system=5.0, idle=45.0)
+    clock, times = iter([7.0, 7.5]), iter([(10.0, 2.0, 5.0), (10.6, 9.0, 5.15)])
 
-    monkeypatch.setattr("psutil.cpu_times_percent", spent)
-    monkeypatch.setattr("psutil.cpu_count", lambda: 4)
+    def spent() -> SimpleNamespace:
+        user, nice, system = next(times)
+        return SimpleNamespace(user=user, nice=nice, system=system)
 
-    assert busy_processors() == pytest.approx(1.0)
+    monkeypatch.setattr("psutil.cpu_times", spent)
+    monkeypatch.setattr(
+        listener,
+        "time",
+        SimpleNamespace(sleep=lambda _: None, monotonic=lambda: next(clock)),
+    )
+
+    assert busy_processors() == pytest.approx((0.6 + 0.15) / 0.5)
