@@ -13,8 +13,8 @@ from threadpoolctl import threadpool_limits
 
 from nextvec.app.bundle.index import set_index_threads
 from nextvec.app.errors import DeadlineExceededError, NotReadyError, OverloadedError
+from nextvec.app.hitk.baseline_validator import validator_of
 from nextvec.app.hitk.hitk import Hitk
-from nextvec.app.hitk.validator import Validator
 from nextvec.app.inference.batcher import Batcher
 from nextvec.app.inference.encoding import TextEncoding
 from nextvec.app.inference.engine import Answer, Engine, Query, answer
@@ -174,7 +174,7 @@ class Service:
         step_s = _STEP_SHARE * one_s
         if settings.hitk_step_ms is not None:
             step_s = settings.hitk_step_ms / 1000
-        validator = Validator(engine, step_s=step_s, depth=settings.max_hitk_k)
+        validator = validator_of(engine, step_s=step_s, depth=settings.max_hitk_k)
         return Live(
             engine=engine,
             texts=TextEncoding(engine.bundle),

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from nextvec.app.bundle.manifest import MANIFEST
 from nextvec.app.errors import InvalidContextError
+from nextvec.app.inference.baseline_engine import engine_of
 from nextvec.app.inference.encoding import TextEncoding
 from nextvec.app.inference.engine import Engine
 from nextvec.app.inference.golden import open_engine
@@ -45,8 +46,9 @@ class Neighbor:
     """What ranks it: its cosine, less a share of how much of a hub it is; of items
     that learned the logarithm of a weight."""
 
-    cosine: float
-    """Cosine to the prediction in the searched space, -1 to 1."""
+    cosine: float | None
+    """Cosine to the prediction in the searched space, -1 to 1; None where a baseline of
+    items answers, which predicts no vector."""
 
     document: str | None
     """Document that holds it; None for items."""
@@ -65,8 +67,9 @@ class Predicted:
     neighbors: tuple[Neighbor, ...]
     """Best first."""
 
-    vector: Float32 = field(repr=False)
-    """The prediction in the caller's space, unit length, shape ``(D,)``."""
+    vector: Float32 | None = field(repr=False)
+    """The prediction in the caller's space, unit length, shape ``(D,)``; None where a
+    baseline of items answers."""
 
     num_context: int
     """Places of the context, T."""
@@ -152,7 +155,7 @@ class Predictor:
             "documents": None if documents is None else list(documents),
             "exclude_documents": list(exclude_documents or ()) or None,
             "exclude_context": exclude_context,
-            "return_vector": True,
+            "return_vector": self._engine.bundle.item_baseline is None,
         }
         mixture = _mixture(context, self.dim)
         asked = PredictRequest(mixture=mixture, options=options_of_fields(told, limits))
@@ -164,7 +167,7 @@ class Predictor:
         content = content_of(answer, asked.options)
         return Predicted(
             neighbors=tuple(Neighbor(**one) for one in content["neighbors"]),
-            vector=np.asarray(answer.vector, dtype=np.float32),
+            vector=answer.vector,
             num_context=answer.num_context,
         )
 
@@ -218,7 +221,7 @@ def open_predictor(
     except BaseException:
         scratch.cleanup()
         raise
-    return Predictor(Engine(bundle), scratch=scratch)
+    return Predictor(engine_of(bundle), scratch=scratch)
 
 
 def _mixture(context: Sequence[Entry] | np.ndarray, dim: int) -> Mixture:

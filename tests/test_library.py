@@ -109,6 +109,7 @@ def test_ids_and_vectors_are_answered_alike(run: nextvec.Run) -> None:
     assert [n.id for n in by_id.neighbors] == [n.id for n in by_vector.neighbors]
     assert [n.id for n in by_id.neighbors] == [n.id for n in by_both.neighbors]
     assert by_id.num_context == 12
+    assert by_id.vector is not None
     assert by_id.vector.shape == (8,)
     assert np.linalg.norm(by_id.vector) == pytest.approx(1, abs=1e-5)
     assert {n.document for n in inside.neighbors} == {"d1"}

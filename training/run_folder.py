@@ -44,6 +44,10 @@ TEST_BASELINES: Final = "test-baselines.safetensors"
 SEQUENCES: Final = "sequences.json"
 """Hits of the model and of the best baseline by sequence; of a run on items alone."""
 
+ITEM_BASELINE: Final = "item_baseline.safetensors"
+"""A closed form over ids that answers in place of the network; of items alone, and only
+where somebody asked for it (`nextvec.training.baseline_run`)."""
+
 WEIGHTS: Final = "best_hit5.safetensors"
 """Weights of the best epoch so far, and the transform."""
 

@@ -17,9 +17,17 @@ from nextvec.app.bundle.manifest import Manifest
 from nextvec.app.bundle.vectors import VECTORS
 from nextvec.training.checkpoint import Checkpoint, load_checkpoint
 from nextvec.training.errors import BundleError, IndexMismatchError
+from nextvec.training.evaluation.item_baselines.scored import ItemBaseline
+from nextvec.training.evaluation.item_baselines.storage import load_baseline
 from nextvec.training.evaluation.suite import Suite
 from nextvec.training.evaluation.suite_store import load_suite
-from nextvec.training.run_folder import BASELINES, BUNDLED, GROUPS, VALIDATION
+from nextvec.training.run_folder import (
+    BASELINES,
+    BUNDLED,
+    GROUPS,
+    ITEM_BASELINE,
+    VALIDATION,
+)
 from nextvec.training.vectors import Int64
 
 REQUIRED: Final = frozenset((*BUNDLED, VECTORS, *CATALOGUE_FILES))
@@ -43,6 +51,9 @@ class Bundle:
     known: KnownItems | None
     """Finds items by the vectors they were given; None for documents."""
 
+    item_baseline: ItemBaseline | None = None
+    """What answers in place of the network, if that was asked for; of items alone."""
+
     baselines: Mapping[str, Int64]
     """Rank that each pool's best baseline gives the windows' targets, ``(Q,)``."""
 
@@ -59,7 +70,7 @@ class Bundle:
     @property
     def serves(self) -> str:
         """Name what answers: the architecture, or the closed form it did not better."""
-        if self.checkpoint.model.is_run:
+        if self.checkpoint.model.is_run and self.item_baseline is None:
             return str(self.checkpoint.model.config.architecture)
         return str(self.card.get("base", "its base"))
 
@@ -118,6 +129,9 @@ def load_parts(folder: Path, manifest: Manifest) -> Bundle:
         groups=_load_groups(folder / GROUPS),
         known=KnownItems.load(folder) if KNOWN in manifest.files else None,
         baselines=_load_baselines(folder / BASELINES),
+        item_baseline=load_baseline(folder / ITEM_BASELINE)
+        if ITEM_BASELINE in manifest.files
+        else None,
     )
     _check_sizes(folder, bundle)
     return bundle

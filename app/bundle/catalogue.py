@@ -154,7 +154,7 @@ class Catalogue:
         return Selection(allowed[self.documents])
 
     def describe(
-        self, row: int, score: float, cosine: float, *, with_text: bool
+        self, row: int, score: float, cosine: float | None, *, with_text: bool
     ) -> Neighbor:
         """Return a row as a neighbor in an answer; items belong to no one document."""
         in_document = self.kind == "documents" and self.documents[row] >= 0
@@ -165,7 +165,7 @@ class Catalogue:
             ),
             "position": int(self.positions[row]) if in_document else None,
             "score": round(score, 6),
-            "cosine": round(cosine, 6),
+            "cosine": None if cosine is None else round(cosine, 6),
         }
         if with_text and self.texts is not None:
             neighbor["text"] = self.texts[row]

@@ -19,10 +19,11 @@ class Neighbor(TypedDict):
 
     score: float
     """What ranks, higher is better: cosine less a share of the row's hubness; for items
-    the logarithm of a probability, up to a constant."""
+    the logarithm of a probability, up to a constant; of a baseline what it computes."""
 
-    cosine: float
+    cosine: float | None
     """Cosine to the prediction in the searched space; 0 where a network of items has
-    learned nothing, and predicts no direction."""
+    learned nothing, and predicts no direction; null where a baseline of items answers,
+    which predicts no vector."""
 
     text: NotRequired[str]

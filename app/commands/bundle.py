@@ -3,6 +3,7 @@
 import shlex
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any, Final
 
 import typer
@@ -14,6 +15,7 @@ from nextvec.app.commands.options import BundlesFolder
 from nextvec.app.release.building import build_bundle
 from nextvec.app.release.registry import Registry
 from nextvec.app.settings import read_settings
+from nextvec.training.baseline_run import baseline_run
 from nextvec.training.commands.console import (
     AsJson,
     console,
@@ -25,7 +27,6 @@ from nextvec.training.commands.corpus_folder import CORPORA
 from nextvec.training.commands.listener import ConsoleListener
 from nextvec.training.commands.names import corpus_folder, run_folder
 from nextvec.training.commands.options import RUNS
-from nextvec.training.recipe_run import closed_form_run
 
 _UNTOLD: Final = ("files", "golden", "format")
 
@@ -50,8 +51,8 @@ def build(
         bool,
         typer.Option(
             "--baseline",
-            help="Of documents: the closed form that the run started from, instead of "
-            "its network.",
+            help="Instead of its network what was best without training: of "
+            "documents the closed form it started from, of items that over their ids.",
         ),
     ] = False,
     plain_cosine: Annotated[
@@ -69,19 +70,24 @@ def build(
     registry = _registry(bundles)
     run = run_folder(run, RUNS)
     corpus = None if corpus is None else corpus_folder(corpus, CORPORA)
-    if baseline:
-        with ConsoleListener() as listener:
-            run = closed_form_run(
-                run, runs=run.parent, corpus_folder=corpus, listener=listener
-            )
-    built = build_bundle(
-        run,
-        registry.folder,
-        corpus=corpus,
-        index_kind=index,
-        plain_cosine=plain_cosine,
-        say=lambda stage: console.print(f"· {stage}", soft_wrap=True),
-    )
+    with TemporaryDirectory(prefix="nextvec-") as scratch:
+        if baseline:
+            with ConsoleListener() as listener:
+                run = baseline_run(
+                    run,
+                    Path(scratch),
+                    runs=run.parent,
+                    corpus_folder=corpus,
+                    listener=listener,
+                )
+        built = build_bundle(
+            run,
+            registry.folder,
+            corpus=corpus,
+            index_kind=index,
+            plain_cosine=plain_cosine,
+            say=lambda stage: console.print(f"· {stage}", soft_wrap=True),
+        )
     if promote:
         registry.make_live(built)
         _say_live(built, registry)

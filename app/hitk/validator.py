@@ -124,10 +124,14 @@ class Validator:
         self, ranker: Ranker, prediction: Prediction
     ) -> Generator[None, None, Int64]:
         def rank(part: slice) -> Int64:
-            return ranker.ranks_of(prediction[part], part.start)
+            return self._ranks(ranker, prediction, part)
 
         parts = yield from steps(len(prediction), self._step_s, rank)
         return np.concatenate(parts)
+
+    def _ranks(self, ranker: Ranker, prediction: Prediction, part: slice) -> Int64:
+        """Rank the targets of some windows among all candidates."""
+        return ranker.ranks_of(prediction[part], part.start)
 
     def _through_index(
         self, pool: Pool, prediction: Prediction

@@ -69,8 +69,9 @@ class Answer:
     found: Found
     """Rows and scores of the neighbors."""
 
-    cosines: Float32
-    """Cosine of each neighbor to the prediction, in the searched space."""
+    cosines: Float32 | None
+    """Cosine of each neighbor to the prediction, in the searched space; None where no
+    vector was predicted."""
 
     num_context: int
     """Vectors of the context, T."""
@@ -114,9 +115,7 @@ class Engine:
         Raises:
             ValueError: one carries another engine, whose rows these are not.
         """
-        if any(query.engine is not self for query in queries):
-            msg = f"a query of another bundle than {self.bundle.manifest.version}"
-            raise ValueError(msg)
+        self.require_own(queries)
         began = time.perf_counter()
         contexts, rows = self._contexts(queries)
         prediction = self.predict(contexts)
@@ -146,6 +145,22 @@ class Engine:
                 found, contexts, vectors, unit_QD, strict=True
             )
         ]
+
+    def require_own(self, queries: Sequence[Query]) -> None:
+        """Refuse queries whose rows mean something in another bundle.
+
+        Raises:
+            ValueError: one carries another engine.
+        """
+        if any(query.engine is not self for query in queries):
+            msg = f"a query of another bundle than {self.bundle.manifest.version}"
+            raise ValueError(msg)
+
+    def golden_vector(self, rows: Int64) -> Float32:
+        """Return what is predicted after some rows, in the searched space, ``(D,)``."""
+        predicted = self.predict([self.bundle.index.vectors[rows]])
+        vector_D: Float32 = predicted.vectors[0].numpy()
+        return vector_D
 
     def warm(self) -> float:
         """Answer a batch of every size, so that no client pays for the first.

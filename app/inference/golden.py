@@ -7,6 +7,7 @@ import numpy as np
 
 from nextvec.app.bundle.bundle import load_bundle
 from nextvec.app.bundle.manifest import Golden
+from nextvec.app.inference.baseline_engine import engine_of
 from nextvec.app.inference.engine import Engine, Query, answer
 from nextvec.training.errors import BundleError
 
@@ -23,7 +24,7 @@ def open_engine(folder: Path) -> Engine:
     Raises:
         ProjectError: it is missing, damaged, or answers something else.
     """
-    engine = Engine(load_bundle(folder))
+    engine = engine_of(load_bundle(folder))
     check_golden(engine)
     return engine
 
@@ -32,8 +33,7 @@ def make_golden(engine: Engine) -> Golden:
     """Ask a new bundle its question: the first validation window."""
     windows = engine.bundle.suite.windows
     rows = windows.context_rows[0][: windows.lengths[0]]
-    context = engine.bundle.index.vectors[rows]
-    prediction_D = engine.predict([context]).vectors[0].numpy()
+    prediction_D = engine.golden_vector(rows)
     found = answer([Query(engine=engine, rows=rows, k=GOLDEN_K)])[0].found
     return Golden(
         context_rows=rows.tolist(),
@@ -55,13 +55,13 @@ def check_golden(engine: Engine) -> None:
         msg = f"{version}: holds no golden query: expected a bundle that has been asked"
         raise BundleError(msg)
     try:
-        context_TD = engine.bundle.index.vectors[golden.context_rows]
-        prediction_D = engine.predict([context_TD]).vectors[0].numpy()
-        moved = float(np.abs(prediction_D - np.array(golden.prediction)).max())
+        rows = np.array(golden.context_rows)
+        prediction_D = engine.golden_vector(rows)
+        apart_D = np.abs(prediction_D - np.array(golden.prediction))
+        moved = float(apart_D.max(initial=0.0))
     except (IndexError, ValueError) as error:
         msg = f"{version}: the golden query cannot be asked: {error}"
         raise BundleError(msg) from error
-    rows = np.array(golden.context_rows)
     found = answer([Query(engine=engine, rows=rows, k=GOLDEN_K)])[0].found
     if not moved <= _TOLERANCE:
         msg = (

@@ -21,7 +21,7 @@ from nextvec.app.bundle.catalogue import Catalogue
 from nextvec.app.bundle.index import NeighborIndex, require_match
 from nextvec.app.bundle.known import KnownItems
 from nextvec.app.bundle.manifest import MANIFEST, EncoderFacts, Manifest, sha256_of
-from nextvec.app.inference.engine import Engine
+from nextvec.app.inference.baseline_engine import engine_of
 from nextvec.app.inference.golden import make_golden, open_engine
 from nextvec.training.checkpoint import Checkpoint, load_checkpoint
 from nextvec.training.corpus.corpus import Corpus
@@ -30,7 +30,7 @@ from nextvec.training.errors import BundleError, ProjectError
 from nextvec.training.evaluation.score import Score
 from nextvec.training.evaluation.searched import SearchedSpace, space_of
 from nextvec.training.files import new_folder
-from nextvec.training.run_folder import BUNDLED, HUBNESS, WEIGHTS
+from nextvec.training.run_folder import BUNDLED, HUBNESS, ITEM_BASELINE, WEIGHTS
 
 
 def build_bundle(
@@ -90,7 +90,7 @@ def build_bundle(
         fingerprint=loaded.fingerprint,
     )
     with new_folder(folder) as new:
-        for name in BUNDLED:
+        for name in _taken_over(run):
             shutil.copyfile(run / name, new / name)
         index.save(new)
         Catalogue.of(loaded).save(new)
@@ -149,14 +149,14 @@ def seal(
         corpus_name=corpus.card.name,
         corpus_fingerprint=corpus.fingerprint,
         corpus_kind=corpus.kind,
-        model_version=files[WEIGHTS][:12],
+        model_version=files.get(ITEM_BASELINE, files[WEIGHTS])[:12],
         index_version=index.digest()[:12],
         files=files,
         encoder=_encoder_of(corpus),
         golden=None,
     )
     bundle = load_parts(folder, unasked)
-    manifest = replace(unasked, golden=make_golden(Engine(bundle)))
+    manifest = replace(unasked, golden=make_golden(engine_of(bundle)))
     manifest.save(folder)
     return replace(bundle, manifest=manifest)
 
@@ -180,6 +180,11 @@ def _corpus_folder(run: Path, card: dict[str, Any]) -> Path:
     return Path(folder)
 
 
+def _taken_over(run: Path) -> list[str]:
+    """Name the files of a run that a bundle takes over as they are."""
+    return [*BUNDLED, *([ITEM_BASELINE] if (run / ITEM_BASELINE).exists() else [])]
+
+
 def _version(
     run: Path,
     checkpoint: Checkpoint,
@@ -191,7 +196,7 @@ def _version(
     """Name a bundle after its run and everything that goes into it."""
     told = f"{index_kind} {corpus.fingerprint}" + " plain" * plain_cosine
     digest = hashlib.sha256(told.encode())
-    for name in BUNDLED:
+    for name in _taken_over(run):
         digest.update(sha256_of(run / name).encode())
     for text in corpus.texts or ():
         digest.update(text.encode() + b"\0")

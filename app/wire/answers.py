@@ -26,12 +26,11 @@ class Prediction(TypedDict):
 def content_of(answer: Answer, options: Options) -> Prediction:
     """Return the content of an answer, in the names of the bundle that gave it."""
     manifest, catalogue = answer.bundle.manifest, answer.bundle.catalogue
-    found = zip(
-        answer.found.rows.tolist(),
-        answer.found.scores.tolist(),
-        answer.cosines.tolist(),
-        strict=True,
-    )
+    rows = answer.found.rows.tolist()
+    cosines: list[float] | list[None] = [None] * len(rows)
+    if answer.cosines is not None:
+        cosines = answer.cosines.tolist()
+    found = zip(rows, answer.found.scores.tolist(), cosines, strict=True)
     content: Prediction = {
         "neighbors": [
             catalogue.describe(row, score, cosine, with_text=options.return_texts)

@@ -4,8 +4,14 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from nextvec.app.bundle.bundle import Bundle
 from nextvec.app.bundle.catalogue import Catalogue
-from nextvec.app.errors import NotApplicableError, UnknownDocumentError, UnknownIdError
+from nextvec.app.errors import (
+    InvalidContextError,
+    NotApplicableError,
+    UnknownDocumentError,
+    UnknownIdError,
+)
 from nextvec.app.inference.engine import Engine, Query
 from nextvec.app.wire.quoting import quoted
 from nextvec.app.wire.requests import Mixture, PredictRequest
@@ -26,7 +32,9 @@ def to_query(
     Raises:
         UnknownIdError: a vector of the context is unknown.
         UnknownDocumentError: so is a document.
-        NotApplicableError: documents mean nothing in this corpus.
+        NotApplicableError: documents mean nothing in this corpus, or no vector is
+            predicted.
+        InvalidContextError: items are known by ids alone, and it holds none of them.
     """
     options, catalogue = asked.options, engine.bundle.catalogue
     context, rows = asked.context, None
@@ -34,6 +42,14 @@ def to_query(
         rows = _rows(dict(enumerate(asked.ids)), catalogue, "ids[{}]")
     if asked.mixture is not None:
         context, rows = _mixed(asked.mixture, catalogue, encoded)
+    if engine.bundle.item_baseline is not None:
+        context, rows = None, _rows_alone(context, rows, engine.bundle)
+        if options.return_vector:
+            detail = (
+                f"return_vector: {engine.bundle.serves} answers by ids, and predicts "
+                "no vector"
+            )
+            raise NotApplicableError(detail)
     return Query(
         engine=engine,
         context=context,
@@ -47,6 +63,22 @@ def to_query(
         or (),
         return_vector=options.return_vector,
     )
+
+
+def _rows_alone(context: Float32 | None, rows: Int64 | None, bundle: Bundle) -> Int64:
+    """Return the rows of a context of items, -1 for a vector that is none of them."""
+    if context is None or bundle.known is None:
+        return np.empty(0, np.int64) if rows is None else rows
+    found = bundle.known.rows_of(context)
+    if rows is not None:
+        found = np.where(rows >= 0, rows, found)
+    if not (found >= 0).any():
+        detail = (
+            f"context: expected the vector of a known item at least once: "
+            f"{bundle.serves} answers by ids"
+        )
+        raise InvalidContextError(detail)
+    return found
 
 
 def _mixed(

@@ -107,7 +107,7 @@ def diagnose(
     rank_Q = ranker.ranks(prediction)
     progress(next(steps), total)
     hit_Q = (rank_Q <= suite.k).astype(float)
-    shuffled_Q = hits(_shuffled(windows, rng))
+    shuffled_Q = hits(shuffled(windows, rng))
     last_replaced_Q = hits(_last_replaced(windows, rng))
     documents = windows.documents
     return Diagnostics(
@@ -145,7 +145,8 @@ def diagnose(
     )
 
 
-def _shuffled(windows: Windows, rng: np.random.Generator) -> Windows:
+def shuffled(windows: Windows, rng: np.random.Generator) -> Windows:
+    """Return the same windows, each context in random order."""
     rows_QT = windows.context_rows.copy()
     for query, length in enumerate(windows.lengths.tolist()):
         order = rng.permutation(length)

@@ -165,6 +165,16 @@ class Ranker:
         """
         return self._ranks(self._scores(prediction), start)[0]
 
+    def ranks_of_scores(self, score_QN: Tensor, start: int) -> Int64:
+        """Rank the targets of the queries from number ``start`` on, by given scores.
+
+        Args:
+            score_QN: of the whole catalogue, higher is better.
+            start: number of the first query.
+        """
+        score_QC = score_QN[:, torch.from_numpy(self.pool.rows)].to(self._device)
+        return self._ranks(score_QC, start)[0]
+
     def ranks_by(self, score_N: Tensor) -> Int64:
         """Rank every target by scores that are the same for all queries.
 
@@ -190,8 +200,14 @@ class Ranker:
         Returns:
             As `ranks`.
         """
+        return self.ranks_and_included_by_scores(score)[0]
+
+    def ranks_and_included_by_scores(
+        self, score: Callable[[slice], Tensor]
+    ) -> tuple[Int64, Int64]:
+        """Rank as `ranks_by_scores`, and once more with the context, too."""
         rows_C = torch.from_numpy(self.pool.rows)
-        return self._in_blocks(lambda part: score(part)[:, rows_C].to(self._device))[0]
+        return self._in_blocks(lambda part: score(part)[:, rows_C].to(self._device))
 
     def _in_blocks(self, score: Callable[[slice], Tensor]) -> tuple[Int64, Int64]:
         """Rank block by block, from what scores a block."""

@@ -348,7 +348,11 @@ def _unit(card: Card) -> str:
 
 
 def _serve_baseline(card: Card, low: Mapping[str, Estimate]) -> str:
-    """Name the command that serves the closed form, where that is the best baseline."""
+    """Name the command that serves a closed form, where one is the best baseline."""
+    if _unit(card) == "sequences":
+        return (
+            " Or serve the best closed form over ids: nextvec bundle build --baseline."
+        )
     best = {pool["baseline"] for pool, _ in _lifts(card) if pool["pool"] in low}
     if best != {card.get("base")}:
         return ""

@@ -121,6 +121,7 @@ def test_a_bundle_can_rank_by_plain_cosine(world: World, tmp_path: Path) -> None
     assert plain.manifest.version != world.version
     rows = plain.suite.windows.context_rows[0]
     found = answer([Query(engine=Engine(plain), rows=rows, k=9)])[0]
+    assert found.cosines is not None
     np.testing.assert_allclose(found.found.scores, found.cosines, atol=1e-6)
 
 

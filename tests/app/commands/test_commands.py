@@ -247,19 +247,6 @@ def test_a_bundle_of_the_baseline_holds_the_closed_form(
     assert [epoch["number"] for epoch in bundle.card["history"]] == [0]
 
 
-def test_of_items_there_is_no_bundle_of_the_baseline(
-    finished_run: Path, tmp_path: Path
-) -> None:
-    shutil.copytree(finished_run, tmp_path / "runs/mine")
-    card = json.loads((tmp_path / "runs/mine/card.json").read_bytes())
-    card["corpus"]["kind"] = "items"
-    (tmp_path / "runs/mine/card.json").write_text(json.dumps(card))
-
-    shown = run("bundle", "build", tmp_path / "runs/mine", "--baseline", code=1)
-
-    assert "expected a run on documents: the best baseline here" in shown
-
-
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -210,6 +210,7 @@ def test_a_bundle_of_items_can_rank_by_cosine_alone(
     prediction = engine.predict([plain.index.vectors[rows]]).unit()[0].numpy()
     cosine_N = plain.index.vectors @ prediction
     assert found.found.rows.tolist() == np.argsort(-cosine_N, kind="stable").tolist()
+    assert found.cosines is not None
     np.testing.assert_allclose(found.found.scores, found.cosines, atol=1e-6)
     with TestClient(create_app(Settings(bundles=tmp_path, threads=1))) as client:
         (pool,) = client.get("/metrics/hitk").json()["pools"]
