@@ -7,8 +7,8 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from nextvec.training.checked import faults
+from nextvec.training.context_length import CONTEXT_LENGTH
 from nextvec.training.errors import ProjectError
-from nextvec.training.vectors import CONTEXT_LENGTH
 
 
 class Settings(BaseSettings):

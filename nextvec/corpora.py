@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from nextvec.training.corpus.store import corpus_name
 from nextvec.training.corpus.text.chunking import PASSAGE_WORDS
-from nextvec.training.corpus.text.encoders import DEFAULT_ENCODER
+from nextvec.training.corpus.text.default_encoder import DEFAULT_ENCODER
 from nextvec.training.corpus.text.making import make_text_corpus as _from_text
 from nextvec.training.corpus.vectors.making import make_vector_corpus
 from nextvec.training.errors import CorpusError, ProjectError

@@ -16,11 +16,10 @@ from pydantic import (
 from pydantic.dataclasses import dataclass
 
 from nextvec.training.checked import CHECKED, faults
-from nextvec.training.corpus.split import Share, SplitConfig, refuse_no_training
+from nextvec.training.corpus.split_config import Share, SplitConfig, refuse_no_training
 from nextvec.training.errors import TrainingError
-from nextvec.training.models.closed_form import ClosedForm
-from nextvec.training.models.config import ModelConfig, NetworkOptions
-from nextvec.training.transform import Strength, TransformConfig, TransformKind
+from nextvec.training.models.options import NetworkOptions
+from nextvec.training.transform_config import Strength, TransformConfig, TransformKind
 
 Device = Literal["auto", "cpu", "cuda"]
 SelectionPool = Literal["auto", "targets", "documents", "index"]
@@ -149,33 +148,6 @@ class TrainingConfig(NetworkOptions):
         if self.lambda_mse + self.lambda_cosine + self.lambda_infonce == 0:
             msg = "loss weights must not all be 0"
             raise ValueError(msg)
-
-    def model(
-        self,
-        *,
-        dim: int,
-        base: ClosedForm | None = None,
-        num_items: int = 0,
-        can_copy: bool = False,
-    ) -> ModelConfig:
-        """Return the network's part, completed by what the data say.
-
-        Args:
-            dim: length D of a vector.
-            base: what the untrained network predicts; None takes any.
-            num_items: items in the catalogue; 0 for documents.
-            can_copy: whether items of a context may come again.
-        """
-        chosen: dict[str, Any] = {
-            field.name: getattr(self, field.name) for field in fields(NetworkOptions)
-        }
-        return ModelConfig(
-            dim=dim,
-            base=base or ClosedForm(),
-            num_items=num_items,
-            can_copy=can_copy,
-            **chosen,
-        )
 
     @property
     def split(self) -> SplitConfig:

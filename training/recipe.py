@@ -8,7 +8,7 @@ from typing import Any, Final, get_args
 from nextvec.training.config import TrainingConfig
 from nextvec.training.corpus.corpus import Kind
 from nextvec.training.errors import TrainingError
-from nextvec.training.models.config import Architecture
+from nextvec.training.models.options import Architecture
 
 _DEFAULTS: Final[dict[Kind, str]] = {"documents": "default", "items": "items"}
 # The recipe of each kind of corpus, where none is named.

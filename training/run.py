@@ -28,6 +28,7 @@ from nextvec.training.fit.loop import fit
 from nextvec.training.fit.start import Start
 from nextvec.training.listener import Listener, NullListener
 from nextvec.training.models.closed_form import ClosedForm
+from nextvec.training.models.config import ModelConfig
 from nextvec.training.models.model import NextVectorModel
 from nextvec.training.preparation.kept_baselines import (
     baselines_on_test,
@@ -270,7 +271,8 @@ def untrained_model(prepared: Preparation, base: ClosedForm) -> NextVectorModel:
     """
     corpus, is_items = prepared.corpus, prepared.corpus.kind == "items"
     model = NextVectorModel(
-        prepared.config.model(
+        ModelConfig.of(
+            prepared.config,
             dim=corpus.dim,
             base=base,
             num_items=len(corpus.vectors) if is_items else 0,

@@ -5,37 +5,14 @@ index alike. Whitening of frozen text vectors: WhitenRec, https://arxiv.org/abs/
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Literal, Self
+from typing import Self
 
 import numpy as np
-from pydantic import Field, NonNegativeFloat
-from pydantic.dataclasses import dataclass as checked_dataclass
 
-from nextvec.training.checked import CHECKED
+from nextvec.training.transform_config import TransformConfig
 from nextvec.training.vectors import Float32, l2_normalize
 
-TransformKind = Literal["identity", "center", "whiten"]
-
-Strength = Annotated[float, Field(gt=0, le=1)]
-"""How far whitening goes; without any there is nothing to invert."""
-
 _BLOCK = 1 << 15
-
-
-@checked_dataclass(frozen=True, slots=True, kw_only=True, config=CHECKED)
-class TransformConfig:
-    """Which space to search in."""
-
-    kind: TransformKind = "whiten"
-    """identity: as given; center: less the mean; whiten: decorrelated as well."""
-
-    strength: Strength = 0.5
-    """How far whitening goes, in (0, 1]: 1 makes all variances equal, 0.5 only their
-    square roots. Ignored by the other kinds."""
-
-    shrinkage: NonNegativeFloat = 0.01
-    """Share of the mean variance added to each variance, so that directions without
-    any stay small; at least 0."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from nextvec.training.context_length import CONTEXT_LENGTH
 from nextvec.training.errors import VectorError
 
 __all__ = [
@@ -28,9 +29,6 @@ __all__ = [
 
 Float32 = NDArray[np.float32]
 Int64 = NDArray[np.int64]
-
-CONTEXT_LENGTH: Final = 100
-"""The longest context a model takes, in vectors; shorter ones are answered too."""
 
 DUPLICATE_COSINE: Final = 0.999
 """Two rows above this cosine are one thing (evaluation protocol, rule 1)."""

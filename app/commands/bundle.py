@@ -4,18 +4,13 @@ import shlex
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from nextvec.app.bundle.bundle import Bundle
-from nextvec.app.bundle.index import INDEX_KINDS
-from nextvec.app.bundle.manifest import Manifest
+from nextvec.app.bundle.index_kinds import INDEX_KIND_NAMES
 from nextvec.app.commands.options import BundlesFolder
-from nextvec.app.release.building import build_bundle
-from nextvec.app.release.registry import Registry
 from nextvec.app.settings import read_settings
-from nextvec.training.baseline_run import baseline_run
 from nextvec.training.commands.console import (
     AsJson,
     console,
@@ -23,10 +18,12 @@ from nextvec.training.commands.console import (
     print_json,
     say_next,
 )
-from nextvec.training.commands.corpus_folder import CORPORA
-from nextvec.training.commands.listener import ConsoleListener
-from nextvec.training.commands.names import corpus_folder, run_folder
-from nextvec.training.commands.options import RUNS
+from nextvec.training.commands.folders import CORPORA, RUNS
+
+if TYPE_CHECKING:
+    from nextvec.app.bundle.bundle import Bundle
+    from nextvec.app.bundle.manifest import Manifest
+    from nextvec.app.release.registry import Registry
 
 _UNTOLD: Final = ("files", "golden", "format")
 
@@ -44,7 +41,7 @@ def build(
         ),
     ] = None,
     index: Annotated[
-        str, typer.Option(help=f"Kind of the index: {', '.join(INDEX_KINDS)}.")
+        str, typer.Option(help=f"Kind of the index: {', '.join(INDEX_KIND_NAMES)}.")
     ] = "flat",
     bundles: BundlesFolder = None,
     baseline: Annotated[
@@ -67,6 +64,11 @@ def build(
     ] = False,
 ) -> None:
     """Put a run's model, its index and its validation together as one version."""
+    from nextvec.app.release.building import build_bundle
+    from nextvec.training.baseline_run import baseline_run
+    from nextvec.training.commands.listener import ConsoleListener
+    from nextvec.training.commands.names import corpus_folder, run_folder
+
     registry = _registry(bundles)
     run = run_folder(run, RUNS)
     corpus = None if corpus is None else corpus_folder(corpus, CORPORA)
@@ -98,6 +100,8 @@ def build(
 @handle_errors()
 def list_bundles(*, bundles: BundlesFolder = None, as_json: AsJson = False) -> None:
     """List the bundles; the live one is marked."""
+    from nextvec.app.bundle.manifest import Manifest
+
     registry = _registry(bundles)
     pointer = registry.pointer()
     marks = {} if pointer is None else {pointer.previous: "previous"}
@@ -124,7 +128,7 @@ def list_bundles(*, bundles: BundlesFolder = None, as_json: AsJson = False) -> N
         say_next("nextvec bundle build RUN --promote")
 
 
-def _listed(manifest: Manifest, mark: str | None) -> dict[str, Any]:
+def _listed(manifest: "Manifest", mark: str | None) -> dict[str, Any]:
     """Return what a list tells of a bundle; its checksums it keeps to itself."""
     told = asdict(manifest)
     return {"is": mark} | {k: v for k, v in told.items() if k not in _UNTOLD}
@@ -165,12 +169,14 @@ def remove(
     say_next(f"nextvec bundle list{_where(registry)}")
 
 
-def _registry(bundles: Path | None) -> Registry:
+def _registry(bundles: Path | None) -> "Registry":
     """Return the bundles that were told, or else those of the settings."""
+    from nextvec.app.release.registry import Registry
+
     return Registry(read_settings(bundles=bundles).bundles)
 
 
-def _say_live(bundle: Bundle, registry: Registry) -> None:
+def _say_live(bundle: "Bundle", registry: "Registry") -> None:
     console.print(
         f"{bundle.manifest.version} is live (readiness {bundle.verdict}); a running "
         "service serves it after a restart.",
@@ -179,7 +185,7 @@ def _say_live(bundle: Bundle, registry: Registry) -> None:
     say_next(f"nextvec serve{_where(registry)}")
 
 
-def _where(registry: Registry) -> str:
+def _where(registry: "Registry") -> str:
     """Return the option that names these bundles, nothing if the settings do."""
     if registry.folder == read_settings().bundles:
         return ""

@@ -1,12 +1,13 @@
 """Asking a running service."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import numpy as np
 
-from nextvec.training.errors import ProjectError
+from nextvec.training.errors import ProjectError, VectorError
 from nextvec.training.vectors import Float32
 
 
@@ -79,3 +80,23 @@ def _reason(answer: httpx2.Response) -> str:
         return str(answer.json()["error"])
     except (ValueError, KeyError, TypeError):
         return f"answered {answer.status_code} {answer.reason_phrase}"
+
+
+def read_context(path: Path) -> Float32:
+    """Read the vectors to ask with.
+
+    Args:
+        path: a ``.npy`` file of floats, shape ``(T, D)``.
+
+    Raises:
+        VectorError: something else lies there.
+    """
+    try:
+        array: np.ndarray = np.load(path, allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        msg = f"{path}: expected a .npy file of numbers: {error}"
+        raise VectorError(msg) from error
+    if not isinstance(array, np.ndarray) or array.ndim != 2 or array.dtype.kind != "f":
+        msg = f"{path}: expected a float array of shape (T, D)"
+        raise VectorError(msg)
+    return array

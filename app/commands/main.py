@@ -17,7 +17,7 @@ COMMANDS: Final = {
         "Make a corpus, list those there are, and look at one.",
     ),
     "train": LazyCommand(
-        "nextvec.training.commands.runs:train",
+        "nextvec.training.commands.train:train",
         "Train a model on a corpus until validation Hit@K stops rising.",
     ),
     "evaluate": LazyCommand(

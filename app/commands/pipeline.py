@@ -1,5 +1,6 @@
 """From nothing to a live bundle; whatever is made already is found again."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -7,24 +8,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 
 from nextvec.app.bundle.manifest import Manifest
 from nextvec.app.release.building import build_bundle
 from nextvec.app.release.registry import Registry
+from nextvec.app.settings import Settings
 from nextvec.training.commands.console import console, progress_bars
 from nextvec.training.commands.corpus_folder import is_made, print_summary
 from nextvec.training.commands.listener import ConsoleListener
 from nextvec.training.commands.run_summary import print_run
 from nextvec.training.corpus.samples.making import make_sample_corpus, origin_of_sample
+from nextvec.training.corpus.samples.sample_names import DEFAULT_SAMPLE
 from nextvec.training.corpus.store import load_corpus
 from nextvec.training.corpus.windows import cut_windows
 from nextvec.training.errors import ProjectError
 from nextvec.training.recipe import resolve
 from nextvec.training.recipe_run import train_by_recipe
 from nextvec.training.runs import best_run, comparison_key, finished_runs
-
-DEFAULT_SAMPLE = "fiddle"
-"""What `make_live` makes where no corpus is given: order pays there, within minutes."""
 
 _SHOWN_CONTEXT = 5
 # Ids in the example request: a line that still fits a terminal.
@@ -172,3 +173,12 @@ def _example(folder: Path) -> list[str]:
     middle = len(windows) // 2
     rows = windows.context_rows[middle, : windows.lengths[middle]][-_SHOWN_CONTEXT:]
     return [corpus.ids[int(row)] for row in rows]
+
+
+def curl_line(live: Live, settings: Settings) -> str:
+    """Return a request that works when it is pasted into a shell."""
+    body = orjson.dumps({"ids": live.example, "k": 3, "return_texts": True}).decode()
+    return (
+        f"curl -s {settings.url}/predict "
+        f"-H 'Content-Type: application/json' -d {shlex.quote(body)}"
+    )

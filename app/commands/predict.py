@@ -3,15 +3,10 @@
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
-from rich.padding import Padding
-from rich.text import Text
 
-from nextvec.app.commands.client import Client
 from nextvec.app.settings import read_settings
 from nextvec.training.commands.console import AsJson, console, handle_errors, print_json
-from nextvec.training.errors import VectorError
 
 
 @handle_errors()
@@ -54,6 +49,11 @@ def predict(
     ] = 30.0,
 ) -> None:
     """Ask a running service what comes next."""
+    from rich.padding import Padding
+    from rich.text import Text
+
+    from nextvec.app.commands.client import Client, read_context
+
     if sum(given is not None for given in (vectors, ids, text)) != 1:
         msg = "give either a .npy file, --ids or --text"
         raise typer.BadParameter(msg)
@@ -62,7 +62,7 @@ def predict(
     if include_context is not None:
         options["exclude_context"] = not include_context
     if vectors is not None:
-        answer = client.predict_vectors(_read(vectors), **options)
+        answer = client.predict_vectors(read_context(vectors), **options)
     elif text is not None:
         answer = client.predict_texts(text, **options)
     else:
@@ -87,15 +87,3 @@ def predict(
         if found.get("text"):
             passage = Text(found["text"], overflow="fold")
             console.print(Padding(passage, (0, 0, 0, 13)), highlight=False)
-
-
-def _read(path: Path) -> np.ndarray:
-    try:
-        array: np.ndarray = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        msg = f"{path}: expected a .npy file of numbers: {error}"
-        raise VectorError(msg) from error
-    if not isinstance(array, np.ndarray) or array.ndim != 2 or array.dtype.kind != "f":
-        msg = f"{path}: expected a float array of shape (T, D)"
-        raise VectorError(msg)
-    return array

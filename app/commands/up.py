@@ -4,18 +4,14 @@ import shlex
 from pathlib import Path
 from typing import Annotated
 
-import orjson
 import typer
 
 from nextvec.app.commands.options import Host, Port
-from nextvec.app.commands.pipeline import DEFAULT_SAMPLE, Live, make_live
-from nextvec.app.commands.server import run_service
-from nextvec.app.settings import Settings, read_settings
+from nextvec.app.settings import read_settings
 from nextvec.training.commands.console import console, handle_errors, say_next
-from nextvec.training.commands.names import corpus_folder
+from nextvec.training.commands.folders import ROOT
 from nextvec.training.commands.options import Recipe
-from nextvec.training.commands.run_summary import say_plainly
-from nextvec.training.corpus.samples.samples import SAMPLES
+from nextvec.training.corpus.samples.sample_names import DEFAULT_SAMPLE, SAMPLE_NAMES
 
 _TRY_NEXT = (
     "nextvec corpus text FOLDER --name mine      # your own pages",
@@ -26,17 +22,13 @@ _TRY_NEXT = (
 )
 
 
-def _after(live: Live) -> tuple[str, ...]:
-    """Say what comes after a corpus of one's own."""
-    folder = shlex.quote(str(live.card["corpus"]["folder"]))
+def _after(corpus: str) -> tuple[str, ...]:
+    """Say what comes after a corpus of one's own, in this folder."""
+    folder = shlex.quote(corpus)
     return (
         f"nextvec train {folder} --architecture hierarchical  # another network",
         f"nextvec study {folder}  # all of them, in one report",
     )
-
-
-ROOT = Path("artifacts")
-"""Folder of everything that is made, unless an option says another."""
 
 
 @handle_errors()
@@ -51,8 +43,7 @@ def up(
     sample: Annotated[
         str,
         typer.Option(
-            help="Sample to make where no corpus is given: "
-            f"{', '.join(sorted(SAMPLES))}."
+            help=f"Sample to make where no corpus is given: {', '.join(SAMPLE_NAMES)}."
         ),
     ] = DEFAULT_SAMPLE,
     recipe: Recipe = None,
@@ -77,6 +68,11 @@ def up(
     ] = True,
 ) -> None:
     """Make corpus, checkpoint and bundle, whatever of it is missing, and serve."""
+    from nextvec.app.commands.pipeline import curl_line, make_live
+    from nextvec.app.commands.server import run_service
+    from nextvec.training.commands.names import corpus_folder
+    from nextvec.training.commands.run_summary import say_plainly
+
     # a wrong setting must not show only after the training
     settings = read_settings(
         bundles=None if root is None else root / "bundles", host=host, port=port
@@ -95,18 +91,11 @@ def up(
     if not serve:
         say_next(f"nextvec serve --bundles {shlex.quote(str(settings.bundles))}")
         return
-    say_next(*(_TRY_NEXT if corpus is None else _after(live)))
+    say_next(
+        *(_TRY_NEXT if corpus is None else _after(str(live.card["corpus"]["folder"])))
+    )
     console.print(f"\nServing on {settings.url}")
     console.print("Ask it, from another terminal:\n")
     console.print(curl_line(live, settings), soft_wrap=True, highlight=False)
     console.print()
     run_service(settings)
-
-
-def curl_line(live: Live, settings: Settings) -> str:
-    """Return a request that works when it is pasted into a shell."""
-    body = orjson.dumps({"ids": live.example, "k": 3, "return_texts": True}).decode()
-    return (
-        f"curl -s {settings.url}/predict "
-        f"-H 'Content-Type: application/json' -d {shlex.quote(body)}"
-    )

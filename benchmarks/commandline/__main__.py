@@ -17,21 +17,22 @@ from typing import Final
 
 import psutil
 
+from nextvec.app.commands import bundle_group, main
+from nextvec.training.commands import corpus_group
 from nextvec.training.files import write_bytes
+
+_GROUPS: Final = {"corpus": corpus_group.COMMANDS, "bundle": bundle_group.COMMANDS}
 
 COMMANDS: Final = (
     ["--help"],
     ["--version"],
-    ["corpus", "--help"],
-    ["bundle", "--help"],
-    ["predict", "--help"],
-    ["serve", "--help"],
-    ["train", "--help"],
-    ["up", "--help"],
+    *([name, "--help"] for name in main.COMMANDS),
+    *([group, name, "--help"] for group, names in _GROUPS.items() for name in names),
 )
+"""Every help there is."""
 
 
-def main() -> None:
+def measure() -> None:
     """Measure every command and write the report."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=5)
@@ -82,4 +83,4 @@ def seconds(words: list[str] | None, repeats: int) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    measure()

@@ -20,7 +20,8 @@ from benchmarks.peers.settings import (
     grid,
 )
 from nextvec.training.commands.console import handle_errors
-from nextvec.training.corpus.split import SplitConfig, split_documents
+from nextvec.training.corpus.split import split_documents
+from nextvec.training.corpus.split_config import SplitConfig
 from nextvec.training.corpus.store import load_corpus
 from nextvec.training.errors import ProjectError
 from nextvec.training.evaluation.statistics import Estimate, points

@@ -16,7 +16,8 @@ from nextvec.training.checkpoint import load_checkpoint
 from nextvec.training.commands.console import console, handle_errors
 from nextvec.training.config import TrainingConfig
 from nextvec.training.corpus.corpus import Corpus
-from nextvec.training.corpus.split import SplitConfig, split_documents
+from nextvec.training.corpus.split import split_documents
+from nextvec.training.corpus.split_config import SplitConfig
 from nextvec.training.corpus.store import load_corpus
 from nextvec.training.errors import CorpusError, TrainingError
 from nextvec.training.evaluation.ranking import Ranker

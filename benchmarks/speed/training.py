@@ -9,8 +9,9 @@ from nextvec.training.config import TrainingConfig
 from nextvec.training.corpus.corpus import Corpus
 from nextvec.training.fit.loop import fit
 from nextvec.training.listener import Epoch, NullListener
-from nextvec.training.models.config import Architecture
+from nextvec.training.models.config import ModelConfig
 from nextvec.training.models.model import NextVectorModel
+from nextvec.training.models.options import Architecture
 from nextvec.training.preparation.preparing import prepare
 from nextvec.training.preparation.shared_cache import SharedCache
 from nextvec.training.recipe import resolve
@@ -68,7 +69,7 @@ def measure_training(
     clock = _Clock()
     with tempfile.TemporaryDirectory() as folder:
         prepared = prepare(corpus, config, SharedCache(), NullListener())
-        model = NextVectorModel(config.model(dim=corpus.dim))
+        model = NextVectorModel(ModelConfig.of(config, dim=corpus.dim))
         fit(model, prepared, config, Path(folder), clock)
     train = prepared.split.train
     training_s, measuring_s = min(clock.epochs)

@@ -22,11 +22,13 @@ from nextvec.training.checkpoint import (
 from nextvec.training.errors import CheckpointError
 from nextvec.training.files import write_json
 from nextvec.training.models.closed_form import ClosedForm
-from nextvec.training.models.config import Architecture, ModelConfig
+from nextvec.training.models.config import ModelConfig
 from nextvec.training.models.model import NextVectorModel, predict
+from nextvec.training.models.options import Architecture
 from nextvec.training.models.prediction import Prediction
 from nextvec.training.run_folder import CARD, WEIGHTS
-from nextvec.training.transform import Transform, TransformConfig
+from nextvec.training.transform import Transform
+from nextvec.training.transform_config import TransformConfig
 from nextvec.training.vectors import l2_normalize
 
 

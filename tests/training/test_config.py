@@ -148,8 +148,10 @@ def test_the_network_gets_every_option_it_knows() -> None:
     }
     assert set(told) == shared
 
-    model = TrainingConfig(**told).model(
-        dim=11, base=ClosedForm(rates=(1.0, 0.5), weights=(0.25, 0.75))
+    model = ModelConfig.of(
+        TrainingConfig(**told),
+        dim=11,
+        base=ClosedForm(rates=(1.0, 0.5), weights=(0.25, 0.75)),
     )
 
     assert {name: getattr(model, name) for name in shared} == told

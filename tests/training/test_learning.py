@@ -11,8 +11,8 @@ import torch
 from nextvec.training.config import TrainingConfig
 from nextvec.training.corpus.corpus import Corpus, CorpusCard
 from nextvec.training.models.closed_form import ClosedForm
-from nextvec.training.models.config import Architecture
 from nextvec.training.models.model import NextVectorModel
+from nextvec.training.models.options import Architecture
 from nextvec.training.preparation.preparation import Preparation
 from nextvec.training.run import train, untrained_model
 from nextvec.training.vectors import l2_normalize

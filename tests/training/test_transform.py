@@ -10,7 +10,8 @@ from nextvec.training.corpus.corpus import Corpus
 from nextvec.training.listener import NullListener
 from nextvec.training.preparation.preparing import prepare
 from nextvec.training.preparation.shared_cache import SharedCache
-from nextvec.training.transform import Transform, TransformConfig, TransformKind
+from nextvec.training.transform import Transform
+from nextvec.training.transform_config import TransformConfig, TransformKind
 from nextvec.training.vectors import Float32, l2_normalize
 
 

@@ -13,30 +13,11 @@ from nextvec.training.commands.console import (
     print_json,
     say_next,
 )
-from nextvec.training.commands.corpus_folder import (
-    CORPORA,
-    Force,
-    Name,
-    Out,
-    make_once,
-    print_summary,
-)
-from nextvec.training.commands.names import corpus_folder
-from nextvec.training.commands.options import CorpusFolder
-from nextvec.training.corpus.samples.making import (
-    corpus_name,
-    make_sample_corpus,
-    origin_of_sample,
-)
-from nextvec.training.corpus.samples.samples import SAMPLES
-from nextvec.training.corpus.store import CARD, load_corpus, read_card
+from nextvec.training.commands.folders import CORPORA, DOWNLOADS
+from nextvec.training.commands.options import CorpusFolder, Force, Name, Out
+from nextvec.training.corpus.samples.sample_names import SAMPLE_NAMES
 from nextvec.training.corpus.text.chunking import PASSAGE_WORDS
-from nextvec.training.corpus.text.encoders import DEFAULT_ENCODER
-from nextvec.training.corpus.text.making import make_text_corpus, text_origin
-from nextvec.training.corpus.vectors.making import make_vector_corpus, vector_origin
-
-DOWNLOADS = Path("artifacts/downloads")
-"""Folder of fetched archives, unless --downloads says another."""
+from nextvec.training.corpus.text.default_encoder import DEFAULT_ENCODER
 
 EncoderName = Annotated[str, typer.Option("--encoder", help="What makes the vectors.")]
 Words = Annotated[
@@ -56,7 +37,7 @@ MinCoherence = Annotated[
 @handle_errors()
 def sample(
     name: Annotated[
-        str, typer.Argument(help=f"Which sample: {' or '.join(sorted(SAMPLES))}.")
+        str, typer.Argument(help=f"Which sample: {' or '.join(SAMPLE_NAMES)}.")
     ],
     *,
     out: Out = None,
@@ -77,6 +58,13 @@ def sample(
     force: Force = False,
 ) -> None:
     """Make a sample corpus: pages of documentation, films rated, or folk tunes."""
+    from nextvec.training.commands.corpus_folder import make_once
+    from nextvec.training.corpus.samples.making import (
+        corpus_name,
+        make_sample_corpus,
+        origin_of_sample,
+    )
+
     out = out or CORPORA / corpus_name(name, split_seed)
     made_of: dict[str, Any] = {
         "encoder": encoder,
@@ -107,6 +95,9 @@ def text(
     force: Force = False,
 ) -> None:
     """Make a corpus from your own text: cut into passages, then encoded."""
+    from nextvec.training.commands.corpus_folder import make_once
+    from nextvec.training.corpus.text.making import make_text_corpus, text_origin
+
     name = name or paths[0].resolve().stem
     out = out or CORPORA / name
     made_of: dict[str, Any] = {
@@ -152,6 +143,9 @@ def vectors(
     force: Force = False,
 ) -> None:
     """Make a corpus from your own vectors."""
+    from nextvec.training.commands.corpus_folder import make_once
+    from nextvec.training.corpus.vectors.making import make_vector_corpus, vector_origin
+
     name = name or files[0].resolve().stem
     out = out or CORPORA / name
     made_of: dict[str, Any] = {
@@ -175,6 +169,10 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show what a corpus holds and where it came from."""
+    from nextvec.training.commands.corpus_folder import print_summary
+    from nextvec.training.commands.names import corpus_folder
+    from nextvec.training.corpus.store import load_corpus, read_card
+
     found = corpus_folder(folder, CORPORA)
     if as_json:
         print_json(read_card(found) | {"folder": str(found)})
@@ -191,6 +189,8 @@ def list_corpora(
     as_json: AsJson = False,
 ) -> None:
     """List the corpora that were made."""
+    from nextvec.training.corpus.store import CARD, read_card
+
     folders = sorted(path.parent for path in corpora.glob(f"*/{CARD}"))
     cards = [read_card(folder) | {"folder": str(folder)} for folder in folders]
     if as_json:

@@ -3,10 +3,8 @@
 import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
-import typer
 from rich.markup import escape
 from rich.table import Table
 
@@ -17,21 +15,6 @@ from nextvec.training.corpus.items.sequences import LONG_SEQUENCE
 from nextvec.training.corpus.origin import Origin
 from nextvec.training.corpus.store import corpus_name, read_card
 from nextvec.training.errors import CorpusError
-
-CORPORA = Path("artifacts/corpora")
-"""Folder of the corpora, unless --out says another."""
-
-Out = Annotated[
-    Path | None,
-    typer.Option(help=f"Folder of the corpus (default: {CORPORA}/<name>)."),
-]
-Name = Annotated[
-    str | None,
-    typer.Option(help="Name of the corpus (default: that of the first path)."),
-]
-Force = Annotated[
-    bool, typer.Option("--force", help="Make the corpus again if it is there already.")
-]
 
 
 def is_made(out: Path, wanted: Callable[[], Origin], *, force: bool) -> bool:

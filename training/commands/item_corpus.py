@@ -9,17 +9,11 @@ from pydantic import ValidationError
 
 from nextvec.training.checked import faults
 from nextvec.training.commands.console import handle_errors
-from nextvec.training.commands.corpus_folder import (
-    CORPORA,
-    Force,
-    Name,
-    Out,
-    make_once,
-)
-from nextvec.training.corpus.items.cooccurrence import CooccurrenceConfig
-from nextvec.training.corpus.items.events import EventColumns
-from nextvec.training.corpus.items.making import item_origin, make_item_corpus
-from nextvec.training.corpus.split import SplitConfig
+from nextvec.training.commands.folders import CORPORA
+from nextvec.training.commands.options import Force, Name, Out
+from nextvec.training.corpus.items.cooccurrence_config import CooccurrenceConfig
+from nextvec.training.corpus.items.event_columns import EventColumns
+from nextvec.training.corpus.split_config import SplitConfig
 from nextvec.training.errors import CorpusError
 
 _COLUMNS = EventColumns()
@@ -88,6 +82,9 @@ def items(
     force: Force = False,
 ) -> None:
     """Make a corpus from item sequences: sessions, ratings, purchases by time."""
+    from nextvec.training.commands.corpus_folder import make_once
+    from nextvec.training.corpus.items.making import item_origin, make_item_corpus
+
     _refuse_contradictions(vectors, encoder, window, dim)
     columns = EventColumns(sequence=sequence_column, item=item_column, time=time_column)
     split = _split(split_seed, validation_share, test_share)

@@ -1,18 +1,11 @@
-"""Options of several commands, and those of `train`: the fields of `TrainingConfig`."""
+"""Options of several commands, in their own words: help must need nothing heavy."""
 
-import inspect
-from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated
 
 import typer
 
-from nextvec.training.commands.corpus_folder import CORPORA
-from nextvec.training.config import TrainingConfig, option_defaults, option_help
-
-RUNS = Path("artifacts/runs")
-"""Folder of the runs, unless an option says another."""
+from nextvec.training.commands.folders import CORPORA
 
 Recipe = Annotated[
     str | None,
@@ -29,40 +22,14 @@ CorpusFolder = Annotated[
     ),
 ]
 RunsFolder = Annotated[Path, typer.Option(help="Folder that holds the runs.")]
-
-
-def with_training_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command one option for each field of `TrainingConfig`.
-
-    The command has a last parameter ``told``: a dict of those that were given.
-    """
-    own = list(inspect.signature(command, eval_str=True).parameters.values())[:-1]
-    hints = get_type_hints(TrainingConfig)
-    defaults = option_defaults()
-    added = [
-        inspect.Parameter(
-            name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=None,
-            annotation=Annotated[
-                hints[name] | None,
-                typer.Option(
-                    help=f"{option_help()[name]} (default: {default}, or the recipe's)",
-                    show_default=False,
-                    rich_help_panel="Training options",
-                ),
-            ],
-        )
-        for name, default in defaults.items()
-    ]
-
-    @wraps(command)
-    def run(**values: Any) -> None:  # noqa: ANN401 - as varied as the fields
-        given = {name: values.pop(name) for name in defaults}
-        told = {name: value for name, value in given.items() if value is not None}
-        command(**values, told=told)
-
-    parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own] + added
-    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    run.__annotations__ = {p.name: p.annotation for p in parameters}
-    return run
+Out = Annotated[
+    Path | None,
+    typer.Option(help=f"Folder of the corpus (default: {CORPORA}/<name>)."),
+]
+Name = Annotated[
+    str | None,
+    typer.Option(help="Name of the corpus (default: that of the first path)."),
+]
+Force = Annotated[
+    bool, typer.Option("--force", help="Make the corpus again if it is there already.")
+]

@@ -1,6 +1,5 @@
-"""``train``, ``evaluate``, ``compare``, ``recipes``: make runs and look at them."""
+"""``evaluate``, ``compare``, ``recipes``: look at runs and at what they set."""
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,62 +13,9 @@ from nextvec.training.commands.console import (
     error_console,
     handle_errors,
     print_json,
-    say_next,
 )
-from nextvec.training.commands.corpus_folder import CORPORA
-from nextvec.training.commands.listener import ConsoleListener
-from nextvec.training.commands.names import corpus_folder, run_folder
-from nextvec.training.commands.options import (
-    RUNS,
-    CorpusFolder,
-    Recipe,
-    RunsFolder,
-    with_training_options,
-)
-from nextvec.training.commands.run_summary import print_run, say_plainly
-from nextvec.training.commands.tables import (
-    comparison_table,
-    evaluation_table,
-    say_names,
-)
-from nextvec.training.recipe import read_recipe, recipe_names, resolve
-from nextvec.training.recipe_run import train_by_recipe
-from nextvec.training.rejudge import judge_checkpoint
-from nextvec.training.runs import best_run, comparison_key, finished_runs
-
-
-@with_training_options
-@handle_errors()
-def train(
-    corpus: CorpusFolder,
-    *,
-    recipe: Recipe = None,
-    name: Annotated[
-        str | None,
-        typer.Option(help="Name of the run (default: corpus, architecture, digest)."),
-    ] = None,
-    runs: RunsFolder = RUNS,
-    told: dict[str, Any],
-) -> None:
-    """Train a model on a corpus until validation Hit@K stops rising.
-
-    A run that was interrupted goes on; one that is finished is shown again.
-    """
-    # a wrong option before a wrong folder: it is what was typed last
-    resolve(recipe, told)
-    with ConsoleListener() as listener:
-        card = train_by_recipe(
-            corpus_folder(corpus, CORPORA),
-            recipe,
-            told,
-            runs=runs,
-            name=name,
-            listener=listener,
-        )
-    print_run(card)
-    folder = runs / card["name"]
-    say_plainly(card, folder)
-    say_next(f"nextvec bundle build {shlex.quote(str(folder))} --promote")
+from nextvec.training.commands.folders import CORPORA, RUNS
+from nextvec.training.commands.options import RunsFolder
 
 
 @handle_errors()
@@ -90,6 +36,11 @@ def evaluate(
     runs: RunsFolder = RUNS,
 ) -> None:
     """Judge a checkpoint on the validation documents of a corpus, without training."""
+    from nextvec.training.commands.listener import ConsoleListener
+    from nextvec.training.commands.names import corpus_folder, run_folder
+    from nextvec.training.commands.tables import evaluation_table
+    from nextvec.training.rejudge import judge_checkpoint
+
     checkpoint = run_folder(checkpoint, runs)
     own = None if corpus is None else corpus_folder(corpus, CORPORA)
     with ConsoleListener() as listener:
@@ -124,6 +75,9 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Compare finished runs and mark the best one of each corpus and split."""
+    from nextvec.training.commands.tables import comparison_table, say_names
+    from nextvec.training.runs import best_run, comparison_key, finished_runs
+
     wanted = {Path(name).name for name in names or ()}
     found = [
         (folder, card)
@@ -150,6 +104,8 @@ def compare(
 
 def _compared(found: Sequence[tuple[Path, dict[str, Any]]]) -> list[dict[str, Any]]:
     """Return what is compared as plain types, the best of each corpus marked."""
+    from nextvec.training.runs import best_run, comparison_key
+
     rows = []
     for shared in sorted({comparison_key(card) for _, card in found}):
         same = [run for run in found if comparison_key(run[1]) == shared]
@@ -182,6 +138,8 @@ def _warn(what: str) -> None:
 
 def recipes(*, as_json: AsJson = False) -> None:
     """List the shipped recipes and what they set."""
+    from nextvec.training.recipe import read_recipe, recipe_names
+
     if as_json:
         print_json({name: read_recipe(name) for name in recipe_names()})
         return

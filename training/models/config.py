@@ -1,68 +1,16 @@
 """Everything needed to rebuild a network before its weights are read."""
 
 import math
-from typing import Annotated, Literal
+from dataclasses import fields
+from typing import Any, Self
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
+from pydantic import NonNegativeInt, PositiveInt
 from pydantic.dataclasses import dataclass
 
 from nextvec.training.checked import CHECKED
 from nextvec.training.models.closed_form import ClosedForm
+from nextvec.training.models.options import NetworkOptions
 from nextvec.training.models.similarities import NUM_SIMILARITIES
-from nextvec.training.vectors import CONTEXT_LENGTH
-
-Architecture = Literal[
-    "baseline", "memory", "hierarchical", "slots", "linear", "transformer"
-]
-
-ItemVectors = Literal["learned", "frozen"]
-
-Reads = Literal["similarities", "vectors"]
-
-_Dropout = Annotated[float, Field(ge=0, lt=1)]
-_NumLags = Annotated[int, Field(ge=1, le=CONTEXT_LENGTH)]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, config=CHECKED)
-class NetworkOptions:
-    """What a person chooses about a network; here alone are defaults and bounds."""
-
-    architecture: Architecture = "memory"
-    """Which network: baseline, memory or hierarchical GRU; to compare with, slots,
-    linear or transformer."""
-
-    reads: Reads = "similarities"
-    """What a network reads of documents: how their vectors lie to one another, or the
-    vectors; of items it reads the vectors."""
-
-    hidden_size: PositiveInt = 256
-    """Units of each recurrent layer."""
-
-    num_layers: PositiveInt = 1
-    """Recurrent layers (of each level, in the hierarchy)."""
-
-    dropout: _Dropout = 0.1
-    """Probability of dropping a feature, in [0, 1)."""
-
-    input_dropout: _Dropout = 0.2
-    """Probability of dropping an input component for a whole context, in [0, 1)."""
-
-    num_lags: _NumLags = 32
-    """Newest vectors the network can re-weight directly, 1 to 100."""
-
-    free_scale: NonNegativeFloat = 0.1
-    """Factor of the part of the change that can leave the span of the context; 0
-    leaves only the re-weighting of the newest vectors."""
-
-    num_slots: PositiveInt = 64
-    """Learned slots; slots architecture only."""
-
-    chunk_size: PositiveInt = 10
-    """Vectors in a chunk; hierarchical architecture only."""
-
-    item_vectors: ItemVectors = "learned"
-    """Whether the vectors of items learn, or stay frozen as they are given; items
-    only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CHECKED)
@@ -80,6 +28,36 @@ class ModelConfig(NetworkOptions):
 
     can_copy: bool = False
     """Whether an item of the context may come again; items only."""
+
+    @classmethod
+    def of(
+        cls,
+        options: NetworkOptions,
+        *,
+        dim: int,
+        base: ClosedForm | None = None,
+        num_items: int = 0,
+        can_copy: bool = False,
+    ) -> Self:
+        """Complete what a person chose by what the data say.
+
+        Args:
+            options: the choice; of more options than the network's, these are taken.
+            dim: length D of a vector.
+            base: what the untrained network predicts; None takes any.
+            num_items: items in the catalogue; 0 for documents.
+            can_copy: whether items of a context may come again.
+        """
+        chosen: dict[str, Any] = {
+            field.name: getattr(options, field.name) for field in fields(NetworkOptions)
+        }
+        return cls(
+            dim=dim,
+            base=base or ClosedForm(),
+            num_items=num_items,
+            can_copy=can_copy,
+            **chosen,
+        )
 
     @property
     def weighs_places(self) -> bool:

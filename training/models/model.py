@@ -8,13 +8,14 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from nextvec.training.models.baseline import BaselineEncoder
-from nextvec.training.models.config import Architecture, ModelConfig
+from nextvec.training.models.config import ModelConfig
 from nextvec.training.models.encoders import Encoder
 from nextvec.training.models.head import DeltaHead
 from nextvec.training.models.hierarchical import HierarchicalEncoder
 from nextvec.training.models.items import Copying, ItemHead, ItemTable
 from nextvec.training.models.linear import LinearEncoder
 from nextvec.training.models.memory import MemoryEncoder
+from nextvec.training.models.options import Architecture
 from nextvec.training.models.place_head import PlaceHead
 from nextvec.training.models.prediction import Prediction
 from nextvec.training.models.similarities import (

@@ -10,7 +10,8 @@ import torch
 from nextvec.training.config import TrainingConfig
 from nextvec.training.corpus.corpus import Corpus
 from nextvec.training.corpus.duplicates import groups_of
-from nextvec.training.corpus.split import SplitConfig, split_documents
+from nextvec.training.corpus.split import split_documents
+from nextvec.training.corpus.split_config import SplitConfig
 from nextvec.training.corpus.unique import UInt64, row_keys
 from nextvec.training.errors import CorpusError
 from nextvec.training.evaluation.evaluation import Judge

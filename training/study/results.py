@@ -12,7 +12,7 @@ from nextvec.training.corpus.corpus import Corpus
 from nextvec.training.errors import TrainingError
 from nextvec.training.evaluation.suite import PROTOCOL
 from nextvec.training.files import read_versioned, write_json
-from nextvec.training.models.config import Architecture
+from nextvec.training.models.options import Architecture
 from nextvec.training.preparation.cache_key import CACHE_OPTIONS
 from nextvec.training.runs import comparison_key
 

@@ -15,7 +15,7 @@ import uvicorn
 from typer.testing import CliRunner
 
 from nextvec.app.api.app import create_app
-from nextvec.app.commands import options, pipeline, serve, server
+from nextvec.app.commands import options, pipeline, server
 from nextvec.app.commands.client import Client, ServiceError
 from nextvec.app.commands.main import cli, main
 from nextvec.app.inference.golden import open_engine
@@ -383,7 +383,7 @@ def test_serve_takes_its_settings_from_options_and_environment(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     served: list[Settings] = []
-    monkeypatch.setattr(serve, "run_service", served.append)
+    monkeypatch.setattr(server, "run_service", served.append)
     monkeypatch.setenv("NEXTVEC_MAX_K", "50")
 
     run("serve", "--port", 8123, "--bundles", tmp_path, "--bundle", "v")

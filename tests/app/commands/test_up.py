@@ -7,13 +7,13 @@ import pytest
 from fastapi.testclient import TestClient
 from typer.testing import CliRunner
 
-import nextvec.app.commands.pipeline
-import nextvec.app.commands.up
 from nextvec.app.api.app import create_app
+from nextvec.app.commands import pipeline, server
 from nextvec.app.commands.main import cli
 from nextvec.app.commands.pipeline import Live
 from nextvec.app.release.registry import Registry
 from nextvec.app.settings import Settings
+from nextvec.training.commands import run_summary
 from nextvec.training.corpus.corpus import Corpus
 from nextvec.training.corpus.store import save_corpus
 
@@ -38,7 +38,7 @@ def test_up_makes_what_is_missing_then_serves_what_it_says(
     ]
     told += ["--recipe", "smoke"]
     served: list[Settings] = []
-    monkeypatch.setattr(nextvec.app.commands.up, "run_service", served.append)
+    monkeypatch.setattr(server, "run_service", served.append)
 
     first = run(*told, "--no-serve", "--architecture", "baseline")
     assert served == []
@@ -66,7 +66,7 @@ def test_a_sample_is_made_once(
         assert (name, downloads) == ("fiddle", tmp_path / "downloads")
         return save_corpus(make_corpus([130] * 12), folder)
 
-    monkeypatch.setattr(nextvec.app.commands.pipeline, "make_sample_corpus", fetched)
+    monkeypatch.setattr(pipeline, "make_sample_corpus", fetched)
     told = ("up", "--root", tmp_path, "--recipe", "smoke", "--no-serve")
 
     first = run(*told, "--architecture", "baseline")
@@ -87,8 +87,8 @@ def made_in(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path, Path]]:
         asked.append((root, bundles))
         return Live(version="v", run=Path("run"), card={}, example=[])
 
-    monkeypatch.setattr(nextvec.app.commands.up, "make_live", make_live)
-    monkeypatch.setattr(nextvec.app.commands.up, "say_plainly", lambda *_: None)
+    monkeypatch.setattr(pipeline, "make_live", make_live)
+    monkeypatch.setattr(run_summary, "say_plainly", lambda *_: None)
     return asked
 
 

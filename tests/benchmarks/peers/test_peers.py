@@ -25,7 +25,8 @@ from benchmarks.peers.settings import MODELS, Settings, grid
 from nextvec.training.checkpoint import read_checkpoint_card
 from nextvec.training.config import TrainingConfig
 from nextvec.training.corpus.corpus import Corpus, CorpusCard
-from nextvec.training.corpus.split import SplitConfig, split_documents
+from nextvec.training.corpus.split import split_documents
+from nextvec.training.corpus.split_config import SplitConfig
 from nextvec.training.corpus.store import save_corpus
 from nextvec.training.errors import CorpusError, TrainingError
 from nextvec.training.evaluation.pools import index_pool

@@ -11,7 +11,8 @@ from benchmarks.peers import recipe_overlap
 from nextvec.training.checkpoint import read_checkpoint_card
 from nextvec.training.config import TrainingConfig
 from nextvec.training.corpus.corpus import Corpus
-from nextvec.training.corpus.split import SplitConfig, split_documents
+from nextvec.training.corpus.split import split_documents
+from nextvec.training.corpus.split_config import SplitConfig
 from nextvec.training.corpus.store import load_corpus, save_corpus
 from nextvec.training.corpus.windows import cut_windows
 from nextvec.training.errors import CorpusError

@@ -10,11 +10,12 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from nextvec.training.commands.corpus_group import corpus_app
-from nextvec.training.corpus.items.cooccurrence import CooccurrenceConfig
+from nextvec.training.corpus.items.cooccurrence_config import CooccurrenceConfig
 from nextvec.training.corpus.samples.movielens import MOVIELENS
 from nextvec.training.corpus.samples.samples import SAMPLES
 from nextvec.training.corpus.samples.tunes import TUNES, Collection
-from nextvec.training.corpus.split import PARTS, SplitConfig, split_documents
+from nextvec.training.corpus.split import PARTS, split_documents
+from nextvec.training.corpus.split_config import SplitConfig
 from nextvec.training.corpus.store import load_corpus
 
 

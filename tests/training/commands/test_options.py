@@ -4,8 +4,8 @@ from typing import Any
 import typer
 from typer.main import get_command
 
-from nextvec.training.commands.options import with_training_options
-from nextvec.training.commands.runs import train
+from nextvec.training.commands.train import train
+from nextvec.training.commands.training_options import with_training_options
 from nextvec.training.config import TrainingConfig, option_defaults, option_help
 
 

@@ -11,7 +11,8 @@ from typer.testing import CliRunner, Result
 from nextvec.training.checkpoint import read_checkpoint_card
 from nextvec.training.commands.console import console, error_console
 from nextvec.training.commands.run_summary import print_run
-from nextvec.training.commands.runs import compare, evaluate, recipes, train
+from nextvec.training.commands.runs import compare, evaluate, recipes
+from nextvec.training.commands.train import train
 from nextvec.training.config import option_defaults, option_help
 from nextvec.training.corpus.corpus import Corpus
 from nextvec.training.corpus.store import save_corpus

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nextvec.training.corpus.corpus import Corpus, CorpusCard
-from nextvec.training.corpus.split import PARTS, SplitConfig, split_documents
+from nextvec.training.corpus.split import PARTS, split_documents
+from nextvec.training.corpus.split_config import SplitConfig
 from nextvec.training.errors import CorpusError
 
 MakeCorpus = Callable[..., Corpus]

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from nextvec.training.corpus.corpus import Corpus
-from nextvec.training.corpus.split import SplitConfig, split_documents
+from nextvec.training.corpus.split import split_documents
+from nextvec.training.corpus.split_config import SplitConfig
 from nextvec.training.corpus.windows import Windows
 from nextvec.training.evaluation.baselines import ContextMean, WeightedMean
 from nextvec.training.evaluation.diagnostics import Diagnostics, diagnose
@@ -15,10 +16,11 @@ from nextvec.training.evaluation.evaluation import Judge
 from nextvec.training.evaluation.score import Score
 from nextvec.training.evaluation.searched import SearchedSpace
 from nextvec.training.evaluation.suite import build_suite
-from nextvec.training.models.config import Architecture, ModelConfig
+from nextvec.training.models.config import ModelConfig
 from nextvec.training.models.head import DeltaHead
 from nextvec.training.models.memory import MemoryEncoder
 from nextvec.training.models.model import NextVectorModel
+from nextvec.training.models.options import Architecture
 from nextvec.training.models.prediction import Prediction
 from nextvec.training.vectors import Int64, l2_normalize
 

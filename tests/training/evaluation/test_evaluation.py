@@ -7,7 +7,8 @@ import torch
 from torch.nn.functional import cosine_similarity, normalize
 
 from nextvec.training.corpus.corpus import Corpus
-from nextvec.training.corpus.split import SplitConfig, split_documents
+from nextvec.training.corpus.split import split_documents
+from nextvec.training.corpus.split_config import SplitConfig
 from nextvec.training.corpus.windows import Windows
 from nextvec.training.evaluation.baselines import fit_baselines
 from nextvec.training.evaluation.evaluation import Judge, pool_result

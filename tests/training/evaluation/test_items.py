@@ -9,7 +9,8 @@ import torch
 
 from nextvec.training.corpus.corpus import Corpus, CorpusCard
 from nextvec.training.corpus.repeats import repeat_share
-from nextvec.training.corpus.split import Split, SplitConfig, split_documents
+from nextvec.training.corpus.split import Split, split_documents
+from nextvec.training.corpus.split_config import SplitConfig
 from nextvec.training.corpus.windows import cut_windows
 from nextvec.training.errors import CorpusError
 from nextvec.training.evaluation.baselines import (

@@ -7,7 +7,8 @@ import torch
 
 from nextvec.training.corpus.corpus import Corpus
 from nextvec.training.corpus.duplicates import duplicate_groups
-from nextvec.training.corpus.split import Split, SplitConfig, split_documents
+from nextvec.training.corpus.split import Split, split_documents
+from nextvec.training.corpus.split_config import SplitConfig
 from nextvec.training.errors import CorpusError
 from nextvec.training.evaluation.evaluation import Judge
 from nextvec.training.evaluation.readiness import assess

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from nextvec.training.corpus.corpus import Corpus
-from nextvec.training.corpus.split import SplitConfig, split_documents
+from nextvec.training.corpus.split import split_documents
+from nextvec.training.corpus.split_config import SplitConfig
 from nextvec.training.errors import BundleError
 from nextvec.training.evaluation.suite import Suite, build_suite
 from nextvec.training.evaluation.suite_store import load_suite, save_suite

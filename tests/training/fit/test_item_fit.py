@@ -13,8 +13,8 @@ from nextvec.training.corpus.corpus import Corpus
 from nextvec.training.fit.loop import Trained, fit
 from nextvec.training.listener import NullListener
 from nextvec.training.models.closed_form import ClosedForm
-from nextvec.training.models.config import ItemVectors
 from nextvec.training.models.model import NextVectorModel
+from nextvec.training.models.options import ItemVectors
 from nextvec.training.preparation.preparation import Preparation
 from nextvec.training.preparation.preparing import prepare
 from nextvec.training.preparation.shared_cache import SharedCache

@@ -14,6 +14,7 @@ from nextvec.training.errors import TrainingError
 from nextvec.training.fit.loop import Trained, accelerator, fit
 from nextvec.training.fit.monitor import selection_score
 from nextvec.training.listener import Epoch, NullListener, Plan
+from nextvec.training.models.config import ModelConfig
 from nextvec.training.models.head import DeltaHead
 from nextvec.training.models.model import NextVectorModel
 from nextvec.training.preparation.preparation import Preparation
@@ -43,7 +44,7 @@ def start(prepared: Preparation, tiny_config: TrainingConfig, tmp_path: Path) ->
         told = {"reads": "vectors"} | told
         config = replace(tiny_config, **told)  # type: ignore[arg-type]
         torch.manual_seed(config.seed)
-        model = NextVectorModel(config.model(dim=prepared.corpus.dim))
+        model = NextVectorModel(ModelConfig.of(config, dim=prepared.corpus.dim))
         spoil(model)
         return fit(model, prepared, config, tmp_path, listener or NullListener())
 
@@ -132,7 +133,7 @@ def test_the_best_weights_are_restored_and_not_the_last(
 ) -> None:
     torch.manual_seed(0)
     config = replace(prepared.config, reads="vectors")
-    untrained = NextVectorModel(config.model(dim=prepared.corpus.dim))
+    untrained = NextVectorModel(ModelConfig.of(config, dim=prepared.corpus.dim))
 
     trained = start(max_epochs=2, min_delta=2.0)
 

@@ -13,6 +13,7 @@ from nextvec.training.evaluation.pools import documents_pool, index_pool
 from nextvec.training.evaluation.ranking import Ranker
 from nextvec.training.fit.monitor import Monitor, selection_score
 from nextvec.training.listener import NullListener
+from nextvec.training.models.config import ModelConfig
 from nextvec.training.models.model import NextVectorModel, predict
 from nextvec.training.models.prediction import Prediction
 from nextvec.training.preparation.preparation import Preparation
@@ -31,7 +32,9 @@ def prepared(
 @pytest.fixture(scope="module")
 def model(prepared: Preparation) -> NextVectorModel:
     torch.manual_seed(0)
-    return NextVectorModel(prepared.config.model(dim=prepared.corpus.dim)).eval()
+    return NextVectorModel(
+        ModelConfig.of(prepared.config, dim=prepared.corpus.dim)
+    ).eval()
 
 
 def test_the_score_is_the_one_that_is_computed_again_after_training(

@@ -13,6 +13,7 @@ from nextvec.training.fit.candidates import Candidates, training_windows
 from nextvec.training.fit.rank_loss import RankLoss
 from nextvec.training.listener import NullListener
 from nextvec.training.models.closed_form import ClosedForm
+from nextvec.training.models.config import ModelConfig
 from nextvec.training.models.model import NextVectorModel
 from nextvec.training.preparation.preparation import Preparation
 from nextvec.training.preparation.preparing import prepare
@@ -107,7 +108,7 @@ def test_it_is_the_smooth_rank_by_hand(
     prepared: Preparation, candidates: Candidates
 ) -> None:
     torch.manual_seed(0)
-    config = prepared.config.model(dim=prepared.corpus.dim, base=BASE)
+    config = ModelConfig.of(prepared.config, dim=prepared.corpus.dim, base=BASE)
     model = NextVectorModel(config).eval()
     loss, batch = RankLoss(prepared, candidates, prepared.vectors), np.arange(3)
 
@@ -137,7 +138,9 @@ def test_short_contexts_are_met_as_well(
     prepared: Preparation, candidates: Candidates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loss = RankLoss(prepared, candidates, prepared.vectors)
-    model = NextVectorModel(prepared.config.model(dim=prepared.corpus.dim, base=BASE))
+    model = NextVectorModel(
+        ModelConfig.of(prepared.config, dim=prepared.corpus.dim, base=BASE)
+    )
     lengths: list[int] = []
     predict = model.predict
 

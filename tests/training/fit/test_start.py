@@ -14,6 +14,7 @@ from nextvec.training.errors import TrainingError
 from nextvec.training.fit import start as start_module
 from nextvec.training.fit.start import SHIPPED, Start, learned_state
 from nextvec.training.listener import NullListener
+from nextvec.training.models.config import ModelConfig
 from nextvec.training.models.model import NextVectorModel
 from nextvec.training.preparation.preparation import Preparation
 from nextvec.training.preparation.preparing import prepare
@@ -35,7 +36,7 @@ def prepare_for(prepared: Preparation) -> Prepare:
         config = replace(prepared.config, **told)  # type: ignore[arg-type]
         there = replace(prepared, config=config)
         torch.manual_seed(1)
-        model = NextVectorModel(config.model(dim=prepared.corpus.dim))
+        model = NextVectorModel(ModelConfig.of(config, dim=prepared.corpus.dim))
         return there, model
 
     return run
@@ -79,7 +80,7 @@ def learned_run(
 def test_every_gru_of_the_default_recipe_has_a_start_that_fits() -> None:
     for name in ("baseline", "memory", "hierarchical"):
         config = resolve("default", {"architecture": name}, kind="documents")
-        model = NextVectorModel(config.model(dim=16))
+        model = NextVectorModel(ModelConfig.of(config, dim=16))
         path = SHIPPED / f"{name}.safetensors"
         state = load_file(path)
         assert start_module.misfit(state, model) is None

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from nextvec.training.models.config import Architecture, ModelConfig
+from nextvec.training.models.config import ModelConfig
 from nextvec.training.models.items import Copying
 from nextvec.training.models.model import NextVectorModel, predict
+from nextvec.training.models.options import Architecture
 from nextvec.training.models.prediction import NEVER, Prediction
 
 ARCHITECTURES: tuple[Architecture, ...] = get_args(Architecture)

@@ -11,10 +11,11 @@ from torch.nn.functional import normalize
 
 from nextvec.training.evaluation.baselines import Remembering, WeightedMean
 from nextvec.training.models.closed_form import ClosedForm, SequenceMemory
-from nextvec.training.models.config import Architecture, ModelConfig, Reads
+from nextvec.training.models.config import ModelConfig
 from nextvec.training.models.head import DeltaHead
 from nextvec.training.models.memory import MemoryEncoder
 from nextvec.training.models.model import NextVectorModel
+from nextvec.training.models.options import Architecture, Reads
 from nextvec.training.models.place_head import PlaceHead
 
 ARCHITECTURES: tuple[Architecture, ...] = get_args(Architecture)

@@ -17,7 +17,8 @@ from nextvec.training.corpus.items.sequences import (
 from nextvec.training.corpus.items.tables import as_text, read_table
 from nextvec.training.corpus.items.vectors import ItemVectors
 from nextvec.training.corpus.repeats import repeat_share
-from nextvec.training.corpus.split import PARTS, SplitConfig, split_documents
+from nextvec.training.corpus.split import PARTS, split_documents
+from nextvec.training.corpus.split_config import SplitConfig
 from nextvec.training.corpus.store import save_corpus
 from nextvec.training.errors import CorpusError
 

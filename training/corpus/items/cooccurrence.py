@@ -10,31 +10,16 @@ from collections.abc import Sequence
 
 import numpy as np
 from pydantic import PositiveInt
-from pydantic.dataclasses import dataclass
 from scipy.sparse import coo_array, csr_array
 from scipy.sparse.linalg import svds
 
-from nextvec.training.checked import CHECKED
+from nextvec.training.corpus.items.cooccurrence_config import CooccurrenceConfig
 from nextvec.training.errors import CorpusError
 from nextvec.training.vectors import Float32, Int64, l2_normalize
 
 _MIN_LENGTH = 1e-6
 # Of the longest row: below, an item lies outside what the factors span, and its
 # direction is rounding.
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, config=CHECKED)
-class CooccurrenceConfig:
-    """How item vectors are made."""
-
-    window: PositiveInt = 10
-    """Entries before and after an item that count as near, at least 1."""
-
-    dim: PositiveInt = 128
-    """Length D of a vector, at least 1."""
-
-    is_at_most: bool = False
-    """Whether few items get shorter vectors, half as long as there are items."""
 
 
 def cooccurrence_vectors(

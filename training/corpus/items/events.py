@@ -1,13 +1,13 @@
 """Events in a table, one a row: who, what, when."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
 import polars as pl
 
+from nextvec.training.corpus.items.event_columns import EventColumns
 from nextvec.training.corpus.items.sequences import ItemSequences
 from nextvec.training.corpus.items.tables import as_text, read_table, refuse_missing
 from nextvec.training.errors import CorpusError
@@ -15,34 +15,6 @@ from nextvec.training.errors import CorpusError
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 TimeKind = Literal["numbers", "timestamps"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventColumns:
-    """What the columns of a table are called."""
-
-    sequence: str = "sequence"
-    """Whose event: user, session."""
-
-    item: str = "item"
-    """What it was about."""
-
-    time: str = "time"
-    """When: numbers of any unit, or timestamps in ISO 8601."""
-
-    def __post_init__(self) -> None:
-        """Refuse one column in two roles."""
-        if len(set(self.names)) < len(self.names):
-            msg = (
-                "expected three different columns for sequence, item and time, got "
-                f"{', '.join(map(repr, self.names))}"
-            )
-            raise CorpusError(msg)
-
-    @property
-    def names(self) -> tuple[str, str, str]:
-        """All three, in this order."""
-        return self.sequence, self.item, self.time
 
 
 def read_events(files: Sequence[Path], columns: EventColumns) -> ItemSequences:

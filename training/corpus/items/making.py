@@ -11,8 +11,9 @@ from nextvec.training.corpus.items.building import (
     read_item_texts,
     unique_sequences,
 )
-from nextvec.training.corpus.items.cooccurrence import CooccurrenceConfig
-from nextvec.training.corpus.items.events import EventColumns, read_events
+from nextvec.training.corpus.items.cooccurrence_config import CooccurrenceConfig
+from nextvec.training.corpus.items.event_columns import EventColumns
+from nextvec.training.corpus.items.events import read_events
 from nextvec.training.corpus.items.sequences import ItemSequences
 from nextvec.training.corpus.items.vectors import (
     COOCCURRENCE,
@@ -23,7 +24,7 @@ from nextvec.training.corpus.items.vectors import (
 )
 from nextvec.training.corpus.origin import Origin, checksum_of_files
 from nextvec.training.corpus.parts import Progress, ignore_progress
-from nextvec.training.corpus.split import SplitConfig
+from nextvec.training.corpus.split_config import SplitConfig
 
 
 def item_origin(

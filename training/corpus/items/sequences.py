@@ -6,7 +6,8 @@ from typing import Final
 
 import numpy as np
 
-from nextvec.training.corpus.split import Split, SplitConfig, split_lengths
+from nextvec.training.corpus.split import Split, split_lengths
+from nextvec.training.corpus.split_config import SplitConfig
 from nextvec.training.corpus.windows import MIN_ITEM_CONTEXT
 from nextvec.training.errors import CorpusError
 from nextvec.training.vectors import Int64

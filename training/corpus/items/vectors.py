@@ -7,12 +7,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from nextvec.training.corpus.items.cooccurrence import (
-    CooccurrenceConfig,
-    cooccurrence_vectors,
-)
+from nextvec.training.corpus.items.cooccurrence import cooccurrence_vectors
+from nextvec.training.corpus.items.cooccurrence_config import CooccurrenceConfig
 from nextvec.training.corpus.items.sequences import ItemSequences
-from nextvec.training.corpus.split import SplitConfig
+from nextvec.training.corpus.split_config import SplitConfig
 from nextvec.training.corpus.vectors.arrays import open_npz, read_names
 from nextvec.training.errors import CorpusError
 from nextvec.training.vectors import Float32, check_vectors, l2_normalize

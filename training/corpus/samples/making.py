@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from nextvec.training.corpus.corpus import Corpus, CorpusCard
-from nextvec.training.corpus.items.cooccurrence import CooccurrenceConfig
+from nextvec.training.corpus.items.cooccurrence_config import CooccurrenceConfig
 from nextvec.training.corpus.items.making import make_sequence_corpus
 from nextvec.training.corpus.origin import Origin
 from nextvec.training.corpus.parts import Progress, ignore_progress
@@ -15,9 +15,10 @@ from nextvec.training.corpus.samples.samples import (
     sample_card,
     sample_origin,
 )
-from nextvec.training.corpus.split import SplitConfig
+from nextvec.training.corpus.split_config import SplitConfig
 from nextvec.training.corpus.text.chunking import PASSAGE_WORDS
-from nextvec.training.corpus.text.encoders import DEFAULT_ENCODER, get_encoder
+from nextvec.training.corpus.text.default_encoder import DEFAULT_ENCODER
+from nextvec.training.corpus.text.encoders import get_encoder
 from nextvec.training.corpus.text.making import make_document_corpus, text_options
 from nextvec.training.errors import CorpusError
 

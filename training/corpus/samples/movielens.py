@@ -11,11 +11,8 @@ import zipfile
 from dataclasses import dataclass
 from typing import Final
 
-from nextvec.training.corpus.items.events import (
-    EventColumns,
-    check_events,
-    order_events,
-)
+from nextvec.training.corpus.items.event_columns import EventColumns
+from nextvec.training.corpus.items.events import check_events, order_events
 from nextvec.training.corpus.items.tables import as_text, parse_tsv, refuse_missing
 from nextvec.training.corpus.samples.archives import PinnedArchive
 from nextvec.training.corpus.samples.item_sample import FoundItems, ItemSample

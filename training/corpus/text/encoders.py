@@ -10,18 +10,17 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
+from nextvec.training.corpus.text.default_encoder import DEFAULT_ENCODER
 from nextvec.training.corpus.text.sentence_encoders import (
     FAMILY,
     SentenceTransformersEncoder,
 )
 from nextvec.training.errors import CorpusError
 from nextvec.training.vectors import Float32
-
-DEFAULT_ENCODER: Final = "wordllama"
 
 
 class Encoder(Protocol):

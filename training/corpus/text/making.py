@@ -9,7 +9,8 @@ from nextvec.training.corpus.corpus import Corpus, CorpusCard
 from nextvec.training.corpus.origin import Origin, checksum_of_files
 from nextvec.training.corpus.parts import Progress, ignore_progress
 from nextvec.training.corpus.text.chunking import PASSAGE_WORDS
-from nextvec.training.corpus.text.encoders import DEFAULT_ENCODER, Encoder, get_encoder
+from nextvec.training.corpus.text.default_encoder import DEFAULT_ENCODER
+from nextvec.training.corpus.text.encoders import Encoder, get_encoder
 from nextvec.training.corpus.text.passages import parts_from_documents
 from nextvec.training.corpus.text.text import Document, read_documents, source_files
 

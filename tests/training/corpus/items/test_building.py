@@ -10,10 +10,11 @@ from nextvec.training.corpus.items.building import (
     read_item_texts,
     unique_sequences,
 )
-from nextvec.training.corpus.items.cooccurrence import CooccurrenceConfig
+from nextvec.training.corpus.items.cooccurrence_config import CooccurrenceConfig
 from nextvec.training.corpus.items.sequences import ItemSequences
 from nextvec.training.corpus.items.vectors import ItemVectors, make_item_vectors
-from nextvec.training.corpus.split import PARTS, SplitConfig, split_documents
+from nextvec.training.corpus.split import PARTS, split_documents
+from nextvec.training.corpus.split_config import SplitConfig
 from nextvec.training.corpus.store import load_corpus
 from nextvec.training.errors import CorpusError
 

@@ -4,11 +4,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nextvec.training.corpus.items.cooccurrence import (
-    CooccurrenceConfig,
     cooccurrence_vectors,
     count_pairs,
     positive_pmi,
 )
+from nextvec.training.corpus.items.cooccurrence_config import CooccurrenceConfig
 from nextvec.training.errors import CorpusError
 from nextvec.training.vectors import Int64
 

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nextvec.training.corpus.items.events import EventColumns, order_events, read_events
+from nextvec.training.corpus.items.event_columns import EventColumns
+from nextvec.training.corpus.items.events import order_events, read_events
 from nextvec.training.corpus.items.sequences import ItemSequences
 from nextvec.training.errors import CorpusError
 

@@ -3,14 +3,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nextvec.training.corpus.items.cooccurrence import CooccurrenceConfig
+from nextvec.training.corpus.items.cooccurrence_config import CooccurrenceConfig
 from nextvec.training.corpus.items.sequences import ItemSequences
 from nextvec.training.corpus.items.vectors import (
     make_item_vectors,
     read_item_vectors,
     require_every_item,
 )
-from nextvec.training.corpus.split import SplitConfig
+from nextvec.training.corpus.split_config import SplitConfig
 from nextvec.training.errors import CorpusError, VectorError
 from nextvec.training.vectors import Int64
 

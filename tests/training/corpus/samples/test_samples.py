@@ -4,6 +4,7 @@ import pytest
 
 from nextvec.training.corpus.samples.item_sample import ItemSample
 from nextvec.training.corpus.samples.movielens import MOVIELENS
+from nextvec.training.corpus.samples.sample_names import DEFAULT_SAMPLE, SAMPLE_NAMES
 from nextvec.training.corpus.samples.samples import (
     SAMPLES,
     Sample,
@@ -23,6 +24,11 @@ def test_an_unknown_sample_is_named_with_the_known_ones() -> None:
         match="no sample named 'x'; there are: docs, docs-large, fiddle, movielens,",
     ):
         get_sample("x")
+
+
+def test_the_names_that_help_shows_are_those_there_are() -> None:
+    assert tuple(SAMPLES) == SAMPLE_NAMES
+    assert DEFAULT_SAMPLE in SAMPLES
 
 
 def text_sample(name: str) -> Sample:
