@@ -21,6 +21,7 @@ from nextvec.app.inference.engine import Answer, Engine, Query, answer
 from nextvec.app.inference.golden import open_engine
 from nextvec.app.inference.threads import usable_cpus
 from nextvec.app.metrics import Metrics
+from nextvec.app.release.loading import LoadingLog
 from nextvec.app.release.registry import Registry
 from nextvec.app.settings import Settings
 from nextvec.app.wire.options import Limits
@@ -167,7 +168,7 @@ class Service:
         # against 0.2 ms for the transform of one context on two CPUs
         threadpool_limits(1, user_api="blas")
         set_index_threads(self.threads)
-        engine = open_engine(self._folder())
+        engine = open_engine(self._folder(), LoadingLog())
         settings, one_s = self.settings, engine.warm()
         # sorted now: with a million names that would hold the event loop for a second
         engine.bundle.catalogue.nearest_id("")

@@ -9,6 +9,7 @@ from typing import Self
 
 import numpy as np
 
+from nextvec.training.steps import Steps, ignore_steps
 from nextvec.training.transform_config import TransformConfig
 from nextvec.training.vectors import Float32, l2_normalize
 
@@ -68,11 +69,12 @@ class Transform:
             self.matrix, np.eye(len(self.mean), dtype=np.float32)
         )
 
-    def apply(self, vectors: Float32) -> Float32:
+    def apply(self, vectors: Float32, progress: Steps = ignore_steps) -> Float32:
         """Take unit rows of the caller into the searched space, as unit rows.
 
         Args:
             vectors: shape ``(n, D)``; left unchanged, may be memory-mapped.
+            progress: told how many rows are done, and of how many.
 
         Returns:
             A new array of shape ``(n, D)``. A row that equals the mean has no
@@ -85,6 +87,7 @@ class Transform:
             moved = (vectors[start : start + _BLOCK] - self.mean) @ self.matrix
             norms = np.linalg.norm(moved, axis=1, keepdims=True)
             out[start : start + _BLOCK] = moved / np.maximum(norms, 1e-12)
+            progress(min(start + _BLOCK, len(vectors)), len(vectors))
         return out
 
     def invert(self, vectors: Float32) -> Float32:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from nextvec.app.bundle.known import KNOWN, KnownItems
 from nextvec.app.bundle.manifest import Manifest
 from nextvec.app.bundle.vectors import VECTORS
 from nextvec.training.checkpoint import Checkpoint, load_checkpoint
+from nextvec.training.corpus.parts import Progress, ignore_progress
 from nextvec.training.errors import BundleError, IndexMismatchError
 from nextvec.training.evaluation.item_baselines.scored import ItemBaseline
 from nextvec.training.evaluation.item_baselines.storage import load_baseline
@@ -80,10 +82,14 @@ class Bundle:
         return str((self.card.get("readiness") or {}).get("verdict", "unknown"))
 
 
-def load_bundle(folder: Path) -> Bundle:
+def load_bundle(folder: Path, progress: Progress = ignore_progress) -> Bundle:
     """Load a bundle and check that its parts are whole and belong together.
 
     The golden query is not asked here (`nextvec.app.inference.golden`).
+
+    Args:
+        folder: of the bundle.
+        progress: told of the checksums, in megabytes.
 
     Raises:
         BundleError: missing, damaged, or parts that do not fit.
@@ -91,7 +97,7 @@ def load_bundle(folder: Path) -> Bundle:
         IndexMismatchError: model and index disagree.
     """
     manifest = Manifest.load(folder)
-    manifest.verify(folder)
+    manifest.verify(folder, partial(progress, "comparing checksums, in MB"))
     return load_parts(folder, manifest)
 
 

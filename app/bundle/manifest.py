@@ -1,16 +1,17 @@
 """`bundle.json`: what a bundle is made of, and how to tell that it is whole."""
 
-import hashlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, Self
 
 import orjson
 
+from nextvec.app.bundle.checksums import Checksums
 from nextvec.training.checked import from_json
 from nextvec.training.corpus.corpus import Kind
 from nextvec.training.errors import BundleError
 from nextvec.training.files import read_versioned, write_json
+from nextvec.training.steps import Steps, ignore_steps
 
 MANIFEST: Final = "bundle.json"
 FORMAT: Final = 4
@@ -122,31 +123,22 @@ class Manifest:
             msg = f"{path}: {error}"
             raise BundleError(msg) from error
 
-    def verify(self, folder: Path) -> None:
+    def verify(self, folder: Path, progress: Steps = ignore_steps) -> None:
         """Compare every file with its checksum.
+
+        Args:
+            folder: of the bundle.
+            progress: told as by `Checksums`.
 
         Raises:
             BundleError: a file is missing or is not the one that was sealed.
         """
+        checksums = Checksums((folder / name for name in self.files), progress)
         for name, expected in self.files.items():
-            found = sha256_of(folder / name)
+            found = checksums.of(folder / name)
             if found != expected:
                 msg = (
                     f"{folder / name}: damaged: expected SHA-256 {expected[:12]}, "
                     f"got {found[:12]}"
                 )
                 raise BundleError(msg)
-
-
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file, as 64 hexadecimal digits.
-
-    Raises:
-        BundleError: it cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        msg = f"{path}: missing from the bundle: {error.strerror}"
-        raise BundleError(msg) from error

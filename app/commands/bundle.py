@@ -16,6 +16,7 @@ from nextvec.training.commands.console import (
     console,
     handle_errors,
     print_json,
+    progress_bars,
     say_next,
 )
 from nextvec.training.commands.folders import CORPORA, RUNS
@@ -82,14 +83,16 @@ def build(
                     corpus_folder=corpus,
                     listener=listener,
                 )
-        built = build_bundle(
-            run,
-            registry.folder,
-            corpus=corpus,
-            index_kind=index,
-            plain_cosine=plain_cosine,
-            say=lambda stage: console.print(f"· {stage}", soft_wrap=True),
-        )
+        with progress_bars() as progress:
+            built = build_bundle(
+                run,
+                registry.folder,
+                corpus=corpus,
+                index_kind=index,
+                plain_cosine=plain_cosine,
+                say=lambda stage: console.print(f"· {stage}", soft_wrap=True),
+                progress=progress,
+            )
     if promote:
         registry.make_live(built)
         _say_live(built, registry)
@@ -146,7 +149,9 @@ def promote(
 ) -> None:
     """Make a bundle live, once it has answered its golden query."""
     registry = _registry(bundles)
-    _say_live(registry.promote(version, require_go=require_go), registry)
+    with progress_bars() as progress:
+        bundle = registry.promote(version, require_go=require_go, progress=progress)
+    _say_live(bundle, registry)
 
 
 @handle_errors()

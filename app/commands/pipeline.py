@@ -127,12 +127,14 @@ def _bundle(run: Path, corpus: Path, registry: Registry) -> str:
     was rolled back from, or the other was promoted: that choice stands.
     """
     before = registry.versions()
-    built = build_bundle(
-        run,
-        registry.folder,
-        corpus=corpus,
-        say=lambda what: console.print(f"· {what}", soft_wrap=True),
-    )
+    with progress_bars() as progress:
+        built = build_bundle(
+            run,
+            registry.folder,
+            corpus=corpus,
+            say=lambda what: console.print(f"· {what}", soft_wrap=True),
+            progress=progress,
+        )
     version, pointer = built.manifest.version, registry.pointer()
     live = None if pointer is None else _manifest(registry, pointer.version)
     is_of_corpus = (

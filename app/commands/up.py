@@ -10,7 +10,7 @@ from nextvec.app.commands.options import Host, Port
 from nextvec.app.settings import read_settings
 from nextvec.training.commands.console import console, handle_errors, say_next
 from nextvec.training.commands.folders import ROOT
-from nextvec.training.commands.options import Recipe
+from nextvec.training.commands.options import CorpusOption, Recipe
 from nextvec.training.corpus.samples.sample_names import DEFAULT_SAMPLE, SAMPLE_NAMES
 
 _TRY_NEXT = (
@@ -33,13 +33,14 @@ def _after(corpus: str) -> tuple[str, ...]:
 
 @handle_errors()
 def up(
-    *,
     corpus: Annotated[
         Path | None,
-        typer.Option(
+        typer.Argument(
             help="Folder or name of a corpus of your own (default: a sample)."
         ),
     ] = None,
+    *,
+    corpus_option: CorpusOption = None,
     sample: Annotated[
         str,
         typer.Option(
@@ -70,19 +71,18 @@ def up(
     """Make corpus, checkpoint and bundle, whatever of it is missing, and serve."""
     from nextvec.app.commands.pipeline import curl_line, make_live
     from nextvec.app.commands.server import run_service
-    from nextvec.training.commands.names import corpus_folder
+    from nextvec.training.commands.names import one_corpus
     from nextvec.training.commands.run_summary import say_plainly
 
     # a wrong setting must not show only after the training
     settings = read_settings(
         bundles=None if root is None else root / "bundles", host=host, port=port
     )
+    own = one_corpus(corpus, corpus_option, (root or ROOT) / "corpora")
     live = make_live(
         root or ROOT,
         settings.bundles,
-        corpus=None
-        if corpus is None
-        else corpus_folder(corpus, (root or ROOT) / "corpora"),
+        corpus=own,
         sample_name=sample,
         recipe=recipe,
         architectures=architecture or ("memory",),
@@ -92,7 +92,7 @@ def up(
         say_next(f"nextvec serve --bundles {shlex.quote(str(settings.bundles))}")
         return
     say_next(
-        *(_TRY_NEXT if corpus is None else _after(str(live.card["corpus"]["folder"])))
+        *(_TRY_NEXT if own is None else _after(str(live.card["corpus"]["folder"])))
     )
     console.print(f"\nServing on {settings.url}")
     console.print("Ask it, from another terminal:\n")

@@ -9,6 +9,7 @@ from nextvec.app.bundle.bundle import load_bundle
 from nextvec.app.bundle.manifest import Golden
 from nextvec.app.inference.baseline_engine import engine_of
 from nextvec.app.inference.engine import Engine, Query, answer
+from nextvec.training.corpus.parts import Progress, ignore_progress
 from nextvec.training.errors import BundleError
 
 GOLDEN_K: Final = 10
@@ -18,13 +19,17 @@ _TOLERANCE: Final = 1e-4
 # hundred recurrent steps. A changed weight that matters moves far more.
 
 
-def open_engine(folder: Path) -> Engine:
+def open_engine(folder: Path, progress: Progress = ignore_progress) -> Engine:
     """Load a bundle that can go live: whole, and it answers its golden query.
+
+    Args:
+        folder: of the bundle.
+        progress: told as by `load_bundle`.
 
     Raises:
         ProjectError: it is missing, damaged, or answers something else.
     """
-    engine = engine_of(load_bundle(folder))
+    engine = engine_of(load_bundle(folder, progress))
     check_golden(engine)
     return engine
 

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,15 @@ from nextvec.app.bundle.bundle import (
     load_parts,
 )
 from nextvec.app.bundle.catalogue import Catalogue
+from nextvec.app.bundle.checksums import Checksums, sha256_of
 from nextvec.app.bundle.index import NeighborIndex, require_match
 from nextvec.app.bundle.known import KnownItems
-from nextvec.app.bundle.manifest import MANIFEST, EncoderFacts, Manifest, sha256_of
+from nextvec.app.bundle.manifest import MANIFEST, EncoderFacts, Manifest
 from nextvec.app.inference.baseline_engine import engine_of
 from nextvec.app.inference.golden import make_golden, open_engine
 from nextvec.training.checkpoint import Checkpoint, load_checkpoint
 from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.corpus.parts import Progress, ignore_progress
 from nextvec.training.corpus.store import load_corpus
 from nextvec.training.errors import BundleError, ProjectError
 from nextvec.training.evaluation.score import Score
@@ -41,6 +44,7 @@ def build_bundle(
     index_kind: str = "flat",
     plain_cosine: bool = False,
     say: Callable[[str], None] = lambda _: None,
+    progress: Progress = ignore_progress,
 ) -> Bundle:
     """Make a bundle, or find that the same one is there already and whole.
 
@@ -51,6 +55,8 @@ def build_bundle(
         index_kind: one of `nextvec.app.bundle.index.INDEX_KINDS`.
         plain_cosine: rank by cosine alone, whatever validation chose.
         say: told each stage in plain words.
+        progress: told how far each part is: vectors moved, files written, megabytes
+            of checksums, steps of the trial.
 
     Returns:
         The bundle, loaded, which has answered its golden query: it can go live
@@ -75,14 +81,14 @@ def build_bundle(
     folder = bundles / version
     if (folder / MANIFEST).exists():
         try:
-            bundle = open_engine(folder).bundle
+            bundle = open_engine(folder, progress).bundle
         except ProjectError as error:
             say(f"bundle {version} is damaged and is made anew: {error}")
         else:
             say(f"bundle {version} is there already")
             return bundle
     say(f"indexing {len(loaded.vectors):,} vectors of {loaded.card.name}")
-    space = space_of(checkpoint.model, _given_space(run, checkpoint, loaded))
+    space = space_of(checkpoint.model, _given_space(run, checkpoint, loaded, progress))
     index = NeighborIndex.build(
         space.vectors.numpy(),
         space.score.hubness.numpy(),
@@ -90,21 +96,39 @@ def build_bundle(
         fingerprint=loaded.fingerprint,
     )
     with new_folder(folder) as new:
-        for name in _taken_over(run):
-            shutil.copyfile(run / name, new / name)
-        index.save(new)
-        Catalogue.of(loaded).save(new)
-        if loaded.kind == "items":
-            KnownItems.of(np.asarray(loaded.vectors)).save(new)
-        bundle = seal(new, version, run.name, loaded, index, betas)
+        _write_parts(new, run, loaded, index, progress)
+        bundle = seal(new, version, run.name, loaded, index, betas, progress)
     say(f"bundle {version} is whole")
     return bundle
 
 
-def _given_space(run: Path, checkpoint: Checkpoint, corpus: Corpus) -> SearchedSpace:
+def _write_parts(
+    folder: Path, run: Path, corpus: Corpus, index: NeighborIndex, progress: Progress
+) -> None:
+    """Write every file of a bundle but the manifest."""
+    steps: list[Callable[[], object]] = [
+        *(
+            partial(shutil.copyfile, run / name, folder / name)
+            for name in _taken_over(run)
+        ),
+        partial(index.save, folder),
+        partial(Catalogue.of(corpus).save, folder),
+    ]
+    if corpus.kind == "items":
+        steps.append(partial(KnownItems.of(np.asarray(corpus.vectors)).save, folder))
+    for done, step in enumerate(steps, start=1):
+        step()
+        progress("writing files", done, len(steps))
+
+
+def _given_space(
+    run: Path, checkpoint: Checkpoint, corpus: Corpus, progress: Progress
+) -> SearchedSpace:
     """Return the space that a run started from."""
     hubness_N = np.load(run / HUBNESS, allow_pickle=False)
-    vectors_ND = checkpoint.transform.apply(corpus.vectors)
+    vectors_ND = checkpoint.transform.apply(
+        corpus.vectors, partial(progress, "moving vectors into the searched space")
+    )
     score = Score(hubness=torch.from_numpy(hubness_N), curves={})
     return SearchedSpace(torch.from_numpy(vectors_ND), score)
 
@@ -116,6 +140,7 @@ def seal(
     corpus: Corpus,
     index: NeighborIndex,
     betas: dict[str, float],
+    progress: Progress = ignore_progress,
 ) -> Bundle:
     """Make a bundle of the files in a folder: ask it, and write `bundle.json`.
 
@@ -126,6 +151,7 @@ def seal(
         corpus: whose rows the index holds.
         index: what was saved in the folder.
         betas: by pool, how much of their hubness candidates score less.
+        progress: told of the checksums, in megabytes, and of the trial, in steps.
 
     Returns:
         The bundle, loaded from the folder.
@@ -133,11 +159,11 @@ def seal(
     Raises:
         ProjectError: the files are no bundle.
     """
-    files = {
-        path.name: sha256_of(path)
-        for path in sorted(folder.iterdir())
-        if path.name != MANIFEST
-    }
+    paths = sorted(path for path in folder.iterdir() if path.name != MANIFEST)
+    checksums = Checksums(paths, partial(progress, "taking checksums, in MB"))
+    files = {path.name: checksums.of(path) for path in paths}
+    tried = partial(progress, "trying the bundle")
+    tried(0, 3)
     unasked = Manifest(
         version=version,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -155,9 +181,12 @@ def seal(
         encoder=_encoder_of(corpus),
         golden=None,
     )
+    tried(1, 3)
     bundle = load_parts(folder, unasked)
+    tried(2, 3)
     manifest = replace(unasked, golden=make_golden(engine_of(bundle)))
     manifest.save(folder)
+    tried(3, 3)
     return replace(bundle, manifest=manifest)
 
 

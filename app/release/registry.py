@@ -9,6 +9,7 @@ from nextvec.app.bundle.bundle import Bundle
 from nextvec.app.bundle.manifest import MANIFEST
 from nextvec.app.inference.golden import open_engine
 from nextvec.training.checked import from_json
+from nextvec.training.corpus.parts import Progress, ignore_progress
 from nextvec.training.errors import BundleError
 from nextvec.training.files import only_writer, write_json
 
@@ -78,12 +79,19 @@ class Registry:
             raise BundleError(msg)
         return self.path(pointer.version)
 
-    def promote(self, version: str, *, require_go: bool = False) -> Bundle:
+    def promote(
+        self,
+        version: str,
+        *,
+        require_go: bool = False,
+        progress: Progress = ignore_progress,
+    ) -> Bundle:
         """Make a bundle live, once it has answered its golden query.
 
         Args:
             version: name of the bundle.
             require_go: refuse one whose readiness is not GO.
+            progress: told as by `open_engine`.
 
         Returns:
             The bundle, loaded.
@@ -92,7 +100,7 @@ class Registry:
             BundleError: unknown, damaged, another answer to the golden query, or not
                 GO; the pointer is left as it was.
         """
-        bundle = open_engine(self.path(version)).bundle
+        bundle = open_engine(self.path(version), progress).bundle
         self.make_live(bundle, require_go=require_go)
         return bundle
 

@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from nextvec.training.commands.console import console, progress_bars, say_next
+from nextvec.training.commands.narrow import print_table
 from nextvec.training.corpus.building import LONG_DOCUMENT
 from nextvec.training.corpus.corpus import Corpus
 from nextvec.training.corpus.items.sequences import LONG_SEQUENCE
@@ -93,7 +94,7 @@ def print_summary(corpus: Corpus, folder: Path) -> None:
     table.columns[1].overflow = "fold"
     for what, value in facts.items():
         table.add_row(what, escape(value))
-    console.print(table)
+    print_table(table)
     # outside: a path or a digest in a narrow column would be broken
     for line in (f"folder: {folder}", f"fingerprint: {corpus.fingerprint}"):
         console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -23,6 +23,30 @@ def corpus_folder(given: Path, corpora: Path) -> Path:
     raise CorpusError(_nothing_there(given, "corpus", corpora, known))
 
 
+def one_corpus(
+    argument: Path | None, option: Path | None, corpora: Path
+) -> Path | None:
+    """Return the folder of the one corpus that was given, in one way or in both.
+
+    Args:
+        argument: what was typed without an option, None for nothing.
+        option: what ``--corpus`` named, None for nothing.
+        corpora: folder in which names are looked for.
+
+    Returns:
+        The folder; None if nothing was given.
+
+    Raises:
+        CorpusError: there is none of that name, or they are two.
+    """
+    given = [one for one in (argument, option) if one is not None]
+    found = [corpus_folder(one, corpora) for one in given]
+    if len({folder.resolve() for folder in found}) > 1:
+        msg = f"expected one corpus, got {argument} and --corpus {option}"
+        raise CorpusError(msg)
+    return found[0] if found else None
+
+
 def run_folder(given: Path, runs: Path) -> Path:
     """Return the folder of a run, a bundle or a checkpoint, given as path or by name.
 

@@ -21,6 +21,10 @@ CorpusFolder = Annotated[
         show_default=False,
     ),
 ]
+CorpusOption = Annotated[
+    Path | None,
+    typer.Option("--corpus", help="The same as the argument: either will do."),
+]
 RunsFolder = Annotated[Path, typer.Option(help="Folder that holds the runs.")]
 Out = Annotated[
     Path | None,

@@ -6,6 +6,7 @@ from typing import Any
 from rich.text import Text
 
 from nextvec.training.commands.console import console
+from nextvec.training.commands.narrow import print_table
 from nextvec.training.commands.tables import readiness_table, result_table
 from nextvec.training.evaluation.statistics import Estimate, points
 from nextvec.training.reporting.diagnosis import RULES, findings
@@ -18,12 +19,12 @@ _SEVERITY_STYLES = {"problem": "red", "warning": "yellow", "notice": "cyan"}
 def print_run(card: dict[str, Any]) -> None:
     """Print what came out of a run."""
     console.print(f"\n[bold]{card['name']}[/]", soft_wrap=True, highlight=False)
-    console.print(result_table(card))
+    print_table(result_table(card))
     gain = card["diagnostics"]["memory_gain"]
     if gain is not None:
         shown = points(Estimate.from_plain(gain)).replace("[", r"\[")
         console.print(f"What the memory's reads bring, against their mean: {shown}")
-    console.print(readiness_table(card))
+    print_table(readiness_table(card))
     _print_diagnosis(card)
 
 

@@ -38,6 +38,7 @@ def evaluate(
     """Judge a checkpoint on the validation documents of a corpus, without training."""
     from nextvec.training.commands.listener import ConsoleListener
     from nextvec.training.commands.names import corpus_folder, run_folder
+    from nextvec.training.commands.narrow import print_table
     from nextvec.training.commands.tables import evaluation_table
     from nextvec.training.rejudge import judge_checkpoint
 
@@ -45,7 +46,7 @@ def evaluate(
     own = None if corpus is None else corpus_folder(corpus, CORPORA)
     with ConsoleListener() as listener:
         judged = judge_checkpoint(checkpoint, own, listener=listener)
-    console.print(
+    print_table(
         evaluation_table(
             f"{checkpoint.name} on {judged.corpus}, validation",
             judged.evaluation.to_dict(),
@@ -53,7 +54,7 @@ def evaluate(
     )
     if judged.is_own_corpus:
         recorded = judged.card["evaluation"]
-        console.print(evaluation_table("as recorded after training", recorded))
+        print_table(evaluation_table("as recorded after training", recorded))
         return
     console.print("It was trained on another corpus; nothing is recorded for this.")
     if not judged.knows_trained:
@@ -75,6 +76,7 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Compare finished runs and mark the best one of each corpus and split."""
+    from nextvec.training.commands.narrow import print_table
     from nextvec.training.commands.tables import comparison_table, say_names
     from nextvec.training.runs import best_run, comparison_key, finished_runs
 
@@ -95,7 +97,7 @@ def compare(
         console.print(f"\nCorpus {same[0][1]['corpus']['name']}, {shared[0][:12]}")
         cards = [card for _, card in same]
         say_names(cards, best)
-        console.print(comparison_table(cards))
+        print_table(comparison_table(cards))
     if not found and not wanted:
         console.print(f"No finished run in {runs}.")
     if wanted - {folder.name for folder, _ in found}:

@@ -1,21 +1,30 @@
 """``train``: one run on one corpus."""
 
 import shlex
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from nextvec.training.commands.console import handle_errors, say_next
 from nextvec.training.commands.folders import CORPORA, RUNS
-from nextvec.training.commands.options import CorpusFolder, Recipe, RunsFolder
+from nextvec.training.commands.options import (
+    CorpusOption,
+    Recipe,
+    RunsFolder,
+)
 from nextvec.training.commands.training_options import with_training_options
 
 
 @with_training_options
 @handle_errors()
 def train(
-    corpus: CorpusFolder,
+    corpus: Annotated[
+        Path | None,
+        typer.Argument(help=f"Folder of a corpus, or the name of one in {CORPORA}."),
+    ] = None,
     *,
+    corpus_option: CorpusOption = None,
     recipe: Recipe = None,
     name: Annotated[
         str | None,
@@ -29,16 +38,20 @@ def train(
     A run that was interrupted goes on; one that is finished is shown again.
     """
     from nextvec.training.commands.listener import ConsoleListener
-    from nextvec.training.commands.names import corpus_folder
+    from nextvec.training.commands.names import one_corpus
     from nextvec.training.commands.run_summary import print_run, say_plainly
     from nextvec.training.recipe import resolve
     from nextvec.training.recipe_run import train_by_recipe
 
     # a wrong option before a wrong folder: it is what was typed last
     resolve(recipe, told)
+    folder = one_corpus(corpus, corpus_option, CORPORA)
+    if folder is None:
+        msg = "give a corpus: its folder, or its name"
+        raise typer.BadParameter(msg)
     with ConsoleListener() as listener:
         card = train_by_recipe(
-            corpus_folder(corpus, CORPORA),
+            folder,
             recipe,
             told,
             runs=runs,
@@ -46,6 +59,6 @@ def train(
             listener=listener,
         )
     print_run(card)
-    folder = runs / card["name"]
-    say_plainly(card, folder)
-    say_next(f"nextvec bundle build {shlex.quote(str(folder))} --promote")
+    made = runs / card["name"]
+    say_plainly(card, made)
+    say_next(f"nextvec bundle build {shlex.quote(str(made))} --promote")

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -78,9 +79,11 @@ def build_corpus(
             nothing is written.
     """
     require_long_document(parts.lengths, parts.name)
-    progress("finding duplicate documents", 0, 1)
-    unique = unique_documents(parts.keys, parts.lengths)
-    progress("finding duplicate documents", 1, 1)
+    unique = unique_documents(
+        parts.keys,
+        parts.lengths,
+        progress=partial(progress, "finding duplicate documents"),
+    )
     lengths = parts.lengths[unique.kept]
     require_long_document(lengths, f"{parts.name}, duplicates left out")
     notes = card.notes | {

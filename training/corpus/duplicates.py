@@ -1,11 +1,14 @@
 """Rows that are one thing: groups of near-identical vectors."""
 
+import itertools
+
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
 
 from nextvec.training.corpus.corpus import Corpus
+from nextvec.training.steps import Steps, ignore_steps
 from nextvec.training.vectors import DUPLICATE_COSINE, Float32, Int64
 
 _FILTER_DIM = 12
@@ -13,15 +16,37 @@ _FILTER_DIM = 12
 # 8 let through many false pairs, 16 slow the tree down; the result is the same.
 
 
-def groups_of(corpus: Corpus) -> Int64:
-    """Number the groups of a corpus's rows that are one thing; shape ``(N,)``."""
+_SLABS = 20
+# Rows are searched in this many slabs along the widest component, so that it can be
+# told how far the search is. Of 60,000 static embeddings the same pairs in 4.7 s
+# instead of 7.1: many small trees, though their edges are searched twice.
+
+_MARGIN = 1.001
+# Of a slab's edge, so that no pair is lost by rounding.
+
+
+def groups_of(corpus: Corpus, progress: Steps = ignore_steps) -> Int64:
+    """Number the groups of a corpus's rows that are one thing.
+
+    Args:
+        corpus: of documents or items.
+        progress: told as by `duplicate_groups`.
+
+    Returns:
+        The group of each row, shape ``(N,)``.
+    """
     if corpus.kind == "items":
         # two items are two things, however alike their vectors
         return np.arange(len(corpus.vectors))
-    return duplicate_groups(np.asarray(corpus.vectors))
+    return duplicate_groups(np.asarray(corpus.vectors), progress=progress)
 
 
-def duplicate_groups(vectors: Float32, cosine: float = DUPLICATE_COSINE) -> Int64:
+def duplicate_groups(
+    vectors: Float32,
+    cosine: float = DUPLICATE_COSINE,
+    *,
+    progress: Steps = ignore_steps,
+) -> Int64:
     """Number the groups of rows whose cosine is above a threshold.
 
     Exact, not approximate: a projection never makes two points farther apart, so a
@@ -31,6 +56,7 @@ def duplicate_groups(vectors: Float32, cosine: float = DUPLICATE_COSINE) -> Int6
     Args:
         vectors: unit rows, shape ``(N, D)``; left unchanged.
         cosine: rows above it are duplicates, in (0, 1).
+        progress: told how many distinct rows were searched, and of how many.
 
     Returns:
         The group of each row, shape ``(N,)``; rows alone have a group of their own.
@@ -48,8 +74,7 @@ def duplicate_groups(vectors: Float32, cosine: float = DUPLICATE_COSINE) -> Int6
     )
     points = np.asarray(vectors[first])
     radius = float(np.sqrt(2 - 2 * cosine))
-    tree = KDTree(_leading_components(points))
-    pairs = tree.query_pairs(radius, output_type="ndarray")
+    pairs = _near_pairs(_leading_components(points), radius, progress)
     # in blocks: the pairs of a large corpus can be many times its rows
     near = np.concatenate(
         [
@@ -65,6 +90,26 @@ def duplicate_groups(vectors: Float32, cosine: float = DUPLICATE_COSINE) -> Int6
     _, first_row, numbered = np.unique(groups, return_index=True, return_inverse=True)
     rank = np.argsort(np.argsort(first_row))
     return np.asarray(rank[numbered], dtype=np.int64)
+
+
+def _near_pairs(points: Float32, radius: float, progress: Steps) -> Int64:
+    """Return the pairs of points at most ``radius`` apart, shape ``(P, 2)``."""
+    # the last is the widest; two that are near differ by no more along it
+    along = points[:, -1].astype(np.float64)
+    order = np.argsort(along, kind="stable")
+    along, found = along[order], [np.empty((0, 2), dtype=np.int64)]
+    starts = np.linspace(0, len(points), _SLABS + 1, dtype=np.int64)
+    for start, end in itertools.pairwise(starts.tolist()):
+        if start == end:
+            continue
+        reach = along[end - 1] + radius * _MARGIN
+        stop = int(np.searchsorted(along, reach, side="right"))
+        tree = KDTree(points[order[start:stop]])
+        pairs = tree.query_pairs(radius, output_type="ndarray")
+        # the first of a pair is the lower one: beyond the slab it is the next one's
+        found.append(order[start + pairs[pairs[:, 0] < end - start]])
+        progress(end, len(points))
+    return np.concatenate(found)
 
 
 def _leading_components(points: Float32) -> Float32:

@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from nextvec.training.steps import Steps, ignore_steps
 from nextvec.training.vectors import Float32, Int64
 
 UInt64 = NDArray[np.uint64]
@@ -64,7 +65,11 @@ def _keys(contents: Iterable[bytes]) -> UInt64:
 
 
 def unique_documents(
-    keys: UInt64, lengths: Int64, *, share: float = DUPLICATE_SHARE
+    keys: UInt64,
+    lengths: Int64,
+    *,
+    share: float = DUPLICATE_SHARE,
+    progress: Steps = ignore_steps,
 ) -> UniqueDocuments:
     """Find the documents whose content no longer document holds already.
 
@@ -76,6 +81,7 @@ def unique_documents(
         keys: key of each passage, document after document, shape ``(M,)``.
         lengths: number of passages of each document, each at least 1, shape ``(S,)``.
         share: fraction in (0, 1].
+        progress: told after each document, of how many.
 
     Returns:
         Numbers of the kept documents and how many were dropped.
@@ -101,7 +107,8 @@ def unique_documents(
     )
     holders: dict[int, list[int]] = defaultdict(list)
     kept: list[int] = []
-    for document in order:
+    for done, document in enumerate(order):
+        progress(done, len(order))
         own = documents[document]
         needed = int(np.ceil(share * len(own) - _ROUNDING))
         # A duplicate lacks at most len - needed keys, so it shows among the rarest
@@ -114,6 +121,7 @@ def unique_documents(
         kept.append(document)
         for key in own.tolist():
             holders[key].append(document)
+    progress(len(order), len(order))
     return UniqueDocuments(np.array(sorted(kept)), len(documents) - len(kept))
 
 

@@ -65,7 +65,7 @@ def prepare(
     split = split_documents(corpus, config.split)
     group_N = cache.get(
         _GROUPS,
-        lambda: groups_of(corpus),
+        lambda: groups_of(corpus, listener.progress),
         # of the corpus alone: shared by all splits; those of items cost nothing
         key=corpus_key(corpus) if corpus.kind == "documents" else None,
     )

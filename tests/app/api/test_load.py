@@ -14,7 +14,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from nextvec.app.api.app import create_app
-from nextvec.app.bundle.manifest import MANIFEST, sha256_of
+from nextvec.app.bundle.checksums import sha256_of
+from nextvec.app.bundle.manifest import MANIFEST
 from nextvec.app.settings import Settings
 from nextvec.training.run_folder import CARD
 from tests.app.asking import assert_problem, service_of

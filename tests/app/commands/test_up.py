@@ -131,7 +131,8 @@ def test_the_corpus_that_is_asked_for_becomes_live_again(
         assert pointer is not None
         made[name] = (told, pointer.version)
 
-    run("up", *made["one"][0], "--no-serve", "--architecture", "baseline")
+    # as an argument, this time
+    run("up", *made["one"][0][1:], "--no-serve", "--architecture", "baseline")
 
     pointer = Registry(tmp_path / "bundles").pointer()
     assert pointer is not None

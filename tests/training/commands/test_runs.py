@@ -65,6 +65,21 @@ def table_rows(output: str, words: str) -> list[str]:
     return [line for line in output.splitlines() if words in line and "│" in line]
 
 
+def test_train_asks_for_a_corpus_and_takes_one(
+    invoke: Invoke, tiny_folder: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+
+    none = invoke("train")
+    two = invoke("train", tiny_folder, "--corpus", other)
+
+    assert none.exit_code == 2
+    assert "give a corpus: its folder, or its name" in none.output
+    assert two.exit_code == 1
+    assert "Error: expected one corpus" in two.output
+
+
 @pytest.mark.slow
 def test_train_makes_a_run_and_finds_it_finished_the_next_time(
     invoke: Invoke, tiny_folder: Path, tmp_path: Path
@@ -72,7 +87,7 @@ def test_train_makes_a_run_and_finds_it_finished_the_next_time(
     arguments = ("train", tiny_folder, *TINY, "--max-epochs", "1", "--runs", tmp_path)
 
     first = invoke(*arguments)
-    again = invoke(*arguments)
+    again = invoke("train", "--corpus", *arguments[1:])
 
     assert first.exit_code == 0, first.output
     assert "epoch  0   training loss" in first.output

@@ -98,3 +98,18 @@ def test_a_pair_just_above_the_threshold_is_found_though_rows_are_a_bit_long() -
 
 def test_one_row_is_one_group() -> None:
     assert duplicate_groups(np.eye(1, 4, dtype=np.float32)).tolist() == [0]
+
+
+def test_it_is_told_how_many_rows_were_searched() -> None:
+    rows = l2_normalize(np.random.default_rng(0).normal(size=(50, 20)))
+    told: list[tuple[int, int]] = []
+
+    duplicate_groups(
+        np.concatenate([rows, rows]).astype(np.float32),
+        progress=lambda done, total: told.append((done, total)),
+    )
+
+    assert told == sorted(told)
+    assert told[-1] == (50, 50)
+    assert told[0][0] > 0
+    assert len({done for done, _ in told}) > 10

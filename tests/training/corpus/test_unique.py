@@ -101,3 +101,15 @@ def test_a_quarter_of_a_million_passages_take_seconds() -> None:
 
     assert result.num_dropped == 1
     assert time.perf_counter() - started < 20
+
+
+def test_it_is_told_how_many_documents_were_compared() -> None:
+    told: list[tuple[int, int]] = []
+
+    unique_documents(
+        np.array([1, 2, 2, 3], dtype=np.uint64),
+        np.array([2, 1, 1]),
+        progress=lambda done, total: told.append((done, total)),
+    )
+
+    assert told == [(0, 3), (1, 3), (2, 3), (3, 3)]

@@ -1,0 +1,71 @@
+"""Checksums of files, and how far they have come: a large bundle takes seconds."""
+
+import hashlib
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from nextvec.training.errors import BundleError
+from nextvec.training.steps import Steps, ignore_steps
+
+_MB: Final = 1_000_000
+
+
+class Checksums:
+    """SHA-256 of some files, one after the other."""
+
+    def __init__(self, paths: Iterable[Path], progress: Steps = ignore_steps) -> None:
+        """Take the files, each to be asked for once.
+
+        Args:
+            paths: of all files.
+            progress: told how many megabytes are read, begun ones included, and of
+                how many.
+        """
+        self._progress, self._done = progress, 0
+        # a missing one is told when it is asked for
+        self._total = sum(path.stat().st_size for path in paths if path.exists())
+
+    def of(self, path: Path) -> str:
+        """Return the checksum of a file, as 64 hexadecimal digits.
+
+        Raises:
+            BundleError: it cannot be read.
+        """
+        # its stubs ask for all of a digest; update and hexdigest are what is used
+        counted: Any = partial(_Counted, self)
+        try:
+            with path.open("rb") as file:
+                return hashlib.file_digest(file, counted).hexdigest()
+        except OSError as error:
+            msg = f"{path}: missing from the bundle: {error.strerror}"
+            raise BundleError(msg) from error
+
+    def read(self, num_bytes: int) -> None:
+        """Count bytes that were read."""
+        self._done += num_bytes
+        self._progress(-(-self._done // _MB), -(-self._total // _MB))
+
+
+class _Counted:
+    """A digest that tells how much it was given."""
+
+    def __init__(self, whole: Checksums) -> None:
+        self._whole, self._digest = whole, hashlib.sha256()
+
+    def update(self, part: memoryview) -> None:
+        self._digest.update(part)
+        self._whole.read(len(part))
+
+    def hexdigest(self) -> str:
+        return self._digest.hexdigest()
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of one file, as 64 hexadecimal digits.
+
+    Raises:
+        BundleError: it cannot be read.
+    """
+    return Checksums([path]).of(path)
