@@ -69,16 +69,19 @@ def up(
     ] = True,
 ) -> None:
     """Make corpus, checkpoint and bundle, whatever of it is missing, and serve."""
-    from nextvec.app.commands.pipeline import curl_line, make_live
-    from nextvec.app.commands.server import run_service
     from nextvec.training.commands.names import one_corpus
-    from nextvec.training.commands.run_summary import say_plainly
 
     # a wrong setting must not show only after the training
     settings = read_settings(
         bundles=None if root is None else root / "bundles", host=host, port=port
     )
     own = one_corpus(corpus, corpus_option, (root or ROOT) / "corpora")
+
+    # after that: torch takes seconds, and a wrong word is told at once
+    from nextvec.app.commands.pipeline import curl_line, make_live
+    from nextvec.app.commands.server import run_service
+    from nextvec.training.commands.run_summary import say_plainly
+
     live = make_live(
         root or ROOT,
         settings.bundles,

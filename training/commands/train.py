@@ -37,11 +37,8 @@ def train(
 
     A run that was interrupted goes on; one that is finished is shown again.
     """
-    from nextvec.training.commands.listener import ConsoleListener
     from nextvec.training.commands.names import one_corpus
-    from nextvec.training.commands.run_summary import print_run, say_plainly
     from nextvec.training.recipe import resolve
-    from nextvec.training.recipe_run import train_by_recipe
 
     # a wrong option before a wrong folder: it is what was typed last
     resolve(recipe, told)
@@ -49,6 +46,12 @@ def train(
     if folder is None:
         msg = "give a corpus: its folder, or its name"
         raise typer.BadParameter(msg)
+
+    # after that: torch takes seconds, and a wrong word is told at once
+    from nextvec.training.commands.listener import ConsoleListener
+    from nextvec.training.commands.run_summary import print_run, say_plainly
+    from nextvec.training.recipe_run import train_by_recipe
+
     with ConsoleListener() as listener:
         card = train_by_recipe(
             folder,

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -50,6 +51,30 @@ def test_no_help_imports_anything_heavy() -> None:
     )
 
     assert done.stderr.splitlines() == [f"{words} 0 []" for words in asked]
+
+
+@pytest.mark.parametrize("command", ["train", "up"])
+def test_a_corpus_that_is_not_there_is_told_before_torch_is_imported(
+    command: str, tmp_path: Path
+) -> None:
+    script = (
+        "import sys\n"
+        "from nextvec.app.commands.main import cli\n"
+        "try:\n"
+        f"    cli({[command, str(tmp_path / 'gone')]})\n"
+        "except SystemExit as end:\n"
+        "    print(end.code, 'torch' in sys.modules)\n"
+    )
+
+    done = subprocess.run(  # noqa: S603 - our own words
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert "gone: no corpus here" in done.stderr
+    assert done.stdout == "1 False\n"
 
 
 def test_the_version_is_that_of_the_package() -> None:
