@@ -11,7 +11,7 @@ from typing import Final
 import torch
 from threadpoolctl import threadpool_limits
 
-from nextvec.app.bundle.index import set_index_threads
+from nextvec.app.bundle.flat import set_index_threads
 from nextvec.app.errors import DeadlineExceededError, NotReadyError, OverloadedError
 from nextvec.app.hitk.hitk import Hitk
 from nextvec.app.hitk.validator import Validator

@@ -10,8 +10,8 @@ from typing import Final
 
 import numpy as np
 
-from nextvec.app.bundle.index import Selection
 from nextvec.app.bundle.neighbor import Neighbor
+from nextvec.app.bundle.searcher import Selection
 from nextvec.training.corpus.corpus import Corpus, Kind
 from nextvec.training.errors import BundleError
 from nextvec.training.files import read_json, write_json

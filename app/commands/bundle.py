@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from nextvec.app.bundle.bundle import Bundle
-from nextvec.app.bundle.index import INDEX_KINDS
+from nextvec.app.bundle.index import DEFAULT_KIND, INDEX_KINDS
 from nextvec.app.bundle.manifest import Manifest
 from nextvec.app.commands.options import BundlesFolder
 from nextvec.app.release.building import build_bundle
@@ -44,7 +44,7 @@ def build(
     ] = None,
     index: Annotated[
         str, typer.Option(help=f"Kind of the index: {', '.join(INDEX_KINDS)}.")
-    ] = "flat",
+    ] = DEFAULT_KIND,
     bundles: BundlesFolder = None,
     baseline: Annotated[
         bool,

@@ -18,7 +18,7 @@ from nextvec.app.bundle.bundle import (
     load_parts,
 )
 from nextvec.app.bundle.catalogue import Catalogue
-from nextvec.app.bundle.index import NeighborIndex, require_match
+from nextvec.app.bundle.index import DEFAULT_KIND, NeighborIndex, require_match
 from nextvec.app.bundle.known import KnownItems
 from nextvec.app.bundle.manifest import MANIFEST, EncoderFacts, Manifest, sha256_of
 from nextvec.app.inference.engine import Engine
@@ -38,7 +38,7 @@ def build_bundle(
     bundles: Path,
     *,
     corpus: Path | None = None,
-    index_kind: str = "flat",
+    index_kind: str = DEFAULT_KIND,
     plain_cosine: bool = False,
     say: Callable[[str], None] = lambda _: None,
 ) -> Bundle:
