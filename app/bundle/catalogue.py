@@ -106,7 +106,14 @@ class Catalogue:
     @cached_property
     def row_of_id(self) -> dict[str, int]:
         """Row of each name."""
-        return {name: row for row, name in enumerate(self.ids)}
+        return dict(zip(self.ids, range(len(self)), strict=True))
+
+    def prepare(self) -> None:
+        """Make what names are looked up in, which the first query would wait for.
+
+        A million names take half a second.
+        """
+        _ = self.row_of_id, self.number_of_document, self._sorted_ids
 
     def nearest_id(self, name: str) -> str | None:
         """Return a name that is there and begins as another one does.

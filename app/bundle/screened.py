@@ -72,7 +72,7 @@ class ScreenedSearcher(Searcher):
         started must not make it slow for as long as it runs.
         """
         tried = cls(row_NC[:_TRIED], codes.head(_TRIED), least=1)
-        query_QC = np.resize(row_NC, (max(_COUNTS), row_NC.shape[1]))
+        query_QC = row_NC[np.arange(max(_COUNTS)) % len(row_NC)]
         ways = (tried._flat.candidates, tried._screened)
         took: dict[tuple[int, int], list[float]] = {}
         for _ in range(_REPEATS):

@@ -155,12 +155,15 @@ def report(
             p99 = np.percentile(values, 99)
             yield f"| {dim} | {name} | {p99:.1f} | {p99 / idle:.2f} | {len(values)} |"
     yield ""
-    yield "| D | start to ready, s | resident, ready, MiB | after all requests, MiB |"
-    yield "|---|---|---|---|"
+    yield "| D | start to ready, s | MiB, ready | MiB after all requests | by part |"
+    yield "|---|---|---|---|---|"
     for dim, figures in service.items():
+        parts = ", ".join(
+            f"{name} {size:.0f}" for name, size in figures.parts_mib.items()
+        )
         yield (
             f"| {dim} | {figures.startup_s:.1f} | {figures.idle_mib:.0f} | "
-            f"{figures.after_mib:.0f} |"
+            f"{figures.after_mib:.0f} | {parts} |"
         )
     yield ""
     yield from report_search(searched)
