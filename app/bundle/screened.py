@@ -22,8 +22,9 @@ from nextvec.training.vectors import Float32, Int64
 _MANY: Final = 32
 # Queries of one pass: as many as a batch has.
 _SHARE: Final = 8
-# The first pass is for searches that may find more than one row in so many, and want
-# fewer; others cost the flat index less.
+# Of a search that may find one row in so many the flat index skips the others.
+_DEPTH: Final = 4
+# Of a search that wants one row in so many most have to be scored.
 _TRIED: Final = 32_768
 # Rows that both ways are timed on: more than the cache of a core holds.
 _COUNTS: Final = (1, 8)
@@ -102,18 +103,18 @@ class ScreenedSearcher(Searcher):
         row; of any other, as the flat index returns them.
         """
         wanted = k + k // 2 + 32
-        if len(query_QC) < self._least or not self._may_pay(wanted, selection):
+        selections = [selection] * len(query_QC)
+        if not self._places_that_pay(wanted, selections):
             return self._flat.search(query_QC, k, selection)
-        scores_QK = np.full((len(query_QC), k), -np.inf, np.float32)
-        rows_QK = np.full((len(query_QC), k), -1, np.int64)
+        scores_QK = np.empty((len(query_QC), k), np.float32)
+        rows_QK = np.empty((len(query_QC), k), np.int64)
         unsure = []
-        found = self._screened(query_QC, wanted, [selection] * len(query_QC))
+        found = self._screened(query_QC, wanted, selections)
         for place, one in enumerate(found):
             scores = exact_scores(self._row_NC[one.rows], query_QC[place])
             best = np.lexsort((one.rows, -scores))[:k]
-            if len(best) < k or scores[best[-1]] > one.ceiling:
-                scores_QK[place, : len(best)] = scores[best]
-                rows_QK[place, : len(best)] = one.rows[best]
+            if scores[best[-1]] > one.ceiling:
+                scores_QK[place], rows_QK[place] = scores[best], one.rows[best]
             else:
                 unsure.append(place)
         if unsure:
@@ -128,11 +129,7 @@ class ScreenedSearcher(Searcher):
 
         Else what the flat index finds.
         """
-        places = [
-            place for place, one in enumerate(selections) if self._may_pay(k, one)
-        ]
-        if len(places) < self._least:
-            places = []
+        places = self._places_that_pay(k, selections)
         others = sorted(set(range(len(selections))) - set(places))
         found: dict[int, Candidates] = {}
         for ways, some in ((self._screened, places), (self._flat.candidates, others)):
@@ -143,9 +140,22 @@ class ScreenedSearcher(Searcher):
             )
         return [found[place] for place in range(len(selections))]
 
-    def _may_pay(self, wanted: int, selection: Selection | None) -> bool:
-        most = len(self._row_NC) if selection is None else selection.count
-        return max(_SHARE * wanted, len(self._row_NC)) < _SHARE * most
+    def _places_that_pay(
+        self, wanted: int, selections: Sequence[Selection | None]
+    ) -> list[int]:
+        """Return which queries the first pass is for; none where together it is not.
+
+        The flat index skips rows that may not be found, the first pass does not.
+        """
+        num_rows = len(self._row_NC)
+        most = [num_rows if one is None else one.count for one in selections]
+        places = [
+            place
+            for place, count in enumerate(most)
+            if count > max(num_rows // _SHARE, _DEPTH * wanted)
+        ]
+        whole = sum(most[place] for place in places) / num_rows
+        return places if whole >= self._least else []
 
     def _screened(
         self, query_QC: Float32, k: int, selections: Sequence[Selection | None]

@@ -56,7 +56,8 @@ def make_world(
     vectors: Float32, hubness: Float32, *, codes: Codes | None = None
 ) -> World:
     rows = as_rows(vectors, hubness)
-    screened = ScreenedSearcher(rows, codes or Codes.of(rows, DIM), least=1)
+    # also one query that may not find all of them
+    screened = ScreenedSearcher(rows, codes or Codes.of(rows, DIM), least=0)
     return World(
         rows,
         NeighborIndex(rows, FlatSearcher(rows), dim=DIM, kind="flat", fingerprint="f"),
@@ -272,6 +273,29 @@ def test_equal_scores_come_by_row(rng: np.random.Generator) -> None:
     found = world.screened.search(np.repeat(vectors[77:78], 25, axis=0), 4)
 
     assert [f.rows.tolist() for f in found] == [[5, 77, 300, 699]] * 25
+
+
+def test_a_filter_that_leaves_few_rows_is_left_to_the_flat_index(
+    rng: np.random.Generator,
+) -> None:
+    rows = as_rows(make_vectors("random", rng), np.zeros(NUM, np.float32))
+    screened = ScreenedSearcher(rows, Codes.of(rows, DIM), least=2)
+    queries = as_queries(l2_normalize(rng.normal(size=(4, DIM))), 0.0)
+    half, few = Selection(np.arange(NUM) % 2 == 0), Selection(np.arange(NUM) < 80)
+
+    def is_flat(selections: list[Selection | None]) -> list[bool]:
+        some = queries[: len(selections)]
+        pairs = zip(
+            screened.candidates(some, 6, selections),
+            FlatSearcher(rows).candidates(some, 6, selections),
+            strict=True,
+        )
+        return [one.ceiling == other.ceiling for one, other in pairs]
+
+    assert is_flat([None, few, None]) == [False, True, False]
+    # as much work as one query without a filter, and two are needed
+    assert is_flat([half, half]) == [True, True]
+    assert is_flat([half, half, half, half]) == [False] * 4
 
 
 @pytest.mark.parametrize(
