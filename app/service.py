@@ -11,7 +11,7 @@ from typing import Final
 import torch
 from threadpoolctl import threadpool_limits
 
-from nextvec.app.bundle.index import set_index_threads
+from nextvec.app.bundle.flat import set_index_threads
 from nextvec.app.errors import DeadlineExceededError, NotReadyError, OverloadedError
 from nextvec.app.hitk.baseline_validator import validator_of
 from nextvec.app.hitk.hitk import Hitk
@@ -170,8 +170,8 @@ class Service:
         set_index_threads(self.threads)
         engine = open_engine(self._folder(), LoadingLog())
         settings, one_s = self.settings, engine.warm()
-        # sorted now: with a million names that would hold the event loop for a second
-        engine.bundle.catalogue.nearest_id("")
+        # now and here: it would hold the event loop when the first name comes
+        engine.bundle.catalogue.prepare()
         step_s = _STEP_SHARE * one_s
         if settings.hitk_step_ms is not None:
             step_s = settings.hitk_step_ms / 1000

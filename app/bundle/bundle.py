@@ -12,7 +12,7 @@ from safetensors.numpy import load as load_arrays
 
 from nextvec.app.bundle.catalogue import FILES as CATALOGUE_FILES
 from nextvec.app.bundle.catalogue import Catalogue
-from nextvec.app.bundle.index import NeighborIndex
+from nextvec.app.bundle.index import NeighborIndex, index_files
 from nextvec.app.bundle.known import KNOWN, KnownItems
 from nextvec.app.bundle.manifest import Manifest
 from nextvec.app.bundle.vectors import VECTORS
@@ -111,7 +111,8 @@ def load_parts(folder: Path, manifest: Manifest) -> Bundle:
         CheckpointError: the weights or the card cannot be used.
         IndexMismatchError: model and index disagree.
     """
-    required = REQUIRED | ({KNOWN} if manifest.corpus_kind == "items" else set())
+    required = REQUIRED | set(index_files(manifest.index_kind))
+    required |= {KNOWN} if manifest.corpus_kind == "items" else set()
     missing = required - set(manifest.files)
     if missing:
         msg = f"{folder}: the bundle lists no {', '.join(sorted(missing))}"

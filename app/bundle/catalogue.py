@@ -10,8 +10,8 @@ from typing import Final
 
 import numpy as np
 
-from nextvec.app.bundle.index import Selection
 from nextvec.app.bundle.neighbor import Neighbor
+from nextvec.app.bundle.searcher import Selection
 from nextvec.training.corpus.corpus import Corpus, Kind
 from nextvec.training.errors import BundleError
 from nextvec.training.files import read_json, write_json
@@ -106,7 +106,14 @@ class Catalogue:
     @cached_property
     def row_of_id(self) -> dict[str, int]:
         """Row of each name."""
-        return {name: row for row, name in enumerate(self.ids)}
+        return dict(zip(self.ids, range(len(self)), strict=True))
+
+    def prepare(self) -> None:
+        """Make what names are looked up in, which the first query would wait for.
+
+        A million names take half a second.
+        """
+        _ = self.row_of_id, self.number_of_document, self._sorted_ids
 
     def nearest_id(self, name: str) -> str | None:
         """Return a name that is there and begins as another one does.

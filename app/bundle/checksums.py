@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import Any, Final
 
 from nextvec.training.errors import BundleError
@@ -13,7 +14,7 @@ _MB: Final = 1_000_000
 
 
 class Checksums:
-    """SHA-256 of some files, one after the other."""
+    """SHA-256 of some files; threads may ask for one each."""
 
     def __init__(self, paths: Iterable[Path], progress: Steps = ignore_steps) -> None:
         """Take the files, each to be asked for once.
@@ -23,7 +24,7 @@ class Checksums:
             progress: told how many megabytes are read, begun ones included, and of
                 how many.
         """
-        self._progress, self._done = progress, 0
+        self._progress, self._done, self._lock = progress, 0, Lock()
         # a missing one is told when it is asked for
         self._total = sum(path.stat().st_size for path in paths if path.exists())
 
@@ -44,8 +45,9 @@ class Checksums:
 
     def read(self, num_bytes: int) -> None:
         """Count bytes that were read."""
-        self._done += num_bytes
-        self._progress(-(-self._done // _MB), -(-self._total // _MB))
+        with self._lock:
+            self._done += num_bytes
+            self._progress(-(-self._done // _MB), -(-self._total // _MB))
 
 
 class _Counted:

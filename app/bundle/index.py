@@ -1,39 +1,24 @@
-"""The index: search by inner product. The only module that knows faiss."""
+"""The index: search by inner product."""
 
-import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol, Self
+from typing import Final, Self
 
-import faiss
 import numpy as np
-from numpy.typing import NDArray
 
+from nextvec.app.bundle.flat import FlatSearcher
+from nextvec.app.bundle.screened import ScreenedSearcher
+from nextvec.app.bundle.searcher import (
+    Candidates,
+    Searcher,
+    Selection,
+    exact_scores,
+    results,
+)
 from nextvec.app.bundle.vectors import as_queries, as_rows, load_rows, save_rows
 from nextvec.training.errors import BundleError, IndexMismatchError
 from nextvec.training.vectors import Float32, Int64
-
-_faiss: Final[Any] = faiss
-# Its stubs know the signatures of C++ only, not those of its Python wrappers.
-
-
-def set_index_threads(threads: int) -> None:
-    """Bound the threads of searches made by the calling thread.
-
-    OpenMP keeps a team for each thread that enters it, so this holds for no other.
-    """
-    faiss.omp_set_num_threads(threads)
-
-
-class Selection:
-    """The rows that may be found."""
-
-    def __init__(self, allowed_N: NDArray[np.bool_]) -> None:
-        """Take one boolean for each row of the index."""
-        self.count = int(np.count_nonzero(allowed_N))
-        bits = np.packbits(allowed_N, bitorder="little")
-        self.selector = _faiss.IDSelectorBitmap(bits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,103 +33,10 @@ class Found:
     hubness."""
 
 
-class Searcher(Protocol):
-    """One kind of index: everything it has to be able to do.
-
-    Whatever it keeps for itself, the vectors are not its business: they lie in a file
-    of their own, from which contexts are left out and neighbors scored.
-    """
-
-    @classmethod
-    def build(cls, row_NC: Float32) -> Self:
-        """Index rows (`nextvec.app.bundle.vectors`) by their inner products."""
-
-    @classmethod
-    def load(cls, folder: Path, row_NC: Float32) -> Self:
-        """Read what `save` wrote.
-
-        Raises:
-            BundleError: missing, damaged, or of another kind.
-        """
-
-    def save(self, folder: Path) -> None:
-        """Write what it needs beside the vectors, if anything, into a bundle."""
-
-    def digest(self) -> str:
-        """Return the SHA-256 of the index, vectors included, as hexadecimal digits."""
-
-    def search(
-        self, query_QC: Float32, k: int, selection: Selection | None
-    ) -> tuple[Float32, Int64]:
-        """Return inner products and rows, each ``(Q, k)``, best first.
-
-        Where it finds fewer than ``k``, -1 stands for a row; it may find fewer than
-        there are.
-        """
-
-
-class FlatSearcher:
-    """Every row compared with every query, where they lie: exact, and no copy."""
-
-    def __init__(self, row_NC: Float32) -> None:
-        """Search these rows."""
-        self._row_NC = row_NC
-
-    @classmethod
-    def build(cls, row_NC: Float32) -> Self:
-        """Search these rows."""
-        return cls(row_NC)
-
-    @classmethod
-    def load(cls, _folder: Path, row_NC: Float32) -> Self:
-        """Need nothing but the vectors."""
-        return cls(row_NC)
-
-    def save(self, _folder: Path) -> None:
-        """Need nothing but the vectors."""
-
-    def digest(self) -> str:
-        """Return the SHA-256 of the ``IndexFlatIP`` of these rows, as faiss writes it.
-
-        Rows of another order, hubness or length have another.
-        """
-        found = hashlib.sha256()
-
-        def update(part: bytes) -> int:
-            found.update(part)
-            return len(part)
-
-        index = faiss.IndexFlatIP(self._row_NC.shape[1])
-        _faiss.IndexFlatIP.add(index, self._row_NC)
-        _faiss.write_index(index, _faiss.PyCallbackIOWriter(update))
-        return found.hexdigest()
-
-    def search(
-        self, query_QC: Float32, k: int, selection: Selection | None
-    ) -> tuple[Float32, Int64]:
-        """Return the ``k`` best of all rows: what ``IndexFlatIP`` does, on our memory.
-
-        The rows are aligned to 64 bytes here, which its own copy is not: 71,526 x 256,
-        one query 1.75 ms instead of 2.36, 32 queries 56 instead of 77.
-        """
-        (n, columns), num_queries = self._row_NC.shape, len(query_QC)
-        scores_QK = np.empty((num_queries, k), np.float32)
-        rows_QK = np.empty((num_queries, k), np.int64)
-        _faiss.knn_inner_product(
-            _faiss.swig_ptr(query_QC),
-            _faiss.swig_ptr(self._row_NC),
-            columns,
-            num_queries,
-            n,
-            k,
-            _faiss.swig_ptr(scores_QK),
-            _faiss.swig_ptr(rows_QK),
-            None if selection is None else selection.selector,
-        )
-        return scores_QK, rows_QK
-
-
-INDEX_KINDS: Final[Mapping[str, type[Searcher]]] = {"flat": FlatSearcher}
+INDEX_KINDS: Final[Mapping[str, type[Searcher]]] = {
+    "flat-int8": ScreenedSearcher,
+    "flat": FlatSearcher,
+}
 """What a bundle may name as its kind."""
 
 
@@ -202,7 +94,7 @@ class NeighborIndex:
         if hubness is None:
             hubness = np.zeros(len(vectors), np.float32)
         row_NC, dim = as_rows(vectors, hubness), vectors.shape[1]
-        searcher = _kind(kind).build(row_NC)
+        searcher = _kind(kind).build(row_NC, dim)
         return cls(row_NC, searcher, dim=dim, kind=kind, fingerprint=fingerprint)
 
     @classmethod
@@ -213,7 +105,7 @@ class NeighborIndex:
             BundleError: missing, damaged, or of another kind or length.
         """
         searcher_kind, row_NC = _kind(kind), load_rows(folder, dim)
-        searcher = searcher_kind.load(folder, row_NC)
+        searcher = searcher_kind.load(folder, row_NC, dim)
         return cls(row_NC, searcher, dim=dim, kind=kind, fingerprint=fingerprint)
 
     def save(self, folder: Path) -> None:
@@ -242,9 +134,41 @@ class NeighborIndex:
             index_fingerprint=self.fingerprint,
         )
 
-    def candidates(self, selection: Selection | None) -> int:
+    def count(self, selection: Selection | None) -> int:
         """Return how many rows a search can find at most."""
         return len(self) if selection is None else selection.count
+
+    def candidates(
+        self,
+        query_QD: Float32,
+        k: int,
+        selections: Sequence[Selection | None],
+        *,
+        beta: float = 0.0,
+    ) -> list[Candidates]:
+        """Find rows that may have the highest scores for each query, the fastest way.
+
+        Args:
+            query_QD: predictions in the searched space.
+            k: rows for each query, at least 1; fewer where there are fewer.
+            selections: the rows that may be found for each; None allows all.
+            beta: share of its hubness that a row scores less; 0 is plain cosine.
+
+        Returns:
+            For each query some rows, and what no other can exceed.
+        """
+        most = max(map(self.count, selections), default=0)
+        return self._searcher.candidates(
+            as_queries(query_QD, beta), max(1, min(k, most)), selections
+        )
+
+    def best(
+        self, query_D: Float32, k: int, selection: Selection | None, *, beta: float
+    ) -> Candidates:
+        """Find the rows with the highest scores for a query, as `search` does."""
+        k = max(1, min(k, self.count(selection)))
+        query_1C = as_queries(query_D[None], beta)
+        return results(self._searcher, query_1C, k, selection)[0]
 
     def search(
         self,
@@ -267,7 +191,7 @@ class NeighborIndex:
             candidates, or where a kind that is not exact finds no more. Equal scores
             are in no particular order (`find_neighbors`).
         """
-        k = min(k, self.candidates(selection))
+        k = min(k, self.count(selection))
         if k == 0:
             nothing = Found(np.empty(0, np.int64), np.empty(0, np.float32))
             return [nothing] * len(query_QD)
@@ -281,14 +205,8 @@ class NeighborIndex:
         ]
 
     def scores(self, rows: Int64, query_D: Float32, *, beta: float = 0.0) -> Float32:
-        """Score some rows so that equal rows score equal, whatever is beside them.
-
-        The search itself promises that for no more than one call: it changes to a
-        matrix product at 20 queries, which rounds differently.
-        """
-        query_C = as_queries(query_D[None], beta)[0]
-        scores: Float32 = np.einsum("kc,c->k", self._row_NC[rows], query_C)
-        return scores
+        """Score some rows so that equal rows score equal (`exact_scores`)."""
+        return exact_scores(self._row_NC[rows], as_queries(query_D[None], beta)[0])
 
 
 def require_match(
@@ -314,6 +232,15 @@ def require_match(
             f"{index_fingerprint[:12]}"
         )
         raise IndexMismatchError(msg)
+
+
+def index_files(kind: str) -> tuple[str, ...]:
+    """Return the names of the files that an index of a kind keeps in a bundle.
+
+    Raises:
+        BundleError: the kind is unknown.
+    """
+    return _kind(kind).files
 
 
 def _kind(name: str) -> type[Searcher]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from nextvec.app.bundle.index_kinds import INDEX_KIND_NAMES
+from nextvec.app.bundle.index_kinds import DEFAULT_KIND, INDEX_KIND_NAMES
 from nextvec.app.commands.options import BundlesFolder
 from nextvec.app.settings import read_settings
 from nextvec.training.commands.console import (
@@ -43,7 +43,7 @@ def build(
     ] = None,
     index: Annotated[
         str, typer.Option(help=f"Kind of the index: {', '.join(INDEX_KIND_NAMES)}.")
-    ] = "flat",
+    ] = DEFAULT_KIND,
     bundles: BundlesFolder = None,
     baseline: Annotated[
         bool,

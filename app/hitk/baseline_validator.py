@@ -8,7 +8,8 @@ from collections.abc import Generator
 import numpy as np
 import torch
 
-from nextvec.app.bundle.index import Found, Selection
+from nextvec.app.bundle.index import Found
+from nextvec.app.bundle.searcher import Selection
 from nextvec.app.hitk.validator import Validator
 from nextvec.app.inference.baseline_engine import BaselineEngine, best_first
 from nextvec.app.inference.engine import Engine

@@ -11,7 +11,8 @@ from typing import Final, TypeVar
 import numpy as np
 import torch
 
-from nextvec.app.bundle.index import Found, Selection
+from nextvec.app.bundle.index import Found
+from nextvec.app.bundle.searcher import Selection
 from nextvec.app.inference.engine import Engine
 from nextvec.training.evaluation.pools import Pool, PoolName
 from nextvec.training.evaluation.ranking import Ranker
@@ -174,7 +175,7 @@ class Validator:
             rows = list(prediction.rows[part])
             copies = self._engine.copies(prediction[part], rows)
             return [
-                f if c is None else c.added_to(f, index, prediction_D, beta=beta)
+                f if c is None else c.added_to(f.rows, index, prediction_D, beta=beta)
                 for f, c, prediction_D in zip(
                     found, copies, prediction_QD[part], strict=True
                 )

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 
 from nextvec.app.bundle.bundle import Bundle
-from nextvec.app.bundle.index import Found, Selection
+from nextvec.app.bundle.index import Found
+from nextvec.app.bundle.searcher import Selection
 from nextvec.app.inference.neighbors import Copies, find_neighbors, reach
 from nextvec.training.models.model import predict
 from nextvec.training.models.prediction import Prediction
@@ -268,15 +269,13 @@ class Engine:
         wanted = prediction.unit() if is_plain else prediction.vectors
         prediction_QD = wanted.numpy()
         selections = [self._selection(query) for query in queries]
-        free = [i for i, selection in enumerate(selections) if selection is None]
-        first: dict[int, Found] = {}
-        if free:
-            widest = max(
-                reach(queries[i].k, len(contexts[i]) * queries[i].exclude_context)
-                for i in free
-            )
-            together = index.search(prediction_QD[free], widest, beta=self.bundle.beta)
-            first = dict(zip(free, together, strict=True))
+        widest = max(
+            reach(query.k, len(context) * query.exclude_context)
+            for query, context in zip(queries, contexts, strict=True)
+        )
+        first = index.candidates(
+            prediction_QD, widest, selections, beta=self.bundle.beta
+        )
         return [
             find_neighbors(
                 index,
@@ -286,7 +285,7 @@ class Engine:
                 context_TD=contexts[i] if query.exclude_context else None,
                 beta=self.bundle.beta,
                 copies=None if query.exclude_context else copies[i],
-                first=first.get(i),
+                first=first[i],
             )
             for i, query in enumerate(queries)
         ]

@@ -5,7 +5,8 @@ from typing import Final, Self
 
 import numpy as np
 
-from nextvec.app.bundle.index import Found, NeighborIndex, Selection
+from nextvec.app.bundle.index import Found, NeighborIndex
+from nextvec.app.bundle.searcher import Candidates, Selection
 from nextvec.training.vectors import Float32, Int64
 
 CONTEXT_COSINE: Final = 1 - 1e-5
@@ -15,10 +16,6 @@ Float32 rounding of a cosine stays below 1e-6 at D = 1024, so the rule finds a r
 however it was sent (as numbers, octets or id); real duplicates start at 0.999."""
 
 _SLACK: Final = 8
-_MARGIN: Final = 2e-6
-# Scores of a search and of `NeighborIndex.scores` differ by rounding, less than this
-# for a prediction of length 1: a row left unseen cannot beat one that leads the last
-# row seen by more.
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +52,15 @@ class Copies:
         return raised
 
     def added_to(
-        self, found: Found, index: NeighborIndex, query_D: Float32, *, beta: float
+        self, rows: Int64, index: NeighborIndex, query_D: Float32, *, beta: float
     ) -> Found:
-        """Return what a search found and the copied items, in no particular order."""
-        rows = np.union1d(found.rows, self.rows)
+        """Return the rows of a search and the copied items, in no particular order."""
+        rows = np.union1d(rows, self.rows)
         return Found(rows, self.raised(rows, index.scores(rows, query_D, beta=beta)))
 
 
 def reach(k: int, num_context: int) -> int:
-    """Return how many results to ask for, so that mostly one search is enough."""
+    """Return how many candidates to ask for, so that mostly one search is enough."""
     return k + num_context + _SLACK
 
 
@@ -76,7 +73,7 @@ def find_neighbors(
     context_TD: Float32 | None = None,
     beta: float = 0.0,
     copies: Copies | None = None,
-    first: Found | None = None,
+    first: Candidates | None = None,
 ) -> Found:
     """Find the ``k`` rows with the highest scores for a prediction.
 
@@ -90,38 +87,52 @@ def find_neighbors(
         beta: share of its hubness that a row scores less; 0 is plain cosine.
         copies: items that score more than their vectors say; where there are some,
             any row may be found and no context is left out.
-        first: what a search of `reach` or more rows for this query found, when it
-            was made together with others.
+        first: candidates for this query, when they were found together with others.
 
     Returns:
-        ``k`` results, or all candidates where there are fewer; best first, equal
-        scores by row. The same whatever else was searched at the same time. Of an
-        index that does not find everything, what it finds when it is asked for all.
+        ``k`` results, or all that may be found where there are fewer; best first, equal
+        scores by row. The same whatever else was searched at the same time, and
+        whatever kind of exact index. Of an index that does not find everything, what
+        it finds when it is asked for all.
     """
     num_context = 0 if context_TD is None else len(context_TD)
-    wanted = reach(k, num_context)
-    found = first or index.search(query_D[None], wanted, selection, beta=beta)[0]
-    candidates = index.candidates(selection)
-    margin = _MARGIN * max(1.0, float(np.linalg.norm(query_D)))
+    wanted, most = reach(k, num_context), index.count(selection)
+    found = first
+    if found is None:
+        found = index.candidates(query_D[None], wanted, [selection], beta=beta)[0]
     while True:
-        rows = _without(index, found.rows, context_TD)
         if copies is None:
-            scores = index.scores(rows, query_D, beta=beta)
+            rows, scores = found.rows, index.scores(found.rows, query_D, beta=beta)
         else:
-            added = copies.added_to(found, index, query_D, beta=beta)
+            added = copies.added_to(found.rows, index, query_D, beta=beta)
             rows, scores = added.rows, added.scores
-        best = np.lexsort((rows, -scores))[:k]
-        is_sure = len(best) == k and scores[best[-1]] > found.scores[-1] + margin
+        best = _best(index, rows, scores, k, context_TD)
+        is_sure = len(best) == k and scores[best[-1]] > found.ceiling
         # an index may hold more than it finds: having asked for all is the end, too
-        if is_sure or len(found.rows) == candidates or wanted >= candidates:
+        if is_sure or len(found.rows) == most or wanted >= most:
             return Found(rows[best], scores[best])
         wanted = 4 * max(wanted, len(found.rows))
-        found = index.search(query_D[None], wanted, selection, beta=beta)[0]
+        found = index.best(query_D, wanted, selection, beta=beta)
 
 
-def _without(index: NeighborIndex, rows: Int64, context_TD: Float32 | None) -> Int64:
+def _best(
+    index: NeighborIndex,
+    rows: Int64,
+    scores: Float32,
+    k: int,
+    context_TD: Float32 | None,
+) -> Int64:
+    """Return the places of the ``k`` best rows that are not of the context."""
+    order: Int64 = np.lexsort((rows, -scores))
     if context_TD is None:
-        return rows
-    cosine_KT: Float32 = index.vectors[rows] @ context_TD.T
-    other: Int64 = rows[cosine_KT.max(axis=1, initial=-1.0) < CONTEXT_COSINE]
-    return other
+        return order[:k]
+    kept, num_kept = [], 0
+    # the best first: mostly some more than k are looked at, not all
+    for start in range(0, len(order), 4 * k):
+        part = order[start : start + 4 * k]
+        cosine_PT = index.vectors[rows[part]] @ context_TD.T
+        kept.append(part[cosine_PT.max(axis=1, initial=-1.0) < CONTEXT_COSINE])
+        num_kept += len(kept[-1])
+        if num_kept >= k:
+            break
+    return np.concatenate([*kept, order[:0]])[:k]

@@ -21,6 +21,7 @@ from nextvec.app.bundle.bundle import (
 from nextvec.app.bundle.catalogue import Catalogue
 from nextvec.app.bundle.checksums import Checksums, sha256_of
 from nextvec.app.bundle.index import NeighborIndex, require_match
+from nextvec.app.bundle.index_kinds import DEFAULT_KIND
 from nextvec.app.bundle.known import KnownItems
 from nextvec.app.bundle.manifest import MANIFEST, EncoderFacts, Manifest
 from nextvec.app.inference.baseline_engine import engine_of
@@ -41,7 +42,7 @@ def build_bundle(
     bundles: Path,
     *,
     corpus: Path | None = None,
-    index_kind: str = "flat",
+    index_kind: str = DEFAULT_KIND,
     plain_cosine: bool = False,
     say: Callable[[str], None] = lambda _: None,
     progress: Progress = ignore_progress,

@@ -19,6 +19,13 @@ from benchmarks.speed.ranking import (
     RankingFigures,
     measure_ranking,
 )
+from benchmarks.speed.search import (
+    COUNTS,
+    SHAPES,
+    THREADS,
+    SearchFigures,
+    measure_search,
+)
 from benchmarks.speed.service import ServiceFigures, measure_service
 from benchmarks.speed.training import TrainingFigures, measure_training, small
 from nextvec.app.release.building import build_bundle
@@ -56,8 +63,14 @@ def main() -> None:
         trained.append(measure_training(corpus, architecture))
     print("training, D = 768 ...")
     trained.append(measure_training(wide_corpus(), "memory"))
+    print("search ...")
+    searched = [
+        measure_search(*shape, threads) for shape in SHAPES for threads in THREADS
+    ]
     print("ranking ...")
-    written = report(card, len(corpus.vectors), service, trained, measure_ranking())
+    written = report(
+        card, len(corpus.vectors), service, searched, trained, measure_ranking()
+    )
     lines = [line.rstrip() for line in written]
     now = datetime.now(UTC)
     path = told.out / f"{now:%Y-%m-%d}-{platform.machine()}-{psutil.cpu_count()}cpu.md"
@@ -98,6 +111,7 @@ def report(
     card: dict[str, object],
     num_vectors: int,
     service: dict[int, ServiceFigures],
+    searched: list[SearchFigures],
     trained: list[TrainingFigures],
     ranking: RankingFigures,
 ) -> Iterator[str]:
@@ -141,13 +155,18 @@ def report(
             p99 = np.percentile(values, 99)
             yield f"| {dim} | {name} | {p99:.1f} | {p99 / idle:.2f} | {len(values)} |"
     yield ""
-    yield "| D | start to ready, s | resident, ready, MiB | after all requests, MiB |"
-    yield "|---|---|---|---|"
+    yield "| D | start to ready, s | MiB, ready | MiB after all requests | by part |"
+    yield "|---|---|---|---|---|"
     for dim, figures in service.items():
+        parts = ", ".join(
+            f"{name} {size:.0f}" for name, size in figures.parts_mib.items()
+        )
         yield (
             f"| {dim} | {figures.startup_s:.1f} | {figures.idle_mib:.0f} | "
-            f"{figures.after_mib:.0f} |"
+            f"{figures.after_mib:.0f} | {parts} |"
         )
+    yield ""
+    yield from report_search(searched)
     yield ""
     yield "## Training, default recipe, the faster of two epochs"
     yield ""
@@ -168,6 +187,11 @@ def report(
         yield f"The live bundle's run reached its best epoch ({card['best_epoch']} of "
         yield f"{len(history) - 1}) after {spent:.0f} s of training."
     yield ""
+    yield from report_ranking(ranking)
+
+
+def report_ranking(ranking: RankingFigures) -> Iterator[str]:
+    """Write what exact ranks cost."""
     yield "## Evaluation: exact ranks, without and with the context"
     yield ""
     yield "| queries | candidates | D | median s | fastest s | MiB before | peak MiB |"
@@ -177,6 +201,27 @@ def report(
         f"| {np.median(ranking.seconds):.1f} | {min(ranking.seconds):.1f} "
         f"| {ranking.data_mib:.0f} | {ranking.peak_mib:.0f} |"
     )
+
+
+def report_search(searched: list[SearchFigures]) -> Iterator[str]:
+    """Write what searches cost, alone and together."""
+    yield "## Search: ten neighbors, a context of 100 left out"
+    yield ""
+    yield "Medians in ms; in brackets the time of processors. The last column is exact "
+    yield "search of 32 at once over 32 times one of the flat index."
+    yield ""
+    head = " | ".join(f"{count} at once" for count in COUNTS)
+    yield f"| vectors | D | threads | index | MiB | {head} | 32 over 32 times one |"
+    yield "|---" * (6 + len(COUNTS)) + "|"
+    for figures in searched:
+        for kind, taken in figures.milliseconds.items():
+            spent = figures.processor_ms[kind]
+            times = " | ".join(f"{taken[n]:.1f} ({spent[n]:.1f})" for n in COUNTS)
+            yield (
+                f"| {figures.num_rows:,} | {figures.dim} | {figures.threads} | {kind} "
+                f"| {figures.files_mib[kind]:.0f} | {times} "
+                f"| {figures.share(kind, 'flat'):.2f} |"
+            )
 
 
 def processor() -> str:

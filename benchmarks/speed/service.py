@@ -42,6 +42,9 @@ class ServiceFigures:
     after_mib: float
     """Resident memory after all requests."""
 
+    parts_mib: dict[str, float]
+    """The same by part: its own, and what it shares with whoever maps the same file."""
+
     latencies_ms: dict[str, np.ndarray]
     """Of every request, by kind of body."""
 
@@ -90,16 +93,36 @@ def measure_service(bundles: Path, corpus: Path, *, requests: int) -> ServiceFig
         polled, _ = _during(port, _POLL, asked)
         info = orjson.loads(get(connect(port), "/info"))
         after = process.memory_info().rss / 2**20
+        parts = resident_parts(process)
     return ServiceFigures(
         startup_s=startup_s,
         idle_mib=idle,
         after_mib=after,
+        parts_mib=parts,
         latencies_ms={name: np.array(values) for name, values in latencies.items()},
         during_hitk_ms=np.array(during),
         hitk_s=float(np.median(took)),
         during_polls_ms=np.array(polled),
         threads=info["threads"],
     )
+
+
+def resident_parts(process: psutil.Process) -> dict[str, float]:
+    """Return the resident memory of a process by part, in MiB.
+
+    Mapped files of a bundle by name; ``libraries`` are other files; ``own`` is the
+    rest, which no other process shares.
+    """
+    parts: dict[str, float] = {"own": 0.0, "libraries": 0.0}
+    for mapped in process.memory_maps(grouped=True):
+        path = Path(mapped.path)
+        name = "libraries"
+        if path.suffix == ".npy":
+            name = path.name
+        elif not path.is_absolute():
+            name = "own"
+        parts[name] = parts.get(name, 0.0) + mapped.rss / 2**20
+    return parts
 
 
 def _during(

@@ -10,8 +10,11 @@ from nextvec.training.corpus.corpus import Corpus
 
 
 def reseal(folder: Path, corpus: Corpus) -> Bundle:
+    manifest = Manifest.load(folder)
     index = NeighborIndex.load(
-        folder, dim=corpus.dim, kind="flat", fingerprint=corpus.fingerprint
+        folder,
+        dim=corpus.dim,
+        kind=manifest.index_kind,
+        fingerprint=corpus.fingerprint,
     )
-    betas = Manifest.load(folder).betas
-    return seal(folder, folder.name, "run", corpus, index, betas)
+    return seal(folder, folder.name, "run", corpus, index, manifest.betas)

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nextvec.app.bundle.index import FlatSearcher, NeighborIndex, Selection
+from nextvec.app.bundle.flat import FlatSearcher
+from nextvec.app.bundle.index import NeighborIndex
+from nextvec.app.bundle.searcher import Searcher, Selection
 from nextvec.app.bundle.vectors import VECTORS, as_queries, as_rows, load_rows
 from nextvec.app.inference.neighbors import CONTEXT_COSINE, find_neighbors
 from nextvec.training.errors import BundleError, IndexMismatchError
@@ -20,6 +22,10 @@ as_any: Any = faiss
 
 def make_index(rows: Float32) -> NeighborIndex:
     return NeighborIndex.build(rows, kind="flat", fingerprint="f")
+
+
+def selector_of(selection: Selection) -> Any:  # noqa: ANN401 - faiss has no types
+    return as_any.IDSelectorBitmap(selection.bits)
 
 
 def brute_force(
@@ -125,7 +131,7 @@ def test_the_answer_does_not_depend_on_the_batch(
     queries = l2_normalize(rng.normal(size=(batch, 16)))
     index = make_index(rows)
 
-    first = index.search(queries, 30)[0]
+    first = index.candidates(queries, 30, [None] * batch)[0]
     together = find_neighbors(index, queries[0], 10, first=first)
 
     alone = find_neighbors(index, queries[0], 10)
@@ -218,7 +224,7 @@ def test_the_flat_index_answers_as_the_one_of_faiss(
     judge.add(as_rows(rows, hubness))
     told = None
     if selection is not None:
-        told = as_any.SearchParameters(sel=selection.selector)
+        told = as_any.SearchParameters(sel=selector_of(selection))
 
     index = NeighborIndex.build(rows, hubness, kind="flat", fingerprint="f")
     found = index.search(queries, 40, selection, beta=0.4)
@@ -241,7 +247,7 @@ def test_the_digest_is_that_of_the_file_faiss_would_write(
     assert found == hashlib.sha256((tmp_path / "index").read_bytes()).hexdigest()
 
 
-class Cells:
+class Cells(Searcher):
     """An inverted file: a kind that finds less than there is, with a file of its own.
 
     It has no vectors to show, and fills what it does not find with -1.
@@ -251,7 +257,7 @@ class Cells:
         self._index = index
 
     @classmethod
-    def build(cls, vectors_ND: Float32) -> Self:
+    def build(cls, vectors_ND: Float32, _dim: int) -> Self:
         index: Any = faiss.index_factory(
             vectors_ND.shape[1], "IVF4,SQ8", faiss.METRIC_INNER_PRODUCT
         )
@@ -260,7 +266,7 @@ class Cells:
         return cls(index)
 
     @classmethod
-    def load(cls, folder: Path, _vectors_ND: Float32) -> Self:
+    def load(cls, folder: Path, _vectors_ND: Float32, _dim: int) -> Self:
         return cls(faiss.read_index(str(folder / "cells.faiss")))
 
     def save(self, folder: Path) -> None:
@@ -275,7 +281,7 @@ class Cells:
     ) -> tuple[Float32, Int64]:
         told = None
         if selection is not None:
-            told = as_any.SearchParametersIVF(sel=selection.selector)
+            told = as_any.SearchParametersIVF(sel=selector_of(selection))
         found: tuple[Float32, Int64] = self._index.search(query_QD, k, params=told)
         return found
 
@@ -334,7 +340,7 @@ class TestAnIndexThatFindsLess:
 
 
 def test_an_unknown_kind_is_refused() -> None:
-    with pytest.raises(BundleError, match="must be one of flat, got 'tree'"):
+    with pytest.raises(BundleError, match="must be one of flat-int8, flat, got 'tree'"):
         NeighborIndex.build(np.eye(2, dtype=np.float32), kind="tree", fingerprint="f")
 
 

@@ -1,0 +1,1 @@
+"""Do all exact kinds of index answer the same? `python -m benchmarks.exactness`."""
