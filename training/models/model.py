@@ -20,6 +20,7 @@ from nextvec.training.models.prediction import Prediction
 from nextvec.training.models.similarities import (
     NUM_SIMILARITIES,
     base_weights,
+    products,
     similarities,
 )
 from nextvec.training.models.slots import SlotEncoder
@@ -82,7 +83,8 @@ class NextVectorModel(nn.Module):
         """
         place_T = torch.arange(context_BTD.shape[1], device=context_BTD.device)
         is_inside_BT = place_T < length_B[:, None]
-        figures_PF = similarities(context_BTD, length_B)[is_inside_BT]
+        product_BTT = products(context_BTD, length_B)
+        figures_PF = similarities(product_BTT, length_B)[is_inside_BT]
         self.figure_mean.copy_(figures_PF.mean(dim=0))
         self.figure_scale.copy_(figures_PF.std(dim=0).clamp(min=_LEAST_SCALE))
 
@@ -121,9 +123,12 @@ class NextVectorModel(nn.Module):
         """
         if not self.is_run:
             return self._untrained(context_BTD, length_B)
-        inputs_BTI = self.inputs(context_BTD, length_B)
+        product_BTT = self._products(context_BTD, length_B)
+        inputs_BTI = self._inputs(context_BTD, product_BTT, length_B)
         features_BTH = self.encoder(inputs_BTI)
-        return self.predict_from(context_BTD, inputs_BTI, features_BTH, length_B)
+        return self._predict(
+            context_BTD, product_BTT, inputs_BTI, features_BTH, length_B
+        )
 
     def _untrained(self, context_BTD: Tensor, length_B: Tensor) -> Prediction:
         """Predict as before the first step: what reads features weighs them by 0."""
@@ -142,11 +147,41 @@ class NextVectorModel(nn.Module):
         length_B: Tensor,
     ) -> Prediction:
         """Like `predict`, from inputs and features that are already there."""
-        if isinstance(self.head, PlaceHead):
-            place_T = torch.arange(context_BTD.shape[1], device=context_BTD.device)
-            is_inside_BT1 = (place_T < length_B[:, None])[..., None]
-            context_BTD = torch.where(is_inside_BT1, context_BTD, 0.0)
-            base = base_weights(self.config.base, context_BTD, length_B)
+        product_BTT = self._products(context_BTD, length_B)
+        return self._predict(
+            context_BTD, product_BTT, inputs_BTI, features_BTH, length_B
+        )
+
+    def inputs(self, context_BTD: Tensor, length_B: Tensor) -> Tensor:
+        """Return what the recurrent part reads, shape ``(B, T, I)``."""
+        product_BTT = self._products(context_BTD, length_B)
+        return self._inputs(context_BTD, product_BTT, length_B)
+
+    def _products(self, context_BTD: Tensor, length_B: Tensor) -> Tensor | None:
+        """Return what the similarities and the head both need; None if neither does."""
+        if not self.config.weighs_places:
+            return None
+        return products(context_BTD, length_B)
+
+    def _inputs(
+        self, context_BTD: Tensor, product_BTT: Tensor | None, length_B: Tensor
+    ) -> Tensor:
+        if product_BTT is None:
+            return context_BTD
+        figures_BTF = similarities(product_BTT, length_B)
+        standard_BTF = (figures_BTF - self.figure_mean) / self.figure_scale
+        return standard_BTF.clamp(-_MOST, _MOST)
+
+    def _predict(
+        self,
+        context_BTD: Tensor,
+        product_BTT: Tensor | None,
+        inputs_BTI: Tensor,
+        features_BTH: Tensor,
+        length_B: Tensor,
+    ) -> Prediction:
+        if isinstance(self.head, PlaceHead) and product_BTT is not None:
+            base = base_weights(self.config.base, product_BTT, length_B)
             base_BT2 = torch.stack(base, dim=2)
             return Prediction(
                 self.head(context_BTD, base_BT2, inputs_BTI, features_BTH, length_B)
@@ -156,14 +191,6 @@ class NextVectorModel(nn.Module):
         return Prediction(
             found.vectors[:, 0], None if copies_B1T is None else copies_B1T[:, 0]
         )
-
-    def inputs(self, context_BTD: Tensor, length_B: Tensor) -> Tensor:
-        """Return what the recurrent part reads, shape ``(B, T, I)``."""
-        if not self.config.weighs_places:
-            return context_BTD
-        figures_BTF = similarities(context_BTD, length_B)
-        standard_BTF = (figures_BTF - self.figure_mean) / self.figure_scale
-        return standard_BTF.clamp(-_MOST, _MOST)
 
     def _at(
         self, context_BTD: Tensor, features_BTH: Tensor, position_BP: Tensor

@@ -7,8 +7,9 @@ from nextvec.training.models.closed_form import ClosedForm, SequenceMemory
 from nextvec.training.models.similarities import (
     NUM_SIMILARITIES,
     base_weights,
-    similarities,
+    products,
 )
+from nextvec.training.models.similarities import similarities as similarities_of
 
 NEWEST, AFTER_NEWEST, SECOND, NEIGHBOR, NOVELTY = 2, 3, 8, 9, 13
 
@@ -16,6 +17,10 @@ NEWEST, AFTER_NEWEST, SECOND, NEIGHBOR, NOVELTY = 2, 3, 8, 9, 13
 def contexts(num: int, length: int, *, dim: int = 6, seed: int = 0) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     return normalize(torch.randn(num, length, dim, generator=generator), dim=-1)
+
+
+def similarities(context_BTD: Tensor, length_B: Tensor) -> Tensor:
+    return similarities_of(products(context_BTD, length_B), length_B)
 
 
 def test_every_place_has_its_figures_and_padding_none() -> None:
@@ -64,7 +69,7 @@ def test_the_weights_of_places_add_up_to_the_closed_form(
     base = ClosedForm(rates=(0.7, 0.1), weights=(0.4, 0.6), memory=memory)
     context_BTD, length_B = contexts(3, 20), torch.tensor([20, 11, 1])
 
-    mean_BT, memory_BT = base_weights(base, context_BTD, length_B)
+    mean_BT, memory_BT = base_weights(base, products(context_BTD, length_B), length_B)
 
     summed_BD = torch.einsum("bt,btd->bd", mean_BT + memory_BT, context_BTD)
     expected_BD = base.at(context_BTD, length_B[:, None] - 1)[:, 0]
