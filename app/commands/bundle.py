@@ -11,7 +11,9 @@ from nextvec.app.bundle.bundle import Bundle
 from nextvec.app.bundle.index import INDEX_KINDS
 from nextvec.app.bundle.manifest import Manifest
 from nextvec.app.commands.options import BundlesFolder
+from nextvec.app.inference.predictors import ENGINES
 from nextvec.app.release.building import build_bundle
+from nextvec.app.release.engines import AUTO
 from nextvec.app.release.registry import Registry
 from nextvec.app.settings import read_settings
 from nextvec.training.commands.console import (
@@ -61,6 +63,13 @@ def build(
             help="Rank by cosine alone, whatever validation chose.",
         ),
     ] = False,
+    engine: Annotated[
+        str,
+        typer.Option(
+            help=f"What runs the network: {', '.join((AUTO, *ENGINES))}; auto measures "
+            "them here and takes the fastest that agrees with eager."
+        ),
+    ] = AUTO,
     promote: Annotated[
         bool, typer.Option("--promote", help="Also make it live.")
     ] = False,
@@ -80,6 +89,7 @@ def build(
         corpus=corpus,
         index_kind=index,
         plain_cosine=plain_cosine,
+        engine=engine,
         say=lambda stage: console.print(f"· {stage}", soft_wrap=True),
     )
     if promote:
@@ -109,7 +119,7 @@ def list_bundles(*, bundles: BundlesFolder = None, as_json: AsJson = False) -> N
         console.print(
             f"    {manifest.created}, run {manifest.run}, corpus "
             f"{manifest.corpus_name}, {manifest.num_vectors:,} vectors, index "
-            f"{manifest.index_kind}",
+            f"{manifest.index_kind}, engine {manifest.engine.name}",
             soft_wrap=True,
             highlight=False,
         )

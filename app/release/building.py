@@ -23,6 +23,8 @@ from nextvec.app.bundle.known import KnownItems
 from nextvec.app.bundle.manifest import MANIFEST, EncoderFacts, Manifest, sha256_of
 from nextvec.app.inference.engine import Engine
 from nextvec.app.inference.golden import make_golden, open_engine
+from nextvec.app.inference.predictors import EAGER
+from nextvec.app.release.engines import AUTO, choose_engine, require_engine
 from nextvec.training.checkpoint import Checkpoint, load_checkpoint
 from nextvec.training.corpus.corpus import Corpus
 from nextvec.training.corpus.store import load_corpus
@@ -40,6 +42,7 @@ def build_bundle(
     corpus: Path | None = None,
     index_kind: str = "flat",
     plain_cosine: bool = False,
+    engine: str = AUTO,
     say: Callable[[str], None] = lambda _: None,
 ) -> Bundle:
     """Make a bundle, or find that the same one is there already and whole.
@@ -50,6 +53,7 @@ def build_bundle(
         corpus: folder of the corpus; None takes the one that the run's card names.
         index_kind: one of `nextvec.app.bundle.index.INDEX_KINDS`.
         plain_cosine: rank by cosine alone, whatever validation chose.
+        engine: what runs the network (`choose_engine`).
         say: told each stage in plain words.
 
     Returns:
@@ -57,11 +61,13 @@ def build_bundle(
         (`Registry.make_live`).
 
     Raises:
-        BundleError: a file of the run is missing, or the kind is unknown.
+        BundleError: a file of the run is missing, or the kind or the engine
+            is unknown.
         CheckpointError: the run's checkpoint cannot be used.
         CorpusError: the corpus cannot be used.
         IndexMismatchError: the run was not trained on that corpus.
     """
+    require_engine(engine)
     checkpoint = load_checkpoint(run)
     loaded = load_corpus(corpus or _corpus_folder(run, checkpoint.card))
     require_match(
@@ -71,7 +77,9 @@ def build_bundle(
         index_fingerprint=loaded.fingerprint,
     )
     betas = {} if plain_cosine else dict(checkpoint.card["score"]["betas"])
-    version = _version(run, checkpoint, loaded, index_kind, plain_cosine=plain_cosine)
+    told = f"{index_kind} {loaded.fingerprint}" + " plain" * plain_cosine
+    told += "" if engine == AUTO else f" {engine}"
+    version = _version(run, checkpoint, loaded, told)
     folder = bundles / version
     if (folder / MANIFEST).exists():
         try:
@@ -96,7 +104,9 @@ def build_bundle(
         Catalogue.of(loaded).save(new)
         if loaded.kind == "items":
             KnownItems.of(np.asarray(loaded.vectors)).save(new)
-        bundle = seal(new, version, run.name, loaded, index, betas)
+        bundle = seal(
+            new, version, run.name, loaded, index, betas, engine=engine, say=say
+        )
     say(f"bundle {version} is whole")
     return bundle
 
@@ -116,6 +126,9 @@ def seal(
     corpus: Corpus,
     index: NeighborIndex,
     betas: dict[str, float],
+    *,
+    engine: str = EAGER,
+    say: Callable[[str], None] = lambda _: None,
 ) -> Bundle:
     """Make a bundle of the files in a folder: ask it, and write `bundle.json`.
 
@@ -126,6 +139,8 @@ def seal(
         corpus: whose rows the index holds.
         index: what was saved in the folder.
         betas: by pool, how much of their hubness candidates score less.
+        engine: what runs the network (`choose_engine`).
+        say: told which engine was chosen, and why.
 
     Returns:
         The bundle, loaded from the folder.
@@ -156,6 +171,8 @@ def seal(
         golden=None,
     )
     bundle = load_parts(folder, unasked)
+    unasked = replace(unasked, engine=choose_engine(bundle, engine, say=say))
+    bundle = replace(bundle, manifest=unasked)
     manifest = replace(unasked, golden=make_golden(Engine(bundle)))
     manifest.save(folder)
     return replace(bundle, manifest=manifest)
@@ -180,16 +197,8 @@ def _corpus_folder(run: Path, card: dict[str, Any]) -> Path:
     return Path(folder)
 
 
-def _version(
-    run: Path,
-    checkpoint: Checkpoint,
-    corpus: Corpus,
-    index_kind: str,
-    *,
-    plain_cosine: bool,
-) -> str:
+def _version(run: Path, checkpoint: Checkpoint, corpus: Corpus, told: str) -> str:
     """Name a bundle after its run and everything that goes into it."""
-    told = f"{index_kind} {corpus.fingerprint}" + " plain" * plain_cosine
     digest = hashlib.sha256(told.encode())
     for name in BUNDLED:
         digest.update(sha256_of(run / name).encode())

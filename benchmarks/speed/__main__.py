@@ -12,6 +12,11 @@ import numpy as np
 import psutil
 import torch
 
+from benchmarks.speed.predictors import (
+    BATCHES,
+    PredictorFigures,
+    measure_predictors,
+)
 from benchmarks.speed.ranking import (
     DIM,
     NUM_CANDIDATES,
@@ -56,8 +61,11 @@ def main() -> None:
         trained.append(measure_training(corpus, architecture))
     print("training, D = 768 ...")
     trained.append(measure_training(wide_corpus(), "memory"))
+    print("engines ...")
+    engines = [figures for n in (1, 2) for figures in measure_predictors(n)]
     print("ranking ...")
-    written = report(card, len(corpus.vectors), service, trained, measure_ranking())
+    ranking = measure_ranking()
+    written = report(card, len(corpus.vectors), service, engines, trained, ranking)
     lines = [line.rstrip() for line in written]
     now = datetime.now(UTC)
     path = told.out / f"{now:%Y-%m-%d}-{platform.machine()}-{psutil.cpu_count()}cpu.md"
@@ -98,6 +106,7 @@ def report(
     card: dict[str, object],
     num_vectors: int,
     service: dict[int, ServiceFigures],
+    engines: list[PredictorFigures],
     trained: list[TrainingFigures],
     ranking: RankingFigures,
 ) -> Iterator[str]:
@@ -149,6 +158,7 @@ def report(
             f"{figures.after_mib:.0f} |"
         )
     yield ""
+    yield from report_engines(engines)
     yield "## Training, default recipe, the faster of two epochs"
     yield ""
     yield "| D | network | parameters | windows an epoch | windows a s | epoch, s |"
@@ -168,6 +178,11 @@ def report(
         yield f"The live bundle's run reached its best epoch ({card['best_epoch']} of "
         yield f"{len(history) - 1}) after {spent:.0f} s of training."
     yield ""
+    yield from report_ranking(ranking)
+
+
+def report_ranking(ranking: RankingFigures) -> Iterator[str]:
+    """Write how long ranking takes, line by line."""
     yield "## Evaluation: exact ranks, without and with the context"
     yield ""
     yield "| queries | candidates | D | median s | fastest s | MiB before | peak MiB |"
@@ -177,6 +192,24 @@ def report(
         f"| {np.median(ranking.seconds):.1f} | {min(ranking.seconds):.1f} "
         f"| {ranking.data_mib:.0f} | {ranking.peak_mib:.0f} |"
     )
+
+
+def report_engines(engines: list[PredictorFigures]) -> Iterator[str]:
+    """Write what the engines save, line by line."""
+    yield "## Engines: the best over eager, contexts of 100 vectors"
+    yield ""
+    columns = " | ".join(f"{batch} at a time" for batch in BATCHES)
+    yield f"| of | network | threads | eager, ms for one | {columns} |"
+    yield "|---" * (4 + len(BATCHES)) + "|"
+    for figures in engines:
+        best = [figures.best(batch) for batch in BATCHES]
+        told = " | ".join(f"{name} {ratio:.1f}" for name, ratio in best)
+        eager = figures.times_ms["eager"][1]
+        yield (
+            f"| {figures.kind} | {figures.architecture} | {figures.threads} "
+            f"| {eager:.1f} | {told} |"
+        )
+    yield ""
 
 
 def processor() -> str:

@@ -19,9 +19,12 @@ from nextvec.training.models.place_head import PlaceHead
 from nextvec.training.models.prediction import Prediction
 from nextvec.training.models.similarities import (
     NUM_SIMILARITIES,
+    Survey,
+    Sweep,
     base_weights,
-    products,
     similarities,
+    survey,
+    sweep,
 )
 from nextvec.training.models.slots import SlotEncoder
 from nextvec.training.models.transformer import TransformerEncoder
@@ -65,6 +68,8 @@ class NextVectorModel(nn.Module):
         self.is_run = True
         """Whether the recurrent part is run; where the best state is the one before the
         first step it adds nothing, and `predict` does without."""
+        self.sweep: Sweep = sweep
+        """Goes over the products of a context: most of what its figures cost."""
         has_keys = config.architecture == "memory"
         self.copying = (
             Copying(num_features, has_keys=has_keys) if config.can_copy else None
@@ -83,8 +88,8 @@ class NextVectorModel(nn.Module):
         """
         place_T = torch.arange(context_BTD.shape[1], device=context_BTD.device)
         is_inside_BT = place_T < length_B[:, None]
-        product_BTT = products(context_BTD, length_B)
-        figures_PF = similarities(product_BTT, length_B)[is_inside_BT]
+        found = survey(self.config.base, context_BTD, length_B, self.sweep)
+        figures_PF = similarities(found, length_B)[is_inside_BT]
         self.figure_mean.copy_(figures_PF.mean(dim=0))
         self.figure_scale.copy_(figures_PF.std(dim=0).clamp(min=_LEAST_SCALE))
 
@@ -123,12 +128,10 @@ class NextVectorModel(nn.Module):
         """
         if not self.is_run:
             return self._untrained(context_BTD, length_B)
-        product_BTT = self._products(context_BTD, length_B)
-        inputs_BTI = self._inputs(context_BTD, product_BTT, length_B)
+        found = self._survey(context_BTD, length_B)
+        inputs_BTI = self._inputs(context_BTD, found, length_B)
         features_BTH = self.encoder(inputs_BTI)
-        return self._predict(
-            context_BTD, product_BTT, inputs_BTI, features_BTH, length_B
-        )
+        return self._predict(context_BTD, found, inputs_BTI, features_BTH, length_B)
 
     def _untrained(self, context_BTD: Tensor, length_B: Tensor) -> Prediction:
         """Predict as before the first step: what reads features weighs them by 0."""
@@ -147,41 +150,39 @@ class NextVectorModel(nn.Module):
         length_B: Tensor,
     ) -> Prediction:
         """Like `predict`, from inputs and features that are already there."""
-        product_BTT = self._products(context_BTD, length_B)
-        return self._predict(
-            context_BTD, product_BTT, inputs_BTI, features_BTH, length_B
-        )
+        found = self._survey(context_BTD, length_B)
+        return self._predict(context_BTD, found, inputs_BTI, features_BTH, length_B)
 
     def inputs(self, context_BTD: Tensor, length_B: Tensor) -> Tensor:
         """Return what the recurrent part reads, shape ``(B, T, I)``."""
-        product_BTT = self._products(context_BTD, length_B)
-        return self._inputs(context_BTD, product_BTT, length_B)
+        found = self._survey(context_BTD, length_B)
+        return self._inputs(context_BTD, found, length_B)
 
-    def _products(self, context_BTD: Tensor, length_B: Tensor) -> Tensor | None:
+    def _survey(self, context_BTD: Tensor, length_B: Tensor) -> Survey | None:
         """Return what the similarities and the head both need; None if neither does."""
         if not self.config.weighs_places:
             return None
-        return products(context_BTD, length_B)
+        return survey(self.config.base, context_BTD, length_B, self.sweep)
 
     def _inputs(
-        self, context_BTD: Tensor, product_BTT: Tensor | None, length_B: Tensor
+        self, context_BTD: Tensor, found: Survey | None, length_B: Tensor
     ) -> Tensor:
-        if product_BTT is None:
+        if found is None:
             return context_BTD
-        figures_BTF = similarities(product_BTT, length_B)
+        figures_BTF = similarities(found, length_B)
         standard_BTF = (figures_BTF - self.figure_mean) / self.figure_scale
         return standard_BTF.clamp(-_MOST, _MOST)
 
     def _predict(
         self,
         context_BTD: Tensor,
-        product_BTT: Tensor | None,
+        survey_of: Survey | None,
         inputs_BTI: Tensor,
         features_BTH: Tensor,
         length_B: Tensor,
     ) -> Prediction:
-        if isinstance(self.head, PlaceHead) and product_BTT is not None:
-            base = base_weights(self.config.base, product_BTT, length_B)
+        if isinstance(self.head, PlaceHead) and survey_of is not None:
+            base = base_weights(self.config.base, survey_of, length_B)
             base_BT2 = torch.stack(base, dim=2)
             return Prediction(
                 self.head(context_BTD, base_BT2, inputs_BTI, features_BTH, length_B)

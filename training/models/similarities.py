@@ -6,6 +6,8 @@ documents are about, which tells it nothing of others; how a document returns, r
 and moves on is alike in all.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
@@ -27,31 +29,106 @@ _LEAST_SQUARE: Final = 1e-24
 # Of what is shorter than 1e-12 a direction says nothing, as in torch's normalize.
 
 
-def products(context_BTD: Tensor, length_B: Tensor) -> Tensor:
-    """Return the cosine of every place with every other, zeros where padded.
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What has to be told of all places of contexts with all others."""
+
+    products: Tensor
+    """Cosine of every place with every other, zeros where padded; shape
+    ``(B, T, T)``."""
+
+    nearest: Tensor
+    """The three highest of them with other places, highest first, -1 where there is no
+    other; shape ``(B, 3, T)``, in a context of fewer than three places fewer."""
+
+    earlier: Tensor
+    """The highest with an earlier place, 0 if none is positive; shape ``(B, T)``."""
+
+    toward: Tensor
+    """Product of every place with each of some sums of places; shape ``(B, C, T)``."""
+
+    squares: Tensor
+    """What is new at each place in the squared lengths of means, by rate; shape
+    ``(B, R, T)``."""
+
+
+Sweep = Callable[[Tensor, Tensor, Tensor, Tensor], Survey]
+"""Goes over the products: `sweep`, or what does the same faster."""
+
+
+def survey(
+    base: ClosedForm, context_BTD: Tensor, length_B: Tensor, go_over: Sweep
+) -> Survey:
+    """Look once at all pairs of places: most of what figures and closed form cost.
 
     Args:
+        base: the closed form.
         context_BTD: unit vectors, padded at the end with whatever is finite.
         length_B: vectors in each context.
+        go_over: `sweep`, or what does the same.
 
     Returns:
-        Shape ``(B, T, T)``: all that `similarities` and `base_weights` know of a
-        context, and most of what they cost.
+        With sums and rates in the order of `_sums` and `_rates`.
     """
-    place_T = torch.arange(context_BTD.shape[1], device=context_BTD.device)
-    is_inside_BT = (place_T < length_B[:, None]).to(context_BTD)
+    length = context_BTD.shape[1]
     product_BTT = context_BTD @ context_BTD.transpose(1, 2)
-    return product_BTT * is_inside_BT[:, None, :] * is_inside_BT[:, :, None]
+    sums = [torch.ones(length, length)]
+    sums += [mean_weights(length, *sum_) for sum_ in _sums(base)]
+    weight_CTT = torch.stack(sums).to(product_BTT)
+    each_RTT = torch.stack([_squares(length, rate)[0] for rate in _rates(base)])
+    weight_BCT = weight_CTT[:, length_B - 1].transpose(0, 1).contiguous()
+    return go_over(product_BTT, length_B, weight_BCT, each_RTT.to(product_BTT))
+
+
+def sweep(
+    product_BTT: Tensor, length_B: Tensor, weight_BCT: Tensor, each_RTT: Tensor
+) -> Survey:
+    """Go over the products of contexts, in torch.
+
+    Args:
+        product_BTT: whatever is finite where padded; may be overwritten.
+        length_B: vectors in each context.
+        weight_BCT: what each place weighs in each sum.
+        each_RTT: what each product weighs in the square at a place, by rate.
+    """
+    length = product_BTT.shape[1]
+    place_T = torch.arange(length, device=product_BTT.device)
+    is_inside_BT = (place_T < length_B[:, None]).to(product_BTT)
+    product_BTT = product_BTT * is_inside_BT[:, None, :] * is_inside_BT[:, :, None]
+    # a place does not compare with itself, nor with padding: -1 is below them all
+    itself_TT = torch.eye(length).to(product_BTT)
+    other_BTT = product_BTT - 2 * itself_TT - (1 - is_inside_BT)[..., None]
+    earlier_TT = torch.ones(length, length).tril(-1).to(product_BTT)
+    square = [(product_BTT * each_TT).sum(dim=2) for each_TT in each_RTT]
+    return Survey(
+        products=product_BTT,
+        nearest=_nearest(other_BTT),
+        earlier=(product_BTT * earlier_TT).amax(dim=2).clamp(min=0.0),
+        toward=weight_BCT @ product_BTT,
+        squares=torch.stack(square, dim=1),
+    )
+
+
+def _sums(base: ClosedForm) -> list[tuple[tuple[float, ...], tuple[float, ...]]]:
+    """Return the means up to the last place, after the plain sum, that count."""
+    rates: list[float] = [_SLOW_RATE, *_STATE_RATES]
+    own = [] if base.memory is None else [((base.memory.rate,), (1.0,))]
+    return [*(((rate,), (1.0,)) for rate in rates), (base.rates, base.weights), *own]
+
+
+def _rates(base: ClosedForm) -> list[float]:
+    """Return the rates of the means that are states."""
+    return [*_STATE_RATES, *([] if base.memory is None else [base.memory.rate])]
 
 
 def base_weights(
-    base: ClosedForm, product_BTT: Tensor, length_B: Tensor
+    base: ClosedForm, found: Survey, length_B: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Return what each place weighs in the closed form after the last vector.
 
     Args:
         base: the closed form.
-        product_BTT: of the context (`products`).
+        found: of the context.
         length_B: vectors in each context.
 
     Returns:
@@ -59,27 +136,23 @@ def base_weights(
         context is what `ClosedForm.at` returns.
     """
     last_B1 = length_B[:, None] - 1
-    mean_BT = _last_weights(product_BTT, length_B, base.rates, base.weights)
-    lasts = [mean_BT]
-    if base.memory is not None:
-        rates = (base.memory.rate,)
-        lasts.append(_last_weights(product_BTT, length_B, rates, (1.0,)))
-    toward = _toward(product_BTT, lasts)
-    mean_BT = mean_BT / _length(toward[0], mean_BT)
+    mean_BT = _last_weights(found, length_B, base.rates, base.weights)
+    mean_BT = mean_BT / _length(found.toward[:, 4], mean_BT)
     if base.memory is None:
         return mean_BT, torch.zeros_like(mean_BT)
-    alike_BT = _alike(product_BTT, toward[1], length_B, base.memory.rate)
+    toward_BT, square_BT = found.toward[:, 5], found.squares[:, 2]
+    alike_BT = _alike(toward_BT, square_BT, length_B, base.memory.rate)
     weight_B1S = base.memory.weigh(alike_BT[:, None, :-1], last_B1)
     # what is remembered of a state is the vector after it
     memory_BT = torch.nn.functional.pad(weight_B1S[:, 0], (1, 0))
     return mean_BT, base.memory.gain * memory_BT
 
 
-def similarities(product_BTT: Tensor, length_B: Tensor) -> Tensor:
+def similarities(found: Survey, length_B: Tensor) -> Tensor:
     """Describe every place of a context as it is seen from the last.
 
     Args:
-        product_BTT: of the context (`products`).
+        found: of the context.
         length_B: vectors in each context.
 
     Returns:
@@ -87,8 +160,8 @@ def similarities(product_BTT: Tensor, length_B: Tensor) -> Tensor:
         the newest vectors and with each other; how alike the states before it and now
         are; how like the rest it is; how new it was. Zeros where padded.
     """
-    length = product_BTT.shape[1]
-    place_T = torch.arange(length, device=product_BTT.device)
+    product_BTT = found.products
+    place_T = torch.arange(product_BTT.shape[1], device=product_BTT.device)
     is_inside_BT = place_T < length_B[:, None]
     lag_BT = (length_B[:, None] - 1 - place_T).clamp(min=0).to(product_BTT)
 
@@ -114,24 +187,17 @@ def similarities(product_BTT: Tensor, length_B: Tensor) -> Tensor:
         neighbor_BT,
         _moved(neighbor_BT, -1),
     ]
-    # a place does not compare with itself, nor with padding: -1 is below them all
-    itself_TT = torch.eye(length).to(product_BTT)
-    padding_BT1 = (~is_inside_BT).to(product_BTT)[..., None]
-    nearest_BT3 = _nearest(product_BTT - 2 * itself_TT - padding_BT1)
-    earlier_TT = torch.ones(length, length).tril(-1).to(product_BTT)
     figures += [
-        nearest_BT3[..., 0],
-        nearest_BT3.mean(dim=2),
-        (product_BTT * earlier_TT).amax(dim=2).clamp(min=0.0),
+        found.nearest[:, 0],
+        found.nearest.mean(dim=1),
+        found.earlier,
     ]
-    centers = [torch.ones_like(newest)] + [
-        _last_weights(product_BTT, length_B, (rate,), (1.0,))
-        for rate in (_SLOW_RATE, *_STATE_RATES)
-    ]
-    toward_mean, toward_slow, *toward_states = _toward(product_BTT, centers)
+    toward_mean, toward_slow = found.toward[:, 0], found.toward[:, 1]
     is_after_BT = (place_T > 0).to(product_BTT)
-    for rate, toward_BT in zip(_STATE_RATES, toward_states, strict=True):
-        alike_BT = _moved(_alike(product_BTT, toward_BT, length_B, rate), 1)
+    for number, rate in enumerate(_STATE_RATES):
+        toward_BT = found.toward[:, 2 + number]
+        square_BT = found.squares[:, number]
+        alike_BT = _moved(_alike(toward_BT, square_BT, length_B, rate), 1)
         figures.append(alike_BT)
         if rate == _STATE_RATES[0]:
             sharp_BT = torch.exp((alike_BT - 1) / _SHARP) * is_after_BT * is_inside_BT
@@ -141,35 +207,23 @@ def similarities(product_BTT: Tensor, length_B: Tensor) -> Tensor:
         torch.exp((after_newest + after_second - 2) / _WIDE) * (place_T > 1),
         torch.exp((after_newest - 1) / _SHARP) * is_after_BT,
     ]
+    slow_BT = _last_weights(found, length_B, (_SLOW_RATE,), (1.0,))
     figures += [
-        toward_mean / _length(toward_mean, centers[0]),
-        toward_slow / _length(toward_slow, centers[1]),
+        toward_mean / _length(toward_mean, torch.ones_like(slow_BT)),
+        toward_slow / _length(toward_slow, slow_BT),
     ]
     return torch.stack(figures, dim=2) * is_inside_BT[..., None]
 
 
 def _last_weights(
-    product_BTT: Tensor,
+    found: Survey,
     length_B: Tensor,
     rates: tuple[float, ...],
     weights: tuple[float, ...],
 ) -> Tensor:
     """Return what each place weighs in a mean up to the last, shape ``(B, T)``."""
-    weight_TT = mean_weights(product_BTT.shape[1], rates, weights).to(product_BTT)
-    return weight_TT[length_B - 1]
-
-
-def _toward(product_BTT: Tensor, weights: list[Tensor]) -> list[Tensor]:
-    """Return the product of every place with some sums of places, in one pass.
-
-    Args:
-        product_BTT: of the context (`products`).
-        weights: what each place weighs in each sum, each ``(B, T)``.
-
-    Returns:
-        One for each sum, each ``(B, T)``.
-    """
-    return list((product_BTT @ torch.stack(weights, dim=2)).unbind(dim=2))
+    weight_TT = mean_weights(found.products.shape[1], rates, weights)
+    return weight_TT.to(found.products)[length_B - 1]
 
 
 def _length(toward_BT: Tensor, weight_BT: Tensor) -> Tensor:
@@ -179,7 +233,7 @@ def _length(toward_BT: Tensor, weight_BT: Tensor) -> Tensor:
 
 
 def _alike(
-    product_BTT: Tensor, toward_BT: Tensor, length_B: Tensor, rate: float
+    toward_BT: Tensor, square_BT: Tensor, length_B: Tensor, rate: float
 ) -> Tensor:
     """Return the cosine of every state with the last, shape ``(B, T)``.
 
@@ -188,16 +242,15 @@ def _alike(
     of the context.
 
     Args:
-        product_BTT: of the context (`products`).
         toward_BT: product of every place with the last state.
+        square_BT: what is new at each place in the squares of states.
         length_B: vectors in each context.
         rate: of the mean.
     """
-    length = product_BTT.shape[1]
-    mean_TT = mean_weights(length, (rate,), (1.0,)).to(product_BTT)
-    each_TT, summed_TT = (m.to(product_BTT) for m in _squares(length, rate))
-    square_BT = (product_BTT * each_TT).sum(dim=2) @ summed_TT.T
-    norm_BT = square_BT.clamp(min=_LEAST_SQUARE).sqrt()
+    length = toward_BT.shape[1]
+    mean_TT = mean_weights(length, (rate,), (1.0,)).to(toward_BT)
+    summed_TT = _squares(length, rate)[1].to(toward_BT)
+    norm_BT = (square_BT @ summed_TT.T).clamp(min=_LEAST_SQUARE).sqrt()
     norm_B1 = norm_BT.gather(1, length_B[:, None] - 1)
     return (toward_BT @ mean_TT.T / (norm_BT * norm_B1)).clamp(-1.0, 1.0)
 
@@ -228,11 +281,11 @@ def _nearest(product_BTT: Tensor) -> Tensor:
     """Return the three highest of each column, or all there are.
 
     Returns:
-        Shape ``(B, T, 3)``, highest first; fewer in a context of fewer than three.
+        Shape ``(B, 3, T)``, highest first; fewer of fewer than three rows.
     """
     num_contexts, length, _ = product_BTT.shape
     if num_contexts == 1 or length < 3:
-        return product_BTT.topk(min(3, length), dim=1).values.transpose(1, 2)
+        return product_BTT.topk(min(3, length), dim=1).values
     # halves against each other, until one is left: sorts nothing and takes a third of
     # the time of topk for 16 contexts, though for one three times as long
     none_BTT = product_BTT.new_full((1, 1, 1), -torch.inf).expand_as(product_BTT)
@@ -245,7 +298,7 @@ def _nearest(product_BTT: Tensor) -> Tensor:
         crossed = torch.maximum(torch.minimum(a[0], b[1]), torch.minimum(a[1], b[0]))
         third = torch.maximum(torch.maximum(a[2], b[2]), crossed)
         best = [torch.maximum(a[0], b[0]), second, third]
-    return torch.cat(best, dim=1).transpose(1, 2)
+    return torch.cat(best, dim=1)
 
 
 def _halves(part_BST: Tensor, odd: int) -> tuple[Tensor, Tensor]:
