@@ -1,5 +1,5 @@
-/* A layer of GRU over sequences side by side, float32 or int8, and the sweep over the
-   products of contexts, at the end.
+/* A layer of GRU over sequences side by side, float32 or int8, and what is told of a
+   context of documents, at the end.
 
    Gates in PyTorch's order, reset, update, new, with the bias of the recurrent side
    inside the reset (https://docs.pytorch.org/docs/stable/generated/torch.nn.GRU.html).
@@ -305,60 +305,171 @@ void gru_layer(const matrix *input, const matrix *recurrent, const float *read,
     }
 }
 
-/* ---- the products of a context --------------------------------------------------- */
+/* ---- what is told of a context of documents -------------------------------------- */
 
-/* Goes once over the products of contexts, symmetric (B, T, T), as
-   `nextvec.training.models.similarities.sweep` does; sets what is padded to zero.
+#define FIGURES 22
+#define LEAST_SQUARE 1e-24f
 
-   weights (B, C, T): of places in sums. each (R, T, T): what product (i, j) weighs in
-   the square at j. nearest (B, 3, T), earlier (B, T), toward (B, C, T),
-   squares (B, R, T): all of them are columns, so that no loop waits for a sum. */
-void sweep_products(float *products, const int64_t *lengths, const float *weights,
-                    const float *each, int64_t num_contexts, int64_t width,
-                    int64_t num_sums, int64_t num_rates, float *nearest, float *earlier,
-                    float *toward, float *squares)
+typedef struct {
+    float sharp, wide;       /* how fast kernels of the figures fall */
+    float tau, gain, cap;    /* of the memory of the closed form */
+} rule;
+
+static float norm(float square)
 {
+    return sqrtf(square > LEAST_SQUARE ? square : LEAST_SQUARE);
+}
+
+static float sum_of_products(const float *one, const float *other, int64_t size)
+{
+    float sum = 0.0f;
+    for (int64_t i = 0; i < size; i++) sum += one[i] * other[i];
+    return sum;
+}
+
+/* Goes once over the products of a context, symmetric: everything it finds are columns,
+   so that no loop waits for a sum. */
+static void sweep(float *product, int64_t length, int64_t width, const float *weights,
+                  int64_t num_sums, const float *each, int64_t num_rates,
+                  float *restrict nearest, float *restrict earlier, float *toward,
+                  float *squares)
+{
+    float *restrict first = nearest, *restrict second = nearest + width;
+    float *restrict third = nearest + 2 * width;
+    for (int64_t j = 0; j < 3 * width; j++) nearest[j] = -1.0f;
+    memset(earlier, 0, width * sizeof(float));
+    memset(toward, 0, num_sums * width * sizeof(float));
+    memset(squares, 0, num_rates * width * sizeof(float));
+    for (int64_t i = 0; i < length; i++) {
+        float *restrict row = product + i * width;
+        float itself = row[i];
+        /* a place does not compare with itself */
+        row[i] = -2.0f;
+        for (int64_t j = 0; j < length; j++) {
+            float one = row[j];
+            float low = one < first[j] ? one : first[j];
+            first[j] = one > first[j] ? one : first[j];
+            float lower = low < second[j] ? low : second[j];
+            second[j] = low > second[j] ? low : second[j];
+            third[j] = lower > third[j] ? lower : third[j];
+        }
+        row[i] = itself;
+        for (int64_t j = i + 1; j < length; j++)
+            earlier[j] = row[j] > earlier[j] ? row[j] : earlier[j];
+        for (int64_t c = 0; c < num_sums; c++) {
+            float weight = weights[c * width * width + i];
+            float *restrict sum = toward + c * width;
+            for (int64_t j = 0; j < length; j++) sum[j] += weight * row[j];
+        }
+        for (int64_t r = 0; r < num_rates; r++) {
+            const float *restrict part = each + (r * width + i) * width;
+            float *restrict sum = squares + r * width;
+            for (int64_t j = i; j < length; j++) sum[j] += part[j] * row[j];
+        }
+    }
+}
+
+/* Cosine of the state at each place with the last: in the place of `toward`. */
+static void alike(float *toward, float *squares, const float *fresh, int64_t length)
+{
+    float product = 0.0f, square = 0.0f;
+    for (int64_t i = 0; i < length; i++) {
+        float new = fresh[i], kept = 1.0f - fresh[i];
+        product = kept * product + new * toward[i];
+        square = kept * kept * square + squares[i];
+        toward[i] = product;
+        squares[i] = norm(square);
+    }
+    float last = squares[length - 1];
+    for (int64_t i = 0; i < length; i++) {
+        float cosine = toward[i] / (squares[i] * last);
+        toward[i] = cosine > 1.0f ? 1.0f : cosine < -1.0f ? -1.0f : cosine;
+    }
+}
+
+/* Floats that `describe_contexts` works in. */
+int64_t describe_scratch(int64_t width, int64_t num_sums, int64_t num_rates)
+{
+    return (3 + 1 + num_sums + num_rates) * width;
+}
+
+/* `nextvec.training.models.similarities.describe`, which says what each figure is.
+
+   products (B, T, T); sums (C, T, T), each (R, T, T), fresh (R, T) as its constants;
+   figures (B, T, 22), base (B, T, 2). With a memory C is 6 and R is 3, else 5 and 2. */
+void describe_contexts(float *products, const int64_t *lengths, const float *sums,
+                       const float *each, const float *fresh, int64_t num_contexts,
+                       int64_t width, int64_t num_sums, int64_t num_rates,
+                       const rule *rule, float *scratch, float *figures, float *base)
+{
+    float *nearest = scratch, *earlier = nearest + 3 * width;
+    float *toward = earlier + width, *squares = toward + num_sums * width;
+    int64_t most = width < 3 ? width : 3;
+    memset(figures, 0, num_contexts * width * FIGURES * sizeof(float));
+    memset(base, 0, num_contexts * width * 2 * sizeof(float));
     for (int64_t b = 0; b < num_contexts; b++) {
         int64_t length = lengths[b];
         float *product = products + b * width * width;
-        float *restrict first = nearest + b * 3 * width;
-        float *restrict second = first + width;
-        float *restrict third = second + width;
-        float *restrict before = earlier + b * width;
-        float *own_toward = toward + b * num_sums * width;
-        float *own_squares = squares + b * num_rates * width;
-        for (int64_t j = 0; j < 3 * width; j++) first[j] = -1.0f;
-        memset(before, 0, width * sizeof(float));
-        memset(own_toward, 0, num_sums * width * sizeof(float));
-        memset(own_squares, 0, num_rates * width * sizeof(float));
-        for (int64_t i = 0; i < width; i++) {
-            float *restrict row = product + i * width;
-            int64_t inside = i < length ? length : 0;
-            memset(row + inside, 0, (width - inside) * sizeof(float));
-            float itself = row[i];
-            /* a place does not compare with itself */
-            row[i] = -2.0f;
-            for (int64_t j = 0; j < inside; j++) {
-                float one = row[j];
-                float low = one < first[j] ? one : first[j];
-                first[j] = one > first[j] ? one : first[j];
-                float lower = low < second[j] ? low : second[j];
-                second[j] = low > second[j] ? low : second[j];
-                third[j] = lower > third[j] ? lower : third[j];
-            }
-            row[i] = itself;
-            for (int64_t j = i + 1; j < inside; j++)
-                before[j] = row[j] > before[j] ? row[j] : before[j];
-            for (int64_t c = 0; c < num_sums; c++) {
-                float weight = weights[(b * num_sums + c) * width + i];
-                float *restrict sum = own_toward + c * width;
-                for (int64_t j = 0; j < inside; j++) sum[j] += weight * row[j];
-            }
-            for (int64_t r = 0; r < num_rates; r++) {
-                const float *restrict part = each + (r * width + i) * width;
-                float *restrict sum = own_squares + r * width;
-                for (int64_t j = i; j < inside; j++) sum[j] += part[j] * row[j];
-            }
+        const float *own = sums + (length - 1) * width;
+        const float *slow_weights = own + width * width;
+        const float *mean_weights = own + 4 * width * width;
+        sweep(product, length, width, own, num_sums, each, num_rates, nearest, earlier,
+              toward, squares);
+        for (int64_t r = 0; r < num_rates; r++)
+            alike(toward + (r < 2 ? 2 + r : 5) * width, squares + r * width,
+                  fresh + r * width, length);
+        const float *mean = toward, *slow = toward + width;
+        const float *state = toward + 2 * width, *other = toward + 3 * width;
+        const float *newest = product + (length - 1) * width;
+        float mean_norm = norm(sum_of_products(mean, own, length));
+        float slow_norm = norm(sum_of_products(slow, slow_weights, length));
+        float total = 0.0f;
+        for (int64_t i = 0; i < length; i++) {
+            float *at = figures + (b * width + i) * FIGURES;
+            float lag = (float)(length - 1 - i), sum = 0.0f;
+            int has_second = length > 1, has_third = length > 2;
+            const float *row = product + i * width;
+            for (int64_t n = 0; n < most; n++) sum += nearest[n * width + i];
+            at[0] = log1pf(lag) / 3.0f;
+            at[1] = exponential(-lag / 3.0f);
+            at[2] = newest[i];
+            at[3] = i > 0 ? newest[i - 1] : 0.0f;
+            at[4] = has_second && i > 1 ? newest[i - 2 - width] : 0.0f;
+            at[5] = has_third && i > 2 ? newest[i - 3 - 2 * width] : 0.0f;
+            at[6] = i > 1 ? newest[i - 2] : 0.0f;
+            at[7] = i + 1 < length ? newest[i + 1] : 0.0f;
+            at[8] = has_second ? newest[i - width] : 0.0f;
+            at[9] = i > 0 ? row[i - 1] : 0.0f;
+            at[10] = i + 1 < length ? row[i + 1] : 0.0f;
+            at[11] = nearest[i];
+            at[12] = sum / (float)most;
+            at[13] = earlier[i];
+            at[14] = i > 0 ? state[i - 1] : 0.0f;
+            at[15] = i > 0 ? exponential((at[14] - 1.0f) / rule->sharp) : 0.0f;
+            total += at[15];
+            at[16] = exponential((at[14] - 1.0f) / rule->wide);
+            at[17] = i > 0 ? other[i - 1] : 0.0f;
+            at[18] = i > 1 ? exponential((at[3] + at[4] - 2.0f) / rule->wide) : 0.0f;
+            at[19] = i > 0 ? exponential((at[3] - 1.0f) / rule->sharp) : 0.0f;
+            at[20] = mean[i] / mean_norm;
+            at[21] = slow[i] / slow_norm;
         }
+        total = total > rule->sharp / 10.0f ? total : rule->sharp / 10.0f;
+        for (int64_t i = 0; i < length; i++)
+            figures[(b * width + i) * FIGURES + 15] /= total;
+        float *weight = base + b * width * 2;
+        float base_norm =
+            norm(sum_of_products(toward + 4 * width, mean_weights, length));
+        for (int64_t i = 0; i < length; i++) weight[2 * i] = mean_weights[i] / base_norm;
+        if (num_rates < 3) continue;
+        const float *remembered = toward + 5 * width;
+        total = 0.0f;
+        for (int64_t i = 1; i < length; i++) {
+            /* what is remembered of a state is the vector after it */
+            weight[2 * i + 1] = exponential((remembered[i - 1] - 1.0f) / rule->tau);
+            total += weight[2 * i + 1];
+        }
+        total = total > rule->cap ? total : rule->cap;
+        for (int64_t i = 1; i < length; i++) weight[2 * i + 1] *= rule->gain / total;
     }
 }

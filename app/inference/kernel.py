@@ -22,7 +22,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nextvec.training.models.similarities import Survey
+from nextvec.training.models.closed_form import ClosedForm, SequenceMemory
+from nextvec.training.models.similarities import (
+    NUM_SIMILARITIES,
+    SHARP,
+    WIDE,
+    Described,
+    constants,
+)
 from nextvec.training.vectors import Float32
 
 log = logging.getLogger(__name__)
@@ -55,6 +62,14 @@ class _Matrix(ctypes.Structure):
         ("bias", ctypes.c_void_p),
         ("inputs", ctypes.c_int64),
         ("outputs", ctypes.c_int64),
+    )
+
+
+class _Rule(ctypes.Structure):
+    """`rule` of the source."""
+
+    _fields_ = tuple(
+        (name, ctypes.c_float) for name in ("sharp", "wide", "tau", "gain", "cap")
     )
 
 
@@ -120,52 +135,48 @@ class Kernel:
             ctypes.c_void_p,
             ctypes.c_void_p,
         ]
-        self._sweep = library.sweep_products
-        self._sweep.restype = None
-        self._sweep.argtypes = [
-            *[ctypes.c_void_p] * 4,
+        self._room = library.describe_scratch
+        self._room.restype, self._room.argtypes = ctypes.c_int64, [ctypes.c_int64] * 3
+        self._describe = library.describe_contexts
+        self._describe.restype = None
+        self._describe.argtypes = [
+            *[ctypes.c_void_p] * 5,
             *numbers,
-            *[ctypes.c_void_p] * 4,
+            ctypes.POINTER(_Rule),
+            *[ctypes.c_void_p] * 3,
         ]
 
-    def sweep(
-        self,
-        product_BTT: Tensor,
-        length_B: Tensor,
-        weight_BCT: Tensor,
-        each_RTT: Tensor,
-    ) -> Survey:
-        """Do what `nextvec.training.models.similarities.sweep` does.
+    def describe(
+        self, base: ClosedForm, context_BTD: Tensor, length_B: Tensor
+    ) -> Described:
+        """Do what `nextvec.training.models.similarities.describe` does.
 
         Args:
-            product_BTT: float32, on the CPU; overwritten.
+            base: the closed form.
+            context_BTD: unit vectors, float32, on the CPU, padded at the end.
             length_B: vectors in each context.
-            weight_BCT: what each place weighs in each sum.
-            each_RTT: what each product weighs in the square at a place, by rate.
         """
-        num_contexts, num_sums, width = weight_BCT.shape
-        given = (
-            product_BTT.contiguous(),
-            length_B.to(torch.int64).contiguous(),
-            weight_BCT.contiguous(),
-            each_RTT.transpose(1, 2).contiguous(),
-        )
-        nearest_B3T = torch.empty(num_contexts, 3, width)
-        earlier_BT = torch.empty(num_contexts, width)
-        toward_BCT = torch.empty(num_contexts, num_sums, width)
-        square_BRT = torch.empty(num_contexts, len(each_RTT), width)
-        found = nearest_B3T, earlier_BT, toward_BCT, square_BRT
-        self._sweep(
+        num_contexts, width, _ = context_BTD.shape
+        fixed = constants(base, width)
+        product_BTT = (context_BTD @ context_BTD.transpose(1, 2)).contiguous()
+        length_B = length_B.to(torch.int64).contiguous()
+        memory = base.memory or SequenceMemory()
+        rule = _Rule(SHARP, WIDE, memory.tau, memory.gain, memory.cap)
+        sizes = len(fixed.sums), len(fixed.squares)
+        scratch = torch.empty(self._room(width, *sizes))
+        figures_BTF = torch.empty(num_contexts, width, NUM_SIMILARITIES)
+        base_BT2 = torch.empty(num_contexts, width, 2)
+        given = product_BTT, length_B, fixed.sums, fixed.squares, fixed.fresh
+        made = scratch, figures_BTF, base_BT2
+        self._describe(
             *(array.data_ptr() for array in given),
             num_contexts,
             width,
-            num_sums,
-            len(each_RTT),
-            *(array.data_ptr() for array in found),
+            *sizes,
+            rule,
+            *(array.data_ptr() for array in made),
         )
-        # in a context of one or two places there are no three
-        nearest_BNT = nearest_B3T[:, : min(3, width)]
-        return Survey(given[0], nearest_BNT, *found[1:])
+        return Described(figures_BTF, base_BT2)
 
     def layer(
         self, reading: Packed, recurrent: Packed, read_BTI: Tensor, size: int

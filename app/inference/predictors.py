@@ -112,5 +112,5 @@ def _rebuilt(
         object.__setattr__(module, "_modules", children)
     rebuilt.encoder = encoder
     if kernel is not None:
-        rebuilt.sweep = kernel.sweep
+        rebuilt.describe = kernel.describe
     return rebuilt

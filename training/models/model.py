@@ -19,12 +19,9 @@ from nextvec.training.models.place_head import PlaceHead
 from nextvec.training.models.prediction import Prediction
 from nextvec.training.models.similarities import (
     NUM_SIMILARITIES,
-    Survey,
-    Sweep,
-    base_weights,
-    similarities,
-    survey,
-    sweep,
+    Describe,
+    Described,
+    describe,
 )
 from nextvec.training.models.slots import SlotEncoder
 from nextvec.training.models.transformer import TransformerEncoder
@@ -68,8 +65,8 @@ class NextVectorModel(nn.Module):
         self.is_run = True
         """Whether the recurrent part is run; where the best state is the one before the
         first step it adds nothing, and `predict` does without."""
-        self.sweep: Sweep = sweep
-        """Goes over the products of a context: most of what its figures cost."""
+        self.describe: Describe = describe
+        """Tells how the vectors of contexts lie to one another."""
         has_keys = config.architecture == "memory"
         self.copying = (
             Copying(num_features, has_keys=has_keys) if config.can_copy else None
@@ -88,8 +85,8 @@ class NextVectorModel(nn.Module):
         """
         place_T = torch.arange(context_BTD.shape[1], device=context_BTD.device)
         is_inside_BT = place_T < length_B[:, None]
-        found = survey(self.config.base, context_BTD, length_B, self.sweep)
-        figures_PF = similarities(found, length_B)[is_inside_BT]
+        told = self.describe(self.config.base, context_BTD, length_B)
+        figures_PF = told.figures[is_inside_BT]
         self.figure_mean.copy_(figures_PF.mean(dim=0))
         self.figure_scale.copy_(figures_PF.std(dim=0).clamp(min=_LEAST_SCALE))
 
@@ -128,10 +125,10 @@ class NextVectorModel(nn.Module):
         """
         if not self.is_run:
             return self._untrained(context_BTD, length_B)
-        found = self._survey(context_BTD, length_B)
-        inputs_BTI = self._inputs(context_BTD, found, length_B)
+        told = self._described(context_BTD, length_B)
+        inputs_BTI = self._inputs(context_BTD, told)
         features_BTH = self.encoder(inputs_BTI)
-        return self._predict(context_BTD, found, inputs_BTI, features_BTH, length_B)
+        return self._predict(context_BTD, told, inputs_BTI, features_BTH, length_B)
 
     def _untrained(self, context_BTD: Tensor, length_B: Tensor) -> Prediction:
         """Predict as before the first step: what reads features weighs them by 0."""
@@ -150,42 +147,37 @@ class NextVectorModel(nn.Module):
         length_B: Tensor,
     ) -> Prediction:
         """Like `predict`, from inputs and features that are already there."""
-        found = self._survey(context_BTD, length_B)
-        return self._predict(context_BTD, found, inputs_BTI, features_BTH, length_B)
+        told = self._described(context_BTD, length_B)
+        return self._predict(context_BTD, told, inputs_BTI, features_BTH, length_B)
 
     def inputs(self, context_BTD: Tensor, length_B: Tensor) -> Tensor:
         """Return what the recurrent part reads, shape ``(B, T, I)``."""
-        found = self._survey(context_BTD, length_B)
-        return self._inputs(context_BTD, found, length_B)
+        told = self._described(context_BTD, length_B)
+        return self._inputs(context_BTD, told)
 
-    def _survey(self, context_BTD: Tensor, length_B: Tensor) -> Survey | None:
-        """Return what the similarities and the head both need; None if neither does."""
+    def _described(self, context_BTD: Tensor, length_B: Tensor) -> Described | None:
+        """Return what encoder and head are told; None where that is the vectors."""
         if not self.config.weighs_places:
             return None
-        return survey(self.config.base, context_BTD, length_B, self.sweep)
+        return self.describe(self.config.base, context_BTD, length_B)
 
-    def _inputs(
-        self, context_BTD: Tensor, found: Survey | None, length_B: Tensor
-    ) -> Tensor:
-        if found is None:
+    def _inputs(self, context_BTD: Tensor, told: Described | None) -> Tensor:
+        if told is None:
             return context_BTD
-        figures_BTF = similarities(found, length_B)
-        standard_BTF = (figures_BTF - self.figure_mean) / self.figure_scale
+        standard_BTF = (told.figures - self.figure_mean) / self.figure_scale
         return standard_BTF.clamp(-_MOST, _MOST)
 
     def _predict(
         self,
         context_BTD: Tensor,
-        survey_of: Survey | None,
+        told: Described | None,
         inputs_BTI: Tensor,
         features_BTH: Tensor,
         length_B: Tensor,
     ) -> Prediction:
-        if isinstance(self.head, PlaceHead) and survey_of is not None:
-            base = base_weights(self.config.base, survey_of, length_B)
-            base_BT2 = torch.stack(base, dim=2)
+        if isinstance(self.head, PlaceHead) and told is not None:
             return Prediction(
-                self.head(context_BTD, base_BT2, inputs_BTI, features_BTH, length_B)
+                self.head(context_BTD, told.base, inputs_BTI, features_BTH, length_B)
             )
         found = self._at(context_BTD, features_BTH, length_B[:, None] - 1)
         copies_B1T = found.copies

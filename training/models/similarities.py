@@ -22,7 +22,8 @@ NUM_SIMILARITIES: Final = 22
 
 _STATE_RATES: Final = (0.7, 0.3)
 _SLOW_RATE: Final = 0.1
-_SHARP, _WIDE = 0.03, 0.1
+SHARP: Final = 0.03
+WIDE: Final = 0.1
 # How fast a kernel falls: by exp((cosine - 1) / it).
 
 _LEAST_SQUARE: Final = 1e-24
@@ -52,45 +53,83 @@ class Survey:
     ``(B, R, T)``."""
 
 
-Sweep = Callable[[Tensor, Tensor, Tensor, Tensor], Survey]
-"""Goes over the products: `sweep`, or what does the same faster."""
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What a network of documents is told of contexts."""
+
+    figures: Tensor
+    """`similarities`; shape ``(B, T, 22)``."""
+
+    base: Tensor
+    """`base_weights`, in the mean and in the memory; shape ``(B, T, 2)``."""
 
 
-def survey(
-    base: ClosedForm, context_BTD: Tensor, length_B: Tensor, go_over: Sweep
-) -> Survey:
+Describe = Callable[[ClosedForm, Tensor, Tensor], Described]
+"""What `describe` does, or the same faster."""
+
+
+def describe(base: ClosedForm, context_BTD: Tensor, length_B: Tensor) -> Described:
+    """Describe contexts, looking once at all pairs of their places.
+
+    Args:
+        base: the closed form.
+        context_BTD: unit vectors, padded at the end with whatever is finite.
+        length_B: vectors in each context.
+    """
+    found = survey(base, context_BTD, length_B)
+    weights = base_weights(base, found, length_B)
+    return Described(similarities(found, length_B), torch.stack(weights, dim=2))
+
+
+def survey(base: ClosedForm, context_BTD: Tensor, length_B: Tensor) -> Survey:
     """Look once at all pairs of places: most of what figures and closed form cost.
 
     Args:
         base: the closed form.
         context_BTD: unit vectors, padded at the end with whatever is finite.
         length_B: vectors in each context.
-        go_over: `sweep`, or what does the same.
-
-    Returns:
-        With sums and rates in the order of `_sums` and `_rates`.
     """
-    length = context_BTD.shape[1]
+    fixed = constants(base, context_BTD.shape[1])
     product_BTT = context_BTD @ context_BTD.transpose(1, 2)
+    weight_CTT, each_RTT = fixed.sums.to(product_BTT), fixed.squares.to(product_BTT)
+    return _sweep(product_BTT, length_B, weight_CTT, each_RTT)
+
+
+@dataclass(frozen=True, slots=True)
+class Constants:
+    """What the length of contexts and a closed form decide, on the CPU."""
+
+    sums: Tensor
+    """What each place weighs in each sum of places up to each last place: the plain
+    sum, the slow mean, the states, the mean of the closed form, and the state of its
+    memory if it has one; shape ``(C, T, T)``, the last place before the others."""
+
+    squares: Tensor
+    """What each product weighs in what is new in the square of the state at the second
+    place, by rate; shape ``(R, T, T)``."""
+
+    fresh: Tensor
+    """What the newest vector weighs in the state at each place; shape ``(R, T)``."""
+
+
+@lru_cache(maxsize=64)
+def constants(base: ClosedForm, length: int) -> Constants:
+    """Return what contexts of a length and a closed form have in common."""
+    rates = _rates(base)
     sums = [torch.ones(length, length)]
     sums += [mean_weights(length, *sum_) for sum_ in _sums(base)]
-    weight_CTT = torch.stack(sums).to(product_BTT)
-    each_RTT = torch.stack([_squares(length, rate)[0] for rate in _rates(base)])
-    weight_BCT = weight_CTT[:, length_B - 1].transpose(0, 1).contiguous()
-    return go_over(product_BTT, length_B, weight_BCT, each_RTT.to(product_BTT))
+    means = [mean_weights(length, (rate,), (1.0,)) for rate in rates]
+    squares = [_squares(length, rate)[0].T for rate in rates]
+    return Constants(
+        torch.stack(sums),
+        torch.stack(squares).contiguous(),
+        torch.stack([mean_TT.diagonal() for mean_TT in means]).contiguous(),
+    )
 
 
-def sweep(
-    product_BTT: Tensor, length_B: Tensor, weight_BCT: Tensor, each_RTT: Tensor
+def _sweep(
+    product_BTT: Tensor, length_B: Tensor, weight_CTT: Tensor, each_RTT: Tensor
 ) -> Survey:
-    """Go over the products of contexts, in torch.
-
-    Args:
-        product_BTT: whatever is finite where padded; may be overwritten.
-        length_B: vectors in each context.
-        weight_BCT: what each place weighs in each sum.
-        each_RTT: what each product weighs in the square at a place, by rate.
-    """
     length = product_BTT.shape[1]
     place_T = torch.arange(length, device=product_BTT.device)
     is_inside_BT = (place_T < length_B[:, None]).to(product_BTT)
@@ -99,7 +138,8 @@ def sweep(
     itself_TT = torch.eye(length).to(product_BTT)
     other_BTT = product_BTT - 2 * itself_TT - (1 - is_inside_BT)[..., None]
     earlier_TT = torch.ones(length, length).tril(-1).to(product_BTT)
-    square = [(product_BTT * each_TT).sum(dim=2) for each_TT in each_RTT]
+    square = [(product_BTT * each_TT).sum(dim=1) for each_TT in each_RTT]
+    weight_BCT = weight_CTT[:, length_B - 1].transpose(0, 1)
     return Survey(
         products=product_BTT,
         nearest=_nearest(other_BTT),
@@ -200,12 +240,12 @@ def similarities(found: Survey, length_B: Tensor) -> Tensor:
         alike_BT = _moved(_alike(toward_BT, square_BT, length_B, rate), 1)
         figures.append(alike_BT)
         if rate == _STATE_RATES[0]:
-            sharp_BT = torch.exp((alike_BT - 1) / _SHARP) * is_after_BT * is_inside_BT
-            total_B1 = sharp_BT.sum(dim=1, keepdim=True).clamp(min=_SHARP / 10)
-            figures += [sharp_BT / total_B1, torch.exp((alike_BT - 1) / _WIDE)]
+            sharp_BT = torch.exp((alike_BT - 1) / SHARP) * is_after_BT * is_inside_BT
+            total_B1 = sharp_BT.sum(dim=1, keepdim=True).clamp(min=SHARP / 10)
+            figures += [sharp_BT / total_B1, torch.exp((alike_BT - 1) / WIDE)]
     figures += [
-        torch.exp((after_newest + after_second - 2) / _WIDE) * (place_T > 1),
-        torch.exp((after_newest - 1) / _SHARP) * is_after_BT,
+        torch.exp((after_newest + after_second - 2) / WIDE) * (place_T > 1),
+        torch.exp((after_newest - 1) / SHARP) * is_after_BT,
     ]
     slow_BT = _last_weights(found, length_B, (_SLOW_RATE,), (1.0,))
     figures += [

@@ -9,7 +9,7 @@ from torch.nn.functional import normalize
 from nextvec.app.inference.kernel import Kernel, load_kernel
 from nextvec.app.inference.recurrence import FusedGRU, Product, gru_in_torch
 from nextvec.training.models.closed_form import ClosedForm, SequenceMemory
-from nextvec.training.models.similarities import survey, sweep
+from nextvec.training.models.similarities import describe
 
 
 @pytest.fixture
@@ -124,7 +124,7 @@ def test_one_layer_step_by_step_is_the_gru_of_torch() -> None:
 @pytest.mark.parametrize("width", [1, 2, 3, 40, 100])
 @pytest.mark.parametrize("memory", [None, SequenceMemory(rate=1.0)])
 @torch.inference_mode()
-def test_it_goes_over_the_products_of_contexts_as_torch_does(
+def test_it_describes_contexts_as_torch_does(
     width: int, memory: SequenceMemory | None
 ) -> None:
     base, kernel = ClosedForm(memory=memory), load_kernel()
@@ -136,17 +136,11 @@ def test_it_goes_over_the_products_of_contexts_as_torch_does(
     length_B = torch.tensor([width, 1, max(1, width // 2), max(1, width - 1)])
     context_BTD[2, length_B[2] :] = 7.0
 
-    fast = survey(base, context_BTD, length_B, kernel.sweep)
+    found = kernel.describe(base, context_BTD, length_B)
 
-    slow = survey(base, context_BTD, length_B, sweep)
-    is_inside_BT = torch.arange(width) < length_B[:, None]
-    for name in ("products", "nearest", "earlier", "toward", "squares"):
-        found, expected = getattr(fast, name), getattr(slow, name)
-        assert found.shape == expected.shape
-        inside = is_inside_BT.reshape(4, *[1] * (found.ndim - 2), width)
-        torch.testing.assert_close(
-            found * inside, expected * inside, atol=2e-6, rtol=1e-6
-        )
+    expected = describe(base, context_BTD, length_B)
+    torch.testing.assert_close(found.figures, expected.figures, atol=2e-5, rtol=0)
+    torch.testing.assert_close(found.base, expected.base, atol=2e-5, rtol=0)
 
 
 def test_it_is_compiled_once(cache: Path) -> None:

@@ -6,10 +6,8 @@ from torch.nn.functional import normalize
 from nextvec.training.models.closed_form import ClosedForm, SequenceMemory
 from nextvec.training.models.similarities import (
     NUM_SIMILARITIES,
-    Survey,
     base_weights,
     survey,
-    sweep,
 )
 from nextvec.training.models.similarities import similarities as similarities_of
 
@@ -21,12 +19,8 @@ def contexts(num: int, length: int, *, dim: int = 6, seed: int = 0) -> Tensor:
     return normalize(torch.randn(num, length, dim, generator=generator), dim=-1)
 
 
-def surveyed(base: ClosedForm, context_BTD: Tensor, length_B: Tensor) -> Survey:
-    return survey(base, context_BTD, length_B, sweep)
-
-
 def similarities(context_BTD: Tensor, length_B: Tensor) -> Tensor:
-    return similarities_of(surveyed(ClosedForm(), context_BTD, length_B), length_B)
+    return similarities_of(survey(ClosedForm(), context_BTD, length_B), length_B)
 
 
 def test_every_place_has_its_figures_and_padding_none() -> None:
@@ -76,7 +70,7 @@ def test_the_weights_of_places_add_up_to_the_closed_form(
     context_BTD, length_B = contexts(3, 20), torch.tensor([20, 11, 1])
 
     mean_BT, memory_BT = base_weights(
-        base, surveyed(base, context_BTD, length_B), length_B
+        base, survey(base, context_BTD, length_B), length_B
     )
 
     summed_BD = torch.einsum("bt,btd->bd", mean_BT + memory_BT, context_BTD)
