@@ -137,10 +137,14 @@ def _contexts(bundle: Bundle) -> tuple[Float32, np.ndarray]:
 
 def _write(graph: nn.Module, context: Float32, length: np.ndarray, path: Path) -> None:
     batch = torch.export.Dim.DYNAMIC
+    asked = torch.from_numpy(context), torch.from_numpy(length)
     with torch.no_grad(), _quiet():
+        # what is made once for contexts of this length is made now, of real numbers:
+        # made while it is traced, it would be kept without any
+        graph(*asked)
         torch.onnx.export(
             graph,
-            (torch.from_numpy(context), torch.from_numpy(length)),
+            asked,
             str(path),
             dynamo=True,
             external_data=False,

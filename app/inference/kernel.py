@@ -28,8 +28,8 @@ from nextvec.training.models.similarities import (
     SHARP,
     WIDE,
     Described,
-    constants,
 )
+from nextvec.training.models.survey import constants
 from nextvec.training.vectors import Float32
 
 log = logging.getLogger(__name__)

@@ -21,8 +21,8 @@ INT8: Final = "int8"
 
 ENGINES: Final[Mapping[str, str]] = {
     EAGER: "the network as it was trained, in torch",
-    FUSED: "its recurrent layers by a kernel of ours, in float32",
-    INT8: "the same with matrices of int8",
+    FUSED: "its recurrent layers, and what it reads of documents, by a kernel of ours",
+    INT8: "the same with the matrices of recurrent layers in int8",
 }
 """What can run a network, and what each of them is."""
 

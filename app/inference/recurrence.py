@@ -95,15 +95,10 @@ def _layer(
     matrices: tuple[Product, Product], kernel: Kernel | None, size: int
 ) -> Callable[[Tensor], Tensor]:
     reading, recurrent = matrices
-
-    def compiled(read_BTI: Tensor) -> Tensor:
-        assert kernel is not None  # noqa: S101 - see below
-        return kernel.layer(reading.packed, recurrent.packed, read_BTI, size)
-
-    def in_torch(read_BTI: Tensor) -> Tensor:
-        return gru_in_torch(reading, recurrent, read_BTI)
-
-    return in_torch if kernel is None else compiled
+    if kernel is None:
+        return lambda read_BTI: gru_in_torch(reading, recurrent, read_BTI)
+    run, packed = kernel.layer, (reading.packed, recurrent.packed)
+    return lambda read_BTI: run(*packed, read_BTI, size)
 
 
 def gru_in_torch(reading: Product, recurrent: Product, read_BTI: Tensor) -> Tensor:

@@ -7,9 +7,10 @@ from nextvec.training.models.closed_form import ClosedForm, SequenceMemory
 from nextvec.training.models.similarities import (
     NUM_SIMILARITIES,
     base_weights,
-    survey,
+    describe,
 )
 from nextvec.training.models.similarities import similarities as similarities_of
+from nextvec.training.models.survey import survey
 
 NEWEST, AFTER_NEWEST, SECOND, NEIGHBOR, NOVELTY = 2, 3, 8, 9, 13
 
@@ -76,3 +77,18 @@ def test_the_weights_of_places_add_up_to_the_closed_form(
     summed_BD = torch.einsum("bt,btd->bd", mean_BT + memory_BT, context_BTD)
     expected_BD = base.at(context_BTD, length_B[:, None] - 1)[:, 0]
     torch.testing.assert_close(summed_BD, expected_BD, atol=1e-6, rtol=0)
+
+
+def test_what_is_made_once_in_inference_mode_serves_training_too() -> None:
+    base = ClosedForm(rates=(0.37,), memory=SequenceMemory(rate=0.61))
+    context_BTD, length_B = contexts(2, 13), torch.tensor([13, 5])
+    with torch.inference_mode():
+        before = describe(base, context_BTD, length_B)
+    context_BTD.requires_grad_()
+
+    told = describe(base, context_BTD, length_B)
+    (told.figures.sum() + told.base.sum()).backward()
+
+    torch.testing.assert_close(told.figures.detach(), before.figures.clone())
+    assert context_BTD.grad is not None
+    assert torch.isfinite(context_BTD.grad).all()
