@@ -19,7 +19,7 @@ from nextvec.app.inference.batcher import Batcher
 from nextvec.app.inference.encoding import TextEncoding
 from nextvec.app.inference.engine import Answer, Engine, Query, answer
 from nextvec.app.inference.golden import open_engine
-from nextvec.app.inference.threads import usable_cpus
+from nextvec.app.inference.threads import inference_threads
 from nextvec.app.metrics import Metrics
 from nextvec.app.release.loading import LoadingLog
 from nextvec.app.release.registry import Registry
@@ -59,10 +59,7 @@ class Service:
             max_queue=settings.max_queue,
             on_batch=self.metrics.batch_done,
         )
-        # half: the event loop needs one too, and a team that shares a processor waits
-        # for its slowest member at every one of a hundred steps (two busy cores, two
-        # threads: p99 2.5 s; one thread: 0.12 s)
-        self.threads = settings.threads or max(1, usable_cpus() // 2)
+        self.threads = settings.threads or inference_threads()
         self.reason = "the service is starting"
         """Why nothing is live, while that is so."""
         self._live: Live | None = None

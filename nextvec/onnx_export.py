@@ -15,7 +15,13 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from nextvec.app.bundle.bundle import Bundle
+from nextvec.app.bundle.engine_names import (
+    EAGER,
+)
 from nextvec.app.inference.engine import Engine
+from nextvec.app.inference.predictors import (
+    make_predictor,
+)
 from nextvec.predictor import Predictor
 from nextvec.training.errors import ProjectError
 from nextvec.training.models.model import NextVectorModel
@@ -92,15 +98,14 @@ def export_onnx(predictor: Predictor, path: str | Path) -> Exported:
     """
     _require_packages()
     path = Path(path)
-    engine = predictor.engine
-    bundle = engine.bundle
+    bundle = predictor.engine.bundle
     new = path.with_name(f".{path.name}.tmp")
     model = bundle.checkpoint.model.eval()
     graph = _Graph(model, bundle.checkpoint.transform).eval()
     context_QTD, length_Q = _contexts(bundle)
     try:
         _write(graph, context_QTD[:_NUM_TRACED], length_Q[:_NUM_TRACED], new)
-        least = _least_cosine(engine, new, context_QTD, length_Q)
+        least = _least_cosine(bundle, new, context_QTD, length_Q)
         if least < LEAST_COSINE:
             msg = (
                 f"{path}: the file answers otherwise: expected a cosine of at least "
@@ -137,10 +142,14 @@ def _contexts(bundle: Bundle) -> tuple[Float32, np.ndarray]:
 
 def _write(graph: nn.Module, context: Float32, length: np.ndarray, path: Path) -> None:
     batch = torch.export.Dim.DYNAMIC
+    asked = torch.from_numpy(context), torch.from_numpy(length)
     with torch.no_grad(), _quiet():
+        # what is made once for contexts of this length is made now, of real numbers:
+        # made while it is traced, it would be kept without any
+        graph(*asked)
         torch.onnx.export(
             graph,
-            (torch.from_numpy(context), torch.from_numpy(length)),
+            asked,
             str(path),
             dynamo=True,
             external_data=False,
@@ -152,21 +161,21 @@ def _write(graph: nn.Module, context: Float32, length: np.ndarray, path: Path) -
 
 
 def _least_cosine(
-    engine: Engine, path: Path, context_QTD: Float32, length_Q: np.ndarray
+    bundle: Bundle, path: Path, context_QTD: Float32, length_Q: np.ndarray
 ) -> float:
     onnxruntime = import_module("onnxruntime")
     session = onnxruntime.InferenceSession(
         str(path), providers=["CPUExecutionProvider"]
     )
     found = session.run(None, {"context": context_QTD, "length": length_Q})
-    bundle = engine.bundle
     moved = [
         context_TD[:length]
         if bundle.known is not None
         else bundle.checkpoint.transform.apply(context_TD[:length])
         for context_TD, length in zip(context_QTD, length_Q, strict=True)
     ]
-    here_QD = engine.predict(moved).vectors.numpy()
+    eager = make_predictor(bundle.checkpoint.model, EAGER)
+    here_QD = Engine(bundle, eager).predict(moved).vectors.numpy()
     cosine_Q = (here_QD * found[0]).sum(axis=1) / (
         np.linalg.norm(here_QD, axis=1) * np.linalg.norm(found[0], axis=1)
     )

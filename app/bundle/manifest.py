@@ -1,7 +1,7 @@
 """`bundle.json`: what a bundle is made of, and how to tell that it is whole."""
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final, Self
 
@@ -54,6 +54,50 @@ class EncoderFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EngineTrial:
+    """How one engine did when a bundle was made."""
+
+    times_ms: dict[str, float]
+    """Of a batch of full contexts, by how many there were; the median."""
+
+    cosine: float
+    """Mean cosine of its predictions to those of the network as it was trained."""
+
+    hit: float
+    """Hit@K of validation in what is searched, as a fraction."""
+
+    copies: float | None
+    """Of items that return, how far the log weights of copies are apart, the mean; None
+    where nothing is copied."""
+
+    is_passed: bool
+    """Whether that is close enough to be served."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineFacts:
+    """What runs the network of a bundle, and why."""
+
+    name: str = "eager"
+    """One of `nextvec.app.inference.predictors.ENGINES`."""
+
+    reason: str = "made before engines were chosen"
+    """Why this one, in plain words."""
+
+    threads: int | None = None
+    """Threads of torch during the trials; None without trials."""
+
+    k: int | None = None
+    """Cut-off of the hits; None without trials."""
+
+    num_windows: int | None = None
+    """Windows of validation that all were asked; None without trials."""
+
+    trials: dict[str, EngineTrial] = field(default_factory=dict)
+    """How each engine did."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """Everything `bundle.json` holds."""
 
@@ -100,6 +144,9 @@ class Manifest:
     encoder: EncoderFacts | None = None
     """What encodes texts as this corpus was encoded; None for vectors that were
     brought, and of items."""
+
+    engine: EngineFacts = field(default_factory=EngineFacts)
+    """What runs the network."""
 
     golden: Golden | None
     """The question with the known answer; None until the bundle has been asked, and

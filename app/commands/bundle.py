@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from nextvec.app.bundle.engine_names import AUTO, ENGINES
 from nextvec.app.bundle.index_kinds import DEFAULT_KIND, INDEX_KIND_NAMES
 from nextvec.app.commands.options import BundlesFolder
 from nextvec.app.settings import read_settings
@@ -60,6 +61,13 @@ def build(
             help="Rank by cosine alone, whatever validation chose.",
         ),
     ] = False,
+    engine: Annotated[
+        str,
+        typer.Option(
+            help=f"What runs the network: {', '.join((AUTO, *ENGINES))}; auto measures "
+            "them here and takes the fastest that agrees with eager."
+        ),
+    ] = AUTO,
     promote: Annotated[
         bool, typer.Option("--promote", help="Also make it live.")
     ] = False,
@@ -90,6 +98,7 @@ def build(
                 corpus=corpus,
                 index_kind=index,
                 plain_cosine=plain_cosine,
+                engine=engine,
                 say=lambda stage: console.print(f"· {stage}", soft_wrap=True),
                 progress=progress,
             )
@@ -122,7 +131,7 @@ def list_bundles(*, bundles: BundlesFolder = None, as_json: AsJson = False) -> N
         console.print(
             f"    {manifest.created}, run {manifest.run}, corpus "
             f"{manifest.corpus_name}, {manifest.num_vectors:,} vectors, index "
-            f"{manifest.index_kind}",
+            f"{manifest.index_kind}, engine {manifest.engine.name}",
             soft_wrap=True,
             highlight=False,
         )

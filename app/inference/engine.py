@@ -15,7 +15,7 @@ from nextvec.app.bundle.bundle import Bundle
 from nextvec.app.bundle.index import Found
 from nextvec.app.bundle.searcher import Selection
 from nextvec.app.inference.neighbors import Copies, find_neighbors, reach
-from nextvec.training.models.model import predict
+from nextvec.app.inference.predictors import Predictor, make_predictor
 from nextvec.training.models.prediction import Prediction
 from nextvec.training.vectors import Float32, Int64
 
@@ -106,9 +106,20 @@ def answer(queries: Sequence[Query]) -> list[Answer]:
 class Engine:
     """Answers queries from one bundle."""
 
-    def __init__(self, bundle: Bundle) -> None:
-        """Take a loaded bundle."""
+    def __init__(self, bundle: Bundle, predictor: Predictor | None = None) -> None:
+        """Take a loaded bundle.
+
+        Args:
+            bundle: what is served.
+            predictor: what runs its network; None takes what the bundle names.
+
+        Raises:
+            BundleError: the bundle names an engine that this package does not have.
+        """
         self.bundle = bundle
+        self.predictor = predictor or make_predictor(
+            bundle.checkpoint.model, bundle.manifest.engine.name
+        )
 
     def run(self, queries: Sequence[Query]) -> list[Answer]:
         """Answer queries that carry this engine, each as if it were alone.
@@ -201,10 +212,8 @@ class Engine:
             context_BTD[row, : len(context)] = context
         # a context of zeros has no direction: the spare rows repeat the first
         context_BTD[len(contexts) :] = context_BTD[0]
-        prediction = predict(
-            self.bundle.checkpoint.model,
-            torch.from_numpy(context_BTD),
-            torch.from_numpy(length_B),
+        prediction = self.predictor(
+            torch.from_numpy(context_BTD), torch.from_numpy(length_B)
         )
         return prediction[: len(contexts)]
 

@@ -6,6 +6,7 @@ from typing import Final
 import numpy as np
 
 from nextvec.app.bundle.bundle import load_bundle
+from nextvec.app.bundle.engine_names import INT8
 from nextvec.app.bundle.manifest import Golden
 from nextvec.app.inference.baseline_engine import engine_of
 from nextvec.app.inference.engine import Engine, Query, answer
@@ -17,6 +18,10 @@ GOLDEN_K: Final = 10
 _TOLERANCE: Final = 1e-4
 # Other processors and thread counts round differently: up to 1e-6 was seen over a
 # hundred recurrent steps. A changed weight that matters moves far more.
+
+_CODED_TOLERANCE: Final = 2e-2
+# What rounds differently can fall on the other side of a code, whose step is 1/127: up
+# to 1.5e-3 was seen between the kernel and torch, in vectors of items 3 long.
 
 
 def open_engine(folder: Path, progress: Progress = ignore_progress) -> Engine:
@@ -68,20 +73,22 @@ def check_golden(engine: Engine) -> None:
         msg = f"{version}: the golden query cannot be asked: {error}"
         raise BundleError(msg) from error
     found = answer([Query(engine=engine, rows=rows, k=GOLDEN_K)])[0].found
-    if not moved <= _TOLERANCE:
+    is_coded = engine.bundle.manifest.engine.name == INT8
+    tolerance = _CODED_TOLERANCE if is_coded else _TOLERANCE
+    if not moved <= tolerance:
         msg = (
             f"{version}: the golden query's prediction moved by {moved:.2g}, expected "
-            f"at most {_TOLERANCE:g}"
+            f"at most {tolerance:g}"
         )
         raise BundleError(msg)
     expected = np.array(golden.scores)
     # neighbors whose scores are closer than the tolerance may change places
-    sure = expected > expected[-1] + 2 * _TOLERANCE
+    sure = expected > expected[-1] + 2 * tolerance
     lost = set(np.array(golden.rows)[sure].tolist()) - set(found.rows.tolist())
     if (
         lost
         or found.scores.shape != expected.shape
-        or (np.abs(found.scores - expected) > _TOLERANCE).any()
+        or (np.abs(found.scores - expected) > tolerance).any()
     ):
         msg = (
             f"{version}: the golden query found rows {found.rows.tolist()}, expected "

@@ -20,12 +20,14 @@ from nextvec.app.bundle.bundle import (
 )
 from nextvec.app.bundle.catalogue import Catalogue
 from nextvec.app.bundle.checksums import Checksums, sha256_of
+from nextvec.app.bundle.engine_names import AUTO, EAGER
 from nextvec.app.bundle.index import NeighborIndex, require_match
 from nextvec.app.bundle.index_kinds import DEFAULT_KIND
 from nextvec.app.bundle.known import KnownItems
 from nextvec.app.bundle.manifest import MANIFEST, EncoderFacts, Manifest
 from nextvec.app.inference.baseline_engine import engine_of
 from nextvec.app.inference.golden import make_golden, open_engine
+from nextvec.app.release.engines import choose_engine, require_engine
 from nextvec.training.checkpoint import Checkpoint, load_checkpoint
 from nextvec.training.corpus.corpus import Corpus
 from nextvec.training.corpus.parts import Progress, ignore_progress
@@ -44,6 +46,7 @@ def build_bundle(
     corpus: Path | None = None,
     index_kind: str = DEFAULT_KIND,
     plain_cosine: bool = False,
+    engine: str = AUTO,
     say: Callable[[str], None] = lambda _: None,
     progress: Progress = ignore_progress,
 ) -> Bundle:
@@ -55,6 +58,7 @@ def build_bundle(
         corpus: folder of the corpus; None takes the one that the run's card names.
         index_kind: one of `nextvec.app.bundle.index.INDEX_KINDS`.
         plain_cosine: rank by cosine alone, whatever validation chose.
+        engine: what runs the network (`choose_engine`).
         say: told each stage in plain words.
         progress: told how far each part is: vectors moved, files written, megabytes
             of checksums, steps of the trial.
@@ -64,11 +68,13 @@ def build_bundle(
         (`Registry.make_live`).
 
     Raises:
-        BundleError: a file of the run is missing, or the kind is unknown.
+        BundleError: a file of the run is missing, or the kind or the engine
+            is unknown.
         CheckpointError: the run's checkpoint cannot be used.
         CorpusError: the corpus cannot be used.
         IndexMismatchError: the run was not trained on that corpus.
     """
+    require_engine(engine)
     checkpoint = load_checkpoint(run)
     loaded = load_corpus(corpus or _corpus_folder(run, checkpoint.card))
     require_match(
@@ -78,7 +84,9 @@ def build_bundle(
         index_fingerprint=loaded.fingerprint,
     )
     betas = {} if plain_cosine else dict(checkpoint.card["score"]["betas"])
-    version = _version(run, checkpoint, loaded, index_kind, plain_cosine=plain_cosine)
+    told = f"{index_kind} {loaded.fingerprint}" + " plain" * plain_cosine
+    told += "" if engine == AUTO else f" {engine}"
+    version = _version(run, checkpoint, loaded, told)
     folder = bundles / version
     if (folder / MANIFEST).exists():
         try:
@@ -98,7 +106,17 @@ def build_bundle(
     )
     with new_folder(folder) as new:
         _write_parts(new, run, loaded, index, progress)
-        bundle = seal(new, version, run.name, loaded, index, betas, progress)
+        bundle = seal(
+            new,
+            version,
+            run.name,
+            loaded,
+            index,
+            betas,
+            engine=engine,
+            say=say,
+            progress=progress,
+        )
     say(f"bundle {version} is whole")
     return bundle
 
@@ -141,6 +159,9 @@ def seal(
     corpus: Corpus,
     index: NeighborIndex,
     betas: dict[str, float],
+    *,
+    engine: str = EAGER,
+    say: Callable[[str], None] = lambda _: None,
     progress: Progress = ignore_progress,
 ) -> Bundle:
     """Make a bundle of the files in a folder: ask it, and write `bundle.json`.
@@ -152,6 +173,8 @@ def seal(
         corpus: whose rows the index holds.
         index: what was saved in the folder.
         betas: by pool, how much of their hubness candidates score less.
+        engine: what runs the network (`choose_engine`).
+        say: told which engine was chosen, and why.
         progress: told of the checksums, in megabytes, and of the trial, in steps.
 
     Returns:
@@ -182,12 +205,15 @@ def seal(
         encoder=_encoder_of(corpus),
         golden=None,
     )
-    tried(1, 3)
+    tried(1, 4)
     bundle = load_parts(folder, unasked)
-    tried(2, 3)
+    tried(2, 4)
+    unasked = replace(unasked, engine=choose_engine(bundle, engine, say=say))
+    bundle = replace(bundle, manifest=unasked)
+    tried(3, 4)
     manifest = replace(unasked, golden=make_golden(engine_of(bundle)))
     manifest.save(folder)
-    tried(3, 3)
+    tried(4, 4)
     return replace(bundle, manifest=manifest)
 
 
@@ -215,16 +241,8 @@ def _taken_over(run: Path) -> list[str]:
     return [*BUNDLED, *([ITEM_BASELINE] if (run / ITEM_BASELINE).exists() else [])]
 
 
-def _version(
-    run: Path,
-    checkpoint: Checkpoint,
-    corpus: Corpus,
-    index_kind: str,
-    *,
-    plain_cosine: bool,
-) -> str:
+def _version(run: Path, checkpoint: Checkpoint, corpus: Corpus, told: str) -> str:
     """Name a bundle after its run and everything that goes into it."""
-    told = f"{index_kind} {corpus.fingerprint}" + " plain" * plain_cosine
     digest = hashlib.sha256(told.encode())
     for name in _taken_over(run):
         digest.update(sha256_of(run / name).encode())

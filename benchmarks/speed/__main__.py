@@ -12,6 +12,11 @@ import numpy as np
 import psutil
 import torch
 
+from benchmarks.speed.predictors import (
+    BATCHES,
+    PredictorFigures,
+    measure_predictors,
+)
 from benchmarks.speed.ranking import (
     DIM,
     NUM_CANDIDATES,
@@ -67,9 +72,12 @@ def main() -> None:
     searched = [
         measure_search(*shape, threads) for shape in SHAPES for threads in THREADS
     ]
+    print("engines ...")
+    engines = [figures for n in (1, 2) for figures in measure_predictors(n)]
     print("ranking ...")
+    ranking = measure_ranking()
     written = report(
-        card, len(corpus.vectors), service, searched, trained, measure_ranking()
+        card, len(corpus.vectors), service, searched, engines, trained, ranking
     )
     lines = [line.rstrip() for line in written]
     now = datetime.now(UTC)
@@ -112,6 +120,7 @@ def report(
     num_vectors: int,
     service: dict[int, ServiceFigures],
     searched: list[SearchFigures],
+    engines: list[PredictorFigures],
     trained: list[TrainingFigures],
     ranking: RankingFigures,
 ) -> Iterator[str]:
@@ -168,6 +177,7 @@ def report(
     yield ""
     yield from report_search(searched)
     yield ""
+    yield from report_engines(engines)
     yield "## Training, default recipe, the faster of two epochs"
     yield ""
     yield "| D | network | parameters | windows an epoch | windows a s | epoch, s |"
@@ -222,6 +232,24 @@ def report_search(searched: list[SearchFigures]) -> Iterator[str]:
                 f"| {figures.files_mib[kind]:.0f} | {times} "
                 f"| {figures.share(kind, 'flat'):.2f} |"
             )
+
+
+def report_engines(engines: list[PredictorFigures]) -> Iterator[str]:
+    """Write what the engines save, line by line."""
+    yield "## Engines: the best over eager, contexts of 100 vectors"
+    yield ""
+    columns = " | ".join(f"{batch} at a time" for batch in BATCHES)
+    yield f"| of | network | threads | eager, ms for one | {columns} |"
+    yield "|---" * (4 + len(BATCHES)) + "|"
+    for figures in engines:
+        best = [figures.best(batch) for batch in BATCHES]
+        told = " | ".join(f"{name} {ratio:.1f}" for name, ratio in best)
+        eager = figures.times_ms["eager"][1]
+        yield (
+            f"| {figures.kind} | {figures.architecture} | {figures.threads} "
+            f"| {eager:.1f} | {told} |"
+        )
+    yield ""
 
 
 def processor() -> str:

@@ -13,6 +13,9 @@ from fastapi.testclient import TestClient
 
 from nextvec.app.api.app import create_app
 from nextvec.app.bundle.bundle import load_bundle
+from nextvec.app.bundle.engine_names import (
+    EAGER,
+)
 from nextvec.app.inference.engine import Engine
 from nextvec.app.release.building import build_bundle
 from nextvec.app.release.registry import Registry
@@ -154,7 +157,8 @@ def make_item_world(
         corpus = save_corpus(corpus, folder / "corpus")
         make_run(corpus, folder / "runs" / "items-run", folder / "corpus")
         bundles = folder / "bundles"
-        built = build_bundle(folder / "runs" / "items-run", bundles)
+        # not the fastest today: what is served is compared with the network itself
+        built = build_bundle(folder / "runs" / "items-run", bundles, engine=EAGER)
         Registry(bundles).make_live(built)
         version = built.manifest.version
         return World(corpus, folder / "runs" / "items-run", bundles, version)

@@ -71,9 +71,13 @@ class SequenceMemory:
         )
         index_BPD = position_BP[..., None].expand(-1, -1, state_BTD.shape[-1])
         query_BPD = state_BTD.gather(1, index_BPD)
-        cosine_BPS = query_BPD @ state_BTD[:, :-1].transpose(1, 2)
+        return self.weigh(query_BPD @ state_BTD[:, :-1].transpose(1, 2), position_BP)
+
+    def weigh(self, cosine_BPS: Tensor, position_BP: Tensor) -> Tensor:
+        """Like `weights_at`, from the cosines of states, shape ``(B, P, T - 1)``."""
+        place_S = torch.arange(cosine_BPS.shape[-1], device=cosine_BPS.device)
         weight_BPS = torch.exp((cosine_BPS - 1) / self.tau)
-        weight_BPS = weight_BPS * (position_T[:-1] < position_BP[..., None])
+        weight_BPS = weight_BPS * (place_S < position_BP[..., None])
         total_BP1 = weight_BPS.sum(dim=-1, keepdim=True).clamp(min=self.cap)
         return weight_BPS / total_BP1
 

@@ -20,8 +20,9 @@ from nextvec.training.models.place_head import PlaceHead
 from nextvec.training.models.prediction import Prediction
 from nextvec.training.models.similarities import (
     NUM_SIMILARITIES,
-    base_weights,
-    similarities,
+    Describe,
+    Described,
+    describe,
 )
 from nextvec.training.models.slots import SlotEncoder
 from nextvec.training.models.transformer import TransformerEncoder
@@ -65,6 +66,8 @@ class NextVectorModel(nn.Module):
         self.is_run = True
         """Whether the recurrent part is run; where the best state is the one before the
         first step it adds nothing, and `predict` does without."""
+        self.describe: Describe = describe
+        """Tells how the vectors of contexts lie to one another."""
         has_keys = config.architecture == "memory"
         self.copying = (
             Copying(num_features, has_keys=has_keys) if config.can_copy else None
@@ -83,7 +86,8 @@ class NextVectorModel(nn.Module):
         """
         place_T = torch.arange(context_BTD.shape[1], device=context_BTD.device)
         is_inside_BT = place_T < length_B[:, None]
-        figures_PF = similarities(context_BTD, length_B)[is_inside_BT]
+        told = self.describe(self.config.base, context_BTD, length_B)
+        figures_PF = told.figures[is_inside_BT]
         self.figure_mean.copy_(figures_PF.mean(dim=0))
         self.figure_scale.copy_(figures_PF.std(dim=0).clamp(min=_LEAST_SCALE))
 
@@ -122,9 +126,10 @@ class NextVectorModel(nn.Module):
         """
         if not self.is_run:
             return self._untrained(context_BTD, length_B)
-        inputs_BTI = self.inputs(context_BTD, length_B)
+        told = self._described(context_BTD, length_B)
+        inputs_BTI = self._inputs(context_BTD, told)
         features_BTH = self.encoder(inputs_BTI)
-        return self.predict_from(context_BTD, inputs_BTI, features_BTH, length_B)
+        return self._predict(context_BTD, told, inputs_BTI, features_BTH, length_B)
 
     def _untrained(self, context_BTD: Tensor, length_B: Tensor) -> Prediction:
         """Predict as before the first step: what reads features weighs them by 0."""
@@ -143,28 +148,43 @@ class NextVectorModel(nn.Module):
         length_B: Tensor,
     ) -> Prediction:
         """Like `predict`, from inputs and features that are already there."""
-        if isinstance(self.head, PlaceHead):
-            place_T = torch.arange(context_BTD.shape[1], device=context_BTD.device)
-            is_inside_BT1 = (place_T < length_B[:, None])[..., None]
-            context_BTD = torch.where(is_inside_BT1, context_BTD, 0.0)
-            base = base_weights(self.config.base, context_BTD, length_B)
-            base_BT2 = torch.stack(base, dim=2)
+        told = self._described(context_BTD, length_B)
+        return self._predict(context_BTD, told, inputs_BTI, features_BTH, length_B)
+
+    def inputs(self, context_BTD: Tensor, length_B: Tensor) -> Tensor:
+        """Return what the recurrent part reads, shape ``(B, T, I)``."""
+        told = self._described(context_BTD, length_B)
+        return self._inputs(context_BTD, told)
+
+    def _described(self, context_BTD: Tensor, length_B: Tensor) -> Described | None:
+        """Return what encoder and head are told; None where that is the vectors."""
+        if not self.config.weighs_places:
+            return None
+        return self.describe(self.config.base, context_BTD, length_B)
+
+    def _inputs(self, context_BTD: Tensor, told: Described | None) -> Tensor:
+        if told is None:
+            return context_BTD
+        standard_BTF = (told.figures - self.figure_mean) / self.figure_scale
+        return standard_BTF.clamp(-_MOST, _MOST)
+
+    def _predict(
+        self,
+        context_BTD: Tensor,
+        told: Described | None,
+        inputs_BTI: Tensor,
+        features_BTH: Tensor,
+        length_B: Tensor,
+    ) -> Prediction:
+        if isinstance(self.head, PlaceHead) and told is not None:
             return Prediction(
-                self.head(context_BTD, base_BT2, inputs_BTI, features_BTH, length_B)
+                self.head(context_BTD, told.base, inputs_BTI, features_BTH, length_B)
             )
         found = self._at(context_BTD, features_BTH, length_B[:, None] - 1)
         copies_B1T = found.copies
         return Prediction(
             found.vectors[:, 0], None if copies_B1T is None else copies_B1T[:, 0]
         )
-
-    def inputs(self, context_BTD: Tensor, length_B: Tensor) -> Tensor:
-        """Return what the recurrent part reads, shape ``(B, T, I)``."""
-        if not self.config.weighs_places:
-            return context_BTD
-        figures_BTF = similarities(context_BTD, length_B)
-        standard_BTF = (figures_BTF - self.figure_mean) / self.figure_scale
-        return standard_BTF.clamp(-_MOST, _MOST)
 
     def _at(
         self, context_BTD: Tensor, features_BTH: Tensor, position_BP: Tensor

@@ -6,32 +6,70 @@ documents are about, which tells it nothing of others; how a document returns, r
 and moves on is alike in all.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize
 
 from nextvec.training.models.closed_form import ClosedForm
-from nextvec.training.models.weighted_mean import weighted_mean_at
+from nextvec.training.models.survey import (
+    SLOW_RATE,
+    STATE_RATES,
+    Survey,
+    square_weights,
+    survey,
+)
+from nextvec.training.models.weighted_mean import mean_weights
 
 NUM_SIMILARITIES: Final = 22
 """Figures of each place, F."""
 
-_STATE_RATES: Final = (0.7, 0.3)
-_SLOW_RATE: Final = 0.1
-_SHARP, _WIDE = 0.03, 0.1
+SHARP: Final = 0.03
+WIDE: Final = 0.1
 # How fast a kernel falls: by exp((cosine - 1) / it).
+
+_LEAST_SQUARE: Final = 1e-24
+# Of what is shorter than 1e-12 a direction says nothing, as in torch's normalize.
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What a network of documents is told of contexts."""
+
+    figures: Tensor
+    """`similarities`; shape ``(B, T, 22)``."""
+
+    base: Tensor
+    """`base_weights`, in the mean and in the memory; shape ``(B, T, 2)``."""
+
+
+Describe = Callable[[ClosedForm, Tensor, Tensor], Described]
+"""What `describe` does, or the same faster."""
+
+
+def describe(base: ClosedForm, context_BTD: Tensor, length_B: Tensor) -> Described:
+    """Describe contexts, looking once at all pairs of their places.
+
+    Args:
+        base: the closed form.
+        context_BTD: unit vectors, padded at the end with whatever is finite.
+        length_B: vectors in each context.
+    """
+    found = survey(base, context_BTD, length_B)
+    weights = base_weights(base, found, length_B)
+    return Described(similarities(found, length_B), torch.stack(weights, dim=2))
 
 
 def base_weights(
-    base: ClosedForm, context_BTD: Tensor, length_B: Tensor
+    base: ClosedForm, found: Survey, length_B: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Return what each place weighs in the closed form after the last vector.
 
     Args:
         base: the closed form.
-        context_BTD: unit vectors, padded at the end.
+        found: of the context.
         length_B: vectors in each context.
 
     Returns:
@@ -39,24 +77,23 @@ def base_weights(
         context is what `ClosedForm.at` returns.
     """
     last_B1 = length_B[:, None] - 1
-    eye_BTT = torch.eye(context_BTD.shape[1]).to(context_BTD)
-    eye_BTT = eye_BTT.expand(len(context_BTD), -1, -1)
-    mean_BT = weighted_mean_at(eye_BTT, last_B1, base.rates, base.weights)[:, 0]
-    mean_BD = torch.einsum("bt,btd->bd", mean_BT, context_BTD)
-    mean_BT = mean_BT / mean_BD.norm(dim=1, keepdim=True).clamp(min=1e-12)
+    mean_BT = _last_weights(found, length_B, base.rates, base.weights)
+    mean_BT = mean_BT / _length(found.toward[:, 4], mean_BT)
     if base.memory is None:
         return mean_BT, torch.zeros_like(mean_BT)
-    weight_B1S = base.memory.weights_at(context_BTD, last_B1)
+    toward_BT, square_BT = found.toward[:, 5], found.squares[:, 2]
+    alike_BT = _alike(toward_BT, square_BT, length_B, base.memory.rate)
+    weight_B1S = base.memory.weigh(alike_BT[:, None, :-1], last_B1)
     # what is remembered of a state is the vector after it
     memory_BT = torch.nn.functional.pad(weight_B1S[:, 0], (1, 0))
     return mean_BT, base.memory.gain * memory_BT
 
 
-def similarities(context_BTD: Tensor, length_B: Tensor) -> Tensor:
+def similarities(found: Survey, length_B: Tensor) -> Tensor:
     """Describe every place of a context as it is seen from the last.
 
     Args:
-        context_BTD: unit vectors, padded at the end with whatever is finite.
+        found: of the context.
         length_B: vectors in each context.
 
     Returns:
@@ -64,11 +101,10 @@ def similarities(context_BTD: Tensor, length_B: Tensor) -> Tensor:
         the newest vectors and with each other; how alike the states before it and now
         are; how like the rest it is; how new it was. Zeros where padded.
     """
-    place_T = torch.arange(context_BTD.shape[1], device=context_BTD.device)
+    product_BTT = found.products
+    place_T = torch.arange(product_BTT.shape[1], device=product_BTT.device)
     is_inside_BT = place_T < length_B[:, None]
-    context_BTD = context_BTD * is_inside_BT[..., None]
-    lag_BT = (length_B[:, None] - 1 - place_T).clamp(min=0).to(context_BTD)
-    product_BTT = context_BTD @ context_BTD.transpose(1, 2)
+    lag_BT = (length_B[:, None] - 1 - place_T).clamp(min=0).to(product_BTT)
 
     def with_place(back: int) -> Tensor:
         """Cosine of every place with the one that many before the last."""
@@ -92,40 +128,72 @@ def similarities(context_BTD: Tensor, length_B: Tensor) -> Tensor:
         neighbor_BT,
         _moved(neighbor_BT, -1),
     ]
-    other_BTT = product_BTT.masked_fill(_is_self_or_padding(is_inside_BT), -1.0)
-    nearest_BT3 = other_BTT.topk(min(3, other_BTT.shape[2]), dim=2).values
-    is_earlier_TT = place_T[None, :] < place_T[:, None]
-    earlier_BTT = other_BTT.masked_fill(~is_earlier_TT, -1.0)
     figures += [
-        nearest_BT3[..., 0],
-        nearest_BT3.mean(dim=2),
-        earlier_BTT.amax(dim=2).clamp(min=0.0),
+        found.nearest[:, 0],
+        found.nearest.mean(dim=1),
+        found.earlier,
     ]
-    last_B1 = length_B[:, None] - 1
-    everywhere_BT = place_T.expand(len(context_BTD), -1)
-    is_after_BT = (place_T > 0).to(context_BTD)
-    for rate in _STATE_RATES:
-        state_BTD = normalize(
-            weighted_mean_at(context_BTD, everywhere_BT, (rate,), (1.0,)), dim=-1
-        )
-        index_B1D = last_B1[..., None].expand(-1, -1, state_BTD.shape[-1])
-        now_BD1 = state_BTD.gather(1, index_B1D).transpose(1, 2)
-        alike_BT = _moved((state_BTD @ now_BD1)[..., 0], 1)
+    toward_mean, toward_slow = found.toward[:, 0], found.toward[:, 1]
+    is_after_BT = (place_T > 0).to(product_BTT)
+    for number, rate in enumerate(STATE_RATES):
+        toward_BT = found.toward[:, 2 + number]
+        square_BT = found.squares[:, number]
+        alike_BT = _moved(_alike(toward_BT, square_BT, length_B, rate), 1)
         figures.append(alike_BT)
-        if rate == _STATE_RATES[0]:
-            sharp_BT = torch.exp((alike_BT - 1) / _SHARP) * is_after_BT * is_inside_BT
-            total_B1 = sharp_BT.sum(dim=1, keepdim=True).clamp(min=_SHARP / 10)
-            figures += [sharp_BT / total_B1, torch.exp((alike_BT - 1) / _WIDE)]
+        if rate == STATE_RATES[0]:
+            sharp_BT = torch.exp((alike_BT - 1) / SHARP) * is_after_BT * is_inside_BT
+            total_B1 = sharp_BT.sum(dim=1, keepdim=True).clamp(min=SHARP / 10)
+            figures += [sharp_BT / total_B1, torch.exp((alike_BT - 1) / WIDE)]
     figures += [
-        torch.exp((after_newest + after_second - 2) / _WIDE) * (place_T > 1),
-        torch.exp((after_newest - 1) / _SHARP) * is_after_BT,
+        torch.exp((after_newest + after_second - 2) / WIDE) * (place_T > 1),
+        torch.exp((after_newest - 1) / SHARP) * is_after_BT,
     ]
-    slow_B1D = weighted_mean_at(context_BTD, last_B1, (_SLOW_RATE,), (1.0,))
-    mean_B1D = context_BTD.sum(dim=1, keepdim=True)
-    for center_B1D in (mean_B1D, slow_B1D):
-        center_BD1 = normalize(center_B1D, dim=-1).transpose(1, 2)
-        figures.append((context_BTD @ center_BD1)[..., 0])
+    slow_BT = _last_weights(found, length_B, (SLOW_RATE,), (1.0,))
+    figures += [
+        toward_mean / _length(toward_mean, torch.ones_like(slow_BT)),
+        toward_slow / _length(toward_slow, slow_BT),
+    ]
     return torch.stack(figures, dim=2) * is_inside_BT[..., None]
+
+
+def _last_weights(
+    found: Survey,
+    length_B: Tensor,
+    rates: tuple[float, ...],
+    weights: tuple[float, ...],
+) -> Tensor:
+    """Return what each place weighs in a mean up to the last, shape ``(B, T)``."""
+    weight_TT = mean_weights(found.products.shape[1], rates, weights)
+    return weight_TT.to(found.products)[length_B - 1]
+
+
+def _length(toward_BT: Tensor, weight_BT: Tensor) -> Tensor:
+    """Return the length of a sum, shape ``(B, 1)``, of its products with places."""
+    square_B1 = (toward_BT * weight_BT).sum(dim=1, keepdim=True)
+    return square_B1.clamp(min=_LEAST_SQUARE).sqrt()
+
+
+def _alike(
+    toward_BT: Tensor, square_BT: Tensor, length_B: Tensor, rate: float
+) -> Tensor:
+    """Return the cosine of every state with the last, shape ``(B, T)``.
+
+    A state is the mean up to a place, of one rate. Neither the states nor their
+    products are made: that would cost ``T T D`` for each rate, as much as all products
+    of the context.
+
+    Args:
+        toward_BT: product of every place with the last state.
+        square_BT: what is new at each place in the squares of states.
+        length_B: vectors in each context.
+        rate: of the mean.
+    """
+    length = toward_BT.shape[1]
+    mean_TT = mean_weights(length, (rate,), (1.0,)).to(toward_BT)
+    summed_TT = square_weights(length, rate)[1].to(toward_BT)
+    norm_BT = (square_BT @ summed_TT.T).clamp(min=_LEAST_SQUARE).sqrt()
+    norm_B1 = norm_BT.gather(1, length_B[:, None] - 1)
+    return (toward_BT @ mean_TT.T / (norm_BT * norm_B1)).clamp(-1.0, 1.0)
 
 
 def _moved(figure_BT: Tensor, by: int, *, grow: bool = False) -> Tensor:
@@ -134,8 +202,3 @@ def _moved(figure_BT: Tensor, by: int, *, grow: bool = False) -> Tensor:
         return torch.nn.functional.pad(figure_BT[:, -by:], (0, -by))
     moved_BT = torch.nn.functional.pad(figure_BT, (by, 0))
     return moved_BT if grow else moved_BT[:, : figure_BT.shape[1]]
-
-
-def _is_self_or_padding(is_inside_BT: Tensor) -> Tensor:
-    eye_TT = torch.eye(is_inside_BT.shape[1], device=is_inside_BT.device).bool()
-    return eye_TT | ~is_inside_BT[:, None, :]

@@ -26,6 +26,9 @@ class Info:
     """What answers: the network by its architecture, or its base alone where training
     brought nothing."""
 
+    engine: str
+    """What runs the network on this machine; `bundle.engine` says why."""
+
     has_texts: bool
     encodes_texts: bool
     """Whether the bundle knows what encodes a text; `bundle.encoder` says what."""
@@ -62,6 +65,7 @@ def _info(service: Service) -> Info:
         bundle=about,
         card=bundle.card,
         serves=bundle.serves,
+        engine=live.engine.predictor.name,
         has_texts=bundle.catalogue.texts is not None,
         encodes_texts=bundle.manifest.encoder is not None,
         limits={

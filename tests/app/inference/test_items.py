@@ -199,7 +199,7 @@ def test_ranks_through_the_index_are_the_exact_ones_with_copies(
 def test_a_bundle_of_items_can_rank_by_cosine_alone(
     items: World, tmp_path: Path
 ) -> None:
-    plain = build_bundle(items.run, tmp_path, plain_cosine=True)
+    plain = build_bundle(items.run, tmp_path, plain_cosine=True, engine="eager")
     engine = Engine(plain)
     rows = rows_of(items)
     Registry(tmp_path).make_live(plain)

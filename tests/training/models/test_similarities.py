@@ -7,8 +7,10 @@ from nextvec.training.models.closed_form import ClosedForm, SequenceMemory
 from nextvec.training.models.similarities import (
     NUM_SIMILARITIES,
     base_weights,
-    similarities,
+    describe,
 )
+from nextvec.training.models.similarities import similarities as similarities_of
+from nextvec.training.models.survey import survey
 
 NEWEST, AFTER_NEWEST, SECOND, NEIGHBOR, NOVELTY = 2, 3, 8, 9, 13
 
@@ -16,6 +18,10 @@ NEWEST, AFTER_NEWEST, SECOND, NEIGHBOR, NOVELTY = 2, 3, 8, 9, 13
 def contexts(num: int, length: int, *, dim: int = 6, seed: int = 0) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     return normalize(torch.randn(num, length, dim, generator=generator), dim=-1)
+
+
+def similarities(context_BTD: Tensor, length_B: Tensor) -> Tensor:
+    return similarities_of(survey(ClosedForm(), context_BTD, length_B), length_B)
 
 
 def test_every_place_has_its_figures_and_padding_none() -> None:
@@ -64,8 +70,25 @@ def test_the_weights_of_places_add_up_to_the_closed_form(
     base = ClosedForm(rates=(0.7, 0.1), weights=(0.4, 0.6), memory=memory)
     context_BTD, length_B = contexts(3, 20), torch.tensor([20, 11, 1])
 
-    mean_BT, memory_BT = base_weights(base, context_BTD, length_B)
+    mean_BT, memory_BT = base_weights(
+        base, survey(base, context_BTD, length_B), length_B
+    )
 
     summed_BD = torch.einsum("bt,btd->bd", mean_BT + memory_BT, context_BTD)
     expected_BD = base.at(context_BTD, length_B[:, None] - 1)[:, 0]
     torch.testing.assert_close(summed_BD, expected_BD, atol=1e-6, rtol=0)
+
+
+def test_what_is_made_once_in_inference_mode_serves_training_too() -> None:
+    base = ClosedForm(rates=(0.37,), memory=SequenceMemory(rate=0.61))
+    context_BTD, length_B = contexts(2, 13), torch.tensor([13, 5])
+    with torch.inference_mode():
+        before = describe(base, context_BTD, length_B)
+    context_BTD.requires_grad_()
+
+    told = describe(base, context_BTD, length_B)
+    (told.figures.sum() + told.base.sum()).backward()
+
+    torch.testing.assert_close(told.figures.detach(), before.figures.clone())
+    assert context_BTD.grad is not None
+    assert torch.isfinite(context_BTD.grad).all()

@@ -1,0 +1,475 @@
+/* A layer of GRU over sequences side by side, float32 or int8, and what is told of a
+   context of documents, at the end.
+
+   Gates in PyTorch's order, reset, update, new, with the bias of the recurrent side
+   inside the reset (https://docs.pytorch.org/docs/stable/generated/torch.nn.GRU.html).
+   States start at zero. Sequences are taken eight at a time, and what they read eight
+   steps at a time, so that weights, gates and states stay in the second-level cache.
+
+   The caller packs a matrix of N outputs and K inputs, padded with zeros to multiples
+   of 32 and of 4, in panels of 16 outputs: float32 (N / 16, K, 16), int8
+   (N / 16, K / 4, 16, 4), whose innermost four one instruction multiplies and adds. */
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
+
+#define PANEL 16
+#define ROWS 8
+#define STEPS 8
+
+/* sums in an array stay in registers only where the loop over them is gone */
+#define UNROLLED _Pragma("GCC unroll 8")
+
+typedef struct {
+    const void *packed;
+    const float *scale;     /* of each output; NULL: packed is float32 */
+    const int32_t *sum;     /* of the weights of each output; NULL for float32 */
+    const float *bias;      /* of each output */
+    int64_t inputs;         /* K, a multiple of 4 */
+    int64_t outputs;        /* N, a multiple of 32 */
+} matrix;
+
+/* ---- products -------------------------------------------------------------------- */
+
+static void panels_f32(const float *restrict packed, const float *const *rows,
+                       int num_rows, int64_t inputs, float (*restrict sums)[2 * PANEL])
+{
+    const float *second = packed + inputs * PANEL;
+#if defined(__AVX512F__)
+    __m512 low[ROWS], high[ROWS];
+    for (int r = 0; r < ROWS; r++) low[r] = high[r] = _mm512_setzero_ps();
+#define ADD(slot, row, k)                                                              \
+    do {                                                                               \
+        __m512 value = _mm512_set1_ps(rows[row][k]);                                   \
+        low[slot] = _mm512_fmadd_ps(first_w, value, low[slot]);                        \
+        high[slot] = _mm512_fmadd_ps(second_w, value, high[slot]);                     \
+    } while (0)
+#define WEIGHTS(k)                                                                     \
+    __m512 first_w = _mm512_loadu_ps(packed + (k) * PANEL);                            \
+    __m512 second_w = _mm512_loadu_ps(second + (k) * PANEL)
+    /* in the same order however many there are, so that a context alone gives to the
+       bit what it gives among others */
+    if (num_rows == 1) {
+        for (int64_t k = 0; k < inputs; k++) {
+            WEIGHTS(k);
+            ADD(0, 0, k);
+        }
+    } else if (num_rows <= 4) {
+        for (int64_t k = 0; k < inputs; k++) {
+            WEIGHTS(k);
+            UNROLLED for (int r = 0; r < 4; r++) ADD(r, r, k);
+        }
+    } else {
+        for (int64_t k = 0; k < inputs; k++) {
+            WEIGHTS(k);
+            UNROLLED for (int r = 0; r < ROWS; r++) ADD(r, r, k);
+        }
+    }
+    for (int r = 0; r < num_rows; r++) {
+        _mm512_storeu_ps(sums[r], low[r]);
+        _mm512_storeu_ps(sums[r] + PANEL, high[r]);
+    }
+#undef ADD
+#undef WEIGHTS
+#else
+    memset(sums, 0, ROWS * sizeof *sums);
+    for (int r = 0; r < num_rows; r++)
+        for (int64_t k = 0; k < inputs; k++)
+            for (int j = 0; j < PANEL; j++) {
+                sums[r][j] += packed[k * PANEL + j] * rows[r][k];
+                sums[r][PANEL + j] += second[k * PANEL + j] * rows[r][k];
+            }
+#endif
+}
+
+static void panels_i8(const int8_t *restrict packed, const uint8_t *const *rows,
+                      int num_rows, int64_t inputs, int32_t (*restrict sums)[2 * PANEL])
+{
+    const int8_t *second = packed + inputs * PANEL;
+#if defined(__AVX512VNNI__)
+    __m512i low[ROWS], high[ROWS];
+    for (int r = 0; r < ROWS; r++) low[r] = high[r] = _mm512_setzero_si512();
+#define ADD(slot, row, k)                                                              \
+    do {                                                                               \
+        int32_t four;                                                                  \
+        memcpy(&four, rows[row] + (k), 4);                                             \
+        __m512i value = _mm512_set1_epi32(four);                                       \
+        low[slot] = _mm512_dpbusd_epi32(low[slot], value, first_w);                    \
+        high[slot] = _mm512_dpbusd_epi32(high[slot], value, second_w);                 \
+    } while (0)
+#define WEIGHTS(k)                                                                     \
+    __m512i first_w = _mm512_loadu_si512(packed + (k) * PANEL);                        \
+    __m512i second_w = _mm512_loadu_si512(second + (k) * PANEL)
+    if (num_rows == 1) {
+        int64_t k = 0;
+        for (; k + 16 <= inputs; k += 16)
+            UNROLLED for (int i = 0; i < 4; i++) {
+                WEIGHTS(k + 4 * i);
+                ADD(i, 0, k + 4 * i);
+            }
+        for (; k < inputs; k += 4) {
+            WEIGHTS(k);
+            ADD(0, 0, k);
+        }
+        low[0] = _mm512_add_epi32(_mm512_add_epi32(low[0], low[1]),
+                                  _mm512_add_epi32(low[2], low[3]));
+        high[0] = _mm512_add_epi32(_mm512_add_epi32(high[0], high[1]),
+                                   _mm512_add_epi32(high[2], high[3]));
+    } else if (num_rows <= 4) {
+        for (int64_t k = 0; k < inputs; k += 4) {
+            WEIGHTS(k);
+            UNROLLED for (int r = 0; r < 4; r++) ADD(r, r, k);
+        }
+    } else {
+        for (int64_t k = 0; k < inputs; k += 4) {
+            WEIGHTS(k);
+            UNROLLED for (int r = 0; r < ROWS; r++) ADD(r, r, k);
+        }
+    }
+    for (int r = 0; r < num_rows; r++) {
+        _mm512_storeu_si512(sums[r], low[r]);
+        _mm512_storeu_si512(sums[r] + PANEL, high[r]);
+    }
+#undef ADD
+#undef WEIGHTS
+#else
+    memset(sums, 0, ROWS * sizeof *sums);
+    for (int r = 0; r < num_rows; r++)
+        for (int64_t k = 0; k < inputs; k += 4)
+            for (int j = 0; j < PANEL; j++)
+                for (int i = 0; i < 4; i++) {
+                    int32_t value = rows[r][k + i];
+                    sums[r][j] += value * packed[k * PANEL + 4 * j + i];
+                    sums[r][PANEL + j] += value * second[k * PANEL + 4 * j + i];
+                }
+#endif
+}
+
+/* What up to eight rows give, bias included. Where the matrix is int8 a row is its
+   codes, 128 + value / unit. Pointers beyond the last row repeat it. */
+static void multiply(const matrix *m, const float *const *rows,
+                     const uint8_t *const *codes, const float *unit, int num_rows,
+                     float *restrict out)
+{
+    for (int64_t n = 0; n < m->outputs; n += 2 * PANEL) {
+        if (m->scale == NULL) {
+            float sums[ROWS][2 * PANEL];
+            panels_f32((const float *)m->packed + n * m->inputs, rows, num_rows,
+                       m->inputs, sums);
+            for (int r = 0; r < num_rows; r++)
+                for (int j = 0; j < 2 * PANEL; j++)
+                    out[r * m->outputs + n + j] = sums[r][j] + m->bias[n + j];
+        } else {
+            int32_t sums[ROWS][2 * PANEL];
+            panels_i8((const int8_t *)m->packed + n * m->inputs, codes, num_rows,
+                      m->inputs, sums);
+            for (int r = 0; r < num_rows; r++)
+                for (int j = 0; j < 2 * PANEL; j++)
+                    out[r * m->outputs + n + j] = (float)(sums[r][j] - 128 * m->sum[n + j]) *
+                                        (unit[r] * m->scale[n + j]) +
+                                    m->bias[n + j];
+        }
+    }
+}
+
+static void encode(const float *restrict row, uint8_t *restrict codes, int64_t size,
+                   float unit)
+{
+    float each = 1.0f / unit;
+    for (int64_t i = 0; i < size; i++)
+        codes[i] = (uint8_t)(int32_t)(rintf(row[i] * each) + 128.0f);
+}
+
+static float largest(const float *restrict row, int64_t size)
+{
+    float most = 0.0f;
+    for (int64_t i = 0; i < size; i++) {
+        float one = fabsf(row[i]);
+        most = one > most ? one : most;
+    }
+    return most;
+}
+
+/* ---- gates ----------------------------------------------------------------------- */
+
+/* 2^n times a polynomial, to about one unit in the last place (Cephes, expf). */
+static inline float exponential(float x)
+{
+    x = x > 88.0f ? 88.0f : x;
+    x = x < -87.0f ? -87.0f : x;
+    float n = floorf(x * 1.44269504088896341f + 0.5f);
+    float r = x - n * 0.693359375f + n * 2.12194440e-4f;
+    float p = 1.9875691500e-4f;
+    p = p * r + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    p = p * r * r + r + 1.0f;
+    union { int32_t bits; float value; } power = {((int32_t)n + 127) << 23};
+    return p * power.value;
+}
+
+static void gates(const float *restrict input, const float *restrict recurrent,
+                  float *restrict state, int64_t size)
+{
+    for (int64_t j = 0; j < size; j++) {
+        float reset = 1.0f / (1.0f + exponential(-input[j] - recurrent[j]));
+        float keep =
+            1.0f / (1.0f + exponential(-input[size + j] - recurrent[size + j]));
+        float both = input[2 * size + j] + reset * recurrent[2 * size + j];
+        float new = 1.0f - 2.0f / (1.0f + exponential(2.0f * both));
+        state[j] = new + keep * (state[j] - new);
+    }
+}
+
+/* ---- the layer ------------------------------------------------------------------- */
+
+/* Bytes that `gru_layer` works in. */
+int64_t gru_scratch(const matrix *input, const matrix *recurrent)
+{
+    return ROWS * (sizeof(float) * (STEPS * input->outputs + recurrent->outputs) +
+                   (sizeof(float) + 1) * (input->inputs + recurrent->inputs));
+}
+
+/* read: (B, T, I) float32, of which `matrix.inputs` is at least I; states: (B, T, H)
+   float32, where H is `size`. */
+void gru_layer(const matrix *input, const matrix *recurrent, const float *read,
+               int64_t num_sequences, int64_t length, int64_t num_inputs, int64_t size,
+               float *states, float *scratch)
+{
+    float *read_gates = scratch;
+    float *own_gates = read_gates + ROWS * STEPS * input->outputs;
+    float *state = own_gates + ROWS * recurrent->outputs;
+    float *given = state + ROWS * recurrent->inputs;
+    uint8_t *codes = (uint8_t *)(given + ROWS * input->inputs);
+    uint8_t *state_codes = codes + ROWS * input->inputs;
+    const float *rows[ROWS];
+    const uint8_t *coded[ROWS];
+    float unit[ROWS];
+    memset(scratch, 0, gru_scratch(input, recurrent));
+    for (int64_t first = 0; first < num_sequences; first += ROWS) {
+        int64_t rest = num_sequences - first;
+        int count = rest < ROWS ? (int)rest : ROWS;
+        memset(state, 0, ROWS * recurrent->inputs * sizeof(float));
+        for (int64_t begin = 0; begin < length; begin += STEPS) {
+            int64_t steps = length - begin < STEPS ? length - begin : STEPS;
+            /* what is read: no step waits for another, so eight rows are any eight */
+            for (int64_t pair = 0; pair < steps * count; pair += ROWS) {
+                int64_t left = steps * count - pair;
+                int together = left < ROWS ? (int)left : ROWS;
+                for (int r = 0; r < ROWS; r++) {
+                    int64_t one = pair + (r < together ? r : together - 1);
+                    int64_t place = (first + one % count) * length + begin + one / count;
+                    const float *row = read + place * num_inputs;
+                    float *copy = given + r * input->inputs;
+                    memcpy(copy, row, num_inputs * sizeof(float));
+                    rows[r] = copy;
+                    coded[r] = codes + r * input->inputs;
+                    if (input->scale != NULL && r < together) {
+                        float most = largest(row, num_inputs);
+                        unit[r] = most > 0.0f ? most / 127.0f : 1.0f;
+                        encode(copy, codes + r * input->inputs, input->inputs, unit[r]);
+                    }
+                }
+                multiply(input, rows, coded, unit, together,
+                         read_gates + pair * input->outputs);
+            }
+            for (int64_t step = 0; step < steps; step++) {
+                for (int r = 0; r < ROWS; r++) {
+                    int one = r < count ? r : count - 1;
+                    rows[r] = state + one * recurrent->inputs;
+                    coded[r] = state_codes + one * recurrent->inputs;
+                    if (recurrent->scale != NULL && r < count) {
+                        /* a state lies within -1 and 1 */
+                        unit[r] = 1.0f / 127.0f;
+                        encode(rows[r], state_codes + r * recurrent->inputs,
+                               recurrent->inputs, unit[r]);
+                    }
+                }
+                multiply(recurrent, rows, coded, unit, count, own_gates);
+                for (int r = 0; r < count; r++) {
+                    float *own = state + r * recurrent->inputs;
+                    gates(read_gates + (step * count + r) * input->outputs,
+                          own_gates + r * recurrent->outputs, own, size);
+                    memcpy(states + ((first + r) * length + begin + step) * size, own,
+                           size * sizeof(float));
+                }
+            }
+        }
+    }
+}
+
+/* ---- what is told of a context of documents -------------------------------------- */
+
+#define FIGURES 22
+#define LEAST_SQUARE 1e-24f
+
+typedef struct {
+    float sharp, wide;       /* how fast kernels of the figures fall */
+    float tau, gain, cap;    /* of the memory of the closed form */
+} rule;
+
+static float norm(float square)
+{
+    return sqrtf(square > LEAST_SQUARE ? square : LEAST_SQUARE);
+}
+
+static float sum_of_products(const float *one, const float *other, int64_t size)
+{
+    float sum = 0.0f;
+    for (int64_t i = 0; i < size; i++) sum += one[i] * other[i];
+    return sum;
+}
+
+/* Goes once over the products of a context, symmetric: everything it finds are columns,
+   so that no loop waits for a sum. */
+static void sweep(float *product, int64_t length, int64_t width, const float *weights,
+                  int64_t num_sums, const float *each, int64_t num_rates,
+                  float *restrict nearest, float *restrict earlier, float *toward,
+                  float *squares)
+{
+    float *restrict first = nearest, *restrict second = nearest + width;
+    float *restrict third = nearest + 2 * width;
+    for (int64_t j = 0; j < 3 * width; j++) nearest[j] = -1.0f;
+    memset(earlier, 0, width * sizeof(float));
+    memset(toward, 0, num_sums * width * sizeof(float));
+    memset(squares, 0, num_rates * width * sizeof(float));
+    for (int64_t i = 0; i < length; i++) {
+        float *restrict row = product + i * width;
+        float itself = row[i];
+        /* a place does not compare with itself */
+        row[i] = -2.0f;
+        for (int64_t j = 0; j < length; j++) {
+            float one = row[j];
+            float low = one < first[j] ? one : first[j];
+            first[j] = one > first[j] ? one : first[j];
+            float lower = low < second[j] ? low : second[j];
+            second[j] = low > second[j] ? low : second[j];
+            third[j] = lower > third[j] ? lower : third[j];
+        }
+        row[i] = itself;
+        for (int64_t j = i + 1; j < length; j++)
+            earlier[j] = row[j] > earlier[j] ? row[j] : earlier[j];
+        for (int64_t c = 0; c < num_sums; c++) {
+            float weight = weights[c * width * width + i];
+            float *restrict sum = toward + c * width;
+            for (int64_t j = 0; j < length; j++) sum[j] += weight * row[j];
+        }
+        for (int64_t r = 0; r < num_rates; r++) {
+            const float *restrict part = each + (r * width + i) * width;
+            float *restrict sum = squares + r * width;
+            for (int64_t j = i; j < length; j++) sum[j] += part[j] * row[j];
+        }
+    }
+}
+
+/* Cosine of the state at each place with the last: in the place of `toward`. */
+static void alike(float *toward, float *squares, const float *fresh, int64_t length)
+{
+    float product = 0.0f, square = 0.0f;
+    for (int64_t i = 0; i < length; i++) {
+        float new = fresh[i], kept = 1.0f - fresh[i];
+        product = kept * product + new * toward[i];
+        square = kept * kept * square + squares[i];
+        toward[i] = product;
+        squares[i] = norm(square);
+    }
+    float last = squares[length - 1];
+    for (int64_t i = 0; i < length; i++) {
+        float cosine = toward[i] / (squares[i] * last);
+        toward[i] = cosine > 1.0f ? 1.0f : cosine < -1.0f ? -1.0f : cosine;
+    }
+}
+
+/* Floats that `describe_contexts` works in. */
+int64_t describe_scratch(int64_t width, int64_t num_sums, int64_t num_rates)
+{
+    return (3 + 1 + num_sums + num_rates) * width;
+}
+
+/* `nextvec.training.models.similarities.describe`, which says what each figure is.
+
+   products (B, T, T); sums (C, T, T), each (R, T, T), fresh (R, T) as its constants;
+   figures (B, T, 22), base (B, T, 2). With a memory C is 6 and R is 3, else 5 and 2. */
+void describe_contexts(float *products, const int64_t *lengths, const float *sums,
+                       const float *each, const float *fresh, int64_t num_contexts,
+                       int64_t width, int64_t num_sums, int64_t num_rates,
+                       const rule *rule, float *scratch, float *figures, float *base)
+{
+    float *nearest = scratch, *earlier = nearest + 3 * width;
+    float *toward = earlier + width, *squares = toward + num_sums * width;
+    int64_t most = width < 3 ? width : 3;
+    memset(figures, 0, num_contexts * width * FIGURES * sizeof(float));
+    memset(base, 0, num_contexts * width * 2 * sizeof(float));
+    for (int64_t b = 0; b < num_contexts; b++) {
+        int64_t length = lengths[b];
+        float *product = products + b * width * width;
+        const float *own = sums + (length - 1) * width;
+        const float *slow_weights = own + width * width;
+        const float *mean_weights = own + 4 * width * width;
+        sweep(product, length, width, own, num_sums, each, num_rates, nearest, earlier,
+              toward, squares);
+        for (int64_t r = 0; r < num_rates; r++)
+            alike(toward + (r < 2 ? 2 + r : 5) * width, squares + r * width,
+                  fresh + r * width, length);
+        const float *mean = toward, *slow = toward + width;
+        const float *state = toward + 2 * width, *other = toward + 3 * width;
+        const float *newest = product + (length - 1) * width;
+        float mean_norm = norm(sum_of_products(mean, own, length));
+        float slow_norm = norm(sum_of_products(slow, slow_weights, length));
+        float total = 0.0f;
+        for (int64_t i = 0; i < length; i++) {
+            float *at = figures + (b * width + i) * FIGURES;
+            float lag = (float)(length - 1 - i), sum = 0.0f;
+            int has_second = length > 1, has_third = length > 2;
+            const float *row = product + i * width;
+            for (int64_t n = 0; n < most; n++) sum += nearest[n * width + i];
+            at[0] = log1pf(lag) / 3.0f;
+            at[1] = exponential(-lag / 3.0f);
+            at[2] = newest[i];
+            at[3] = i > 0 ? newest[i - 1] : 0.0f;
+            at[4] = has_second && i > 1 ? newest[i - 2 - width] : 0.0f;
+            at[5] = has_third && i > 2 ? newest[i - 3 - 2 * width] : 0.0f;
+            at[6] = i > 1 ? newest[i - 2] : 0.0f;
+            at[7] = i + 1 < length ? newest[i + 1] : 0.0f;
+            at[8] = has_second ? newest[i - width] : 0.0f;
+            at[9] = i > 0 ? row[i - 1] : 0.0f;
+            at[10] = i + 1 < length ? row[i + 1] : 0.0f;
+            at[11] = nearest[i];
+            at[12] = sum / (float)most;
+            at[13] = earlier[i];
+            at[14] = i > 0 ? state[i - 1] : 0.0f;
+            at[15] = i > 0 ? exponential((at[14] - 1.0f) / rule->sharp) : 0.0f;
+            total += at[15];
+            at[16] = exponential((at[14] - 1.0f) / rule->wide);
+            at[17] = i > 0 ? other[i - 1] : 0.0f;
+            at[18] = i > 1 ? exponential((at[3] + at[4] - 2.0f) / rule->wide) : 0.0f;
+            at[19] = i > 0 ? exponential((at[3] - 1.0f) / rule->sharp) : 0.0f;
+            at[20] = mean[i] / mean_norm;
+            at[21] = slow[i] / slow_norm;
+        }
+        total = total > rule->sharp / 10.0f ? total : rule->sharp / 10.0f;
+        for (int64_t i = 0; i < length; i++)
+            figures[(b * width + i) * FIGURES + 15] /= total;
+        float *weight = base + b * width * 2;
+        float base_norm =
+            norm(sum_of_products(toward + 4 * width, mean_weights, length));
+        for (int64_t i = 0; i < length; i++) weight[2 * i] = mean_weights[i] / base_norm;
+        if (num_rates < 3) continue;
+        const float *remembered = toward + 5 * width;
+        total = 0.0f;
+        for (int64_t i = 1; i < length; i++) {
+            /* what is remembered of a state is the vector after it */
+            weight[2 * i + 1] = exponential((remembered[i - 1] - 1.0f) / rule->tau);
+            total += weight[2 * i + 1];
+        }
+        total = total > rule->cap ? total : rule->cap;
+        for (int64_t i = 1; i < length; i++) weight[2 * i + 1] *= rule->gain / total;
+    }
+}

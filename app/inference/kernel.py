@@ -1,0 +1,286 @@
+"""What a network spends its time in, as machine code compiled once for this machine.
+
+Recurrent layers, and the products of a context. From the source beside this file, never
+from a bundle: a bundle holds no code. Where there is no compiler the same numbers come
+of torch, more slowly.
+"""
+
+import ctypes
+import hashlib
+import logging
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Final, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nextvec.training.models.closed_form import ClosedForm, SequenceMemory
+from nextvec.training.models.similarities import (
+    NUM_SIMILARITIES,
+    SHARP,
+    WIDE,
+    Described,
+)
+from nextvec.training.models.survey import constants
+from nextvec.training.vectors import Float32
+
+log = logging.getLogger(__name__)
+
+SOURCE: Final = Path(__file__).with_name("kernel.c")
+
+_COMPILERS: Final = ("cc", "gcc", "clang")
+_TIMEOUT_S: Final = 60.0
+_OPTIONS: Final = (
+    "-O3",
+    "-std=c11",
+    "-shared",
+    "-fPIC",
+    # nothing here looks at errno or at a trap, and floorf wants to be a vector
+    "-fno-math-errno",
+    "-fno-trapping-math",
+)
+_PANEL: Final = 16
+_OUTPUTS, _INPUTS = 32, 4
+# Of which sizes of a packed matrix are multiples; the source says why.
+
+
+class _Matrix(ctypes.Structure):
+    """`matrix` of the source."""
+
+    _fields_ = (
+        ("packed", ctypes.c_void_p),
+        ("scale", ctypes.c_void_p),
+        ("sum", ctypes.c_void_p),
+        ("bias", ctypes.c_void_p),
+        ("inputs", ctypes.c_int64),
+        ("outputs", ctypes.c_int64),
+    )
+
+
+class _Rule(ctypes.Structure):
+    """`rule` of the source."""
+
+    _fields_ = tuple(
+        (name, ctypes.c_float) for name in ("sharp", "wide", "tau", "gain", "cap")
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Packed:
+    """A matrix as the kernel reads it, and the arrays that it points to."""
+
+    matrix: _Matrix
+    arrays: tuple[np.ndarray, ...]
+
+    @classmethod
+    def floats(cls, weight_NK: Float32, bias_N: Float32) -> Self:
+        """Pack a matrix of float32."""
+        padded, bias = _padded(weight_NK), _padded_bias(bias_N)
+        panels = padded.reshape(-1, _PANEL, padded.shape[1]).transpose(0, 2, 1)
+        return cls._of(np.ascontiguousarray(panels), bias, None, None, padded.shape)
+
+    @classmethod
+    def codes(cls, code_NK: np.ndarray, scale_N: Float32, bias_N: Float32) -> Self:
+        """Pack a matrix of int8, of which each row has a scale."""
+        padded, bias = _padded(code_NK), _padded_bias(bias_N)
+        outputs, inputs = padded.shape
+        fours = padded.reshape(outputs // _PANEL, _PANEL, inputs // _INPUTS, _INPUTS)
+        packed = np.ascontiguousarray(fours.transpose(0, 2, 1, 3))
+        sums = padded.sum(axis=1, dtype=np.int32)
+        return cls._of(packed, bias, _padded_bias(scale_N), sums, padded.shape)
+
+    @classmethod
+    def _of(
+        cls,
+        packed: np.ndarray,
+        bias: np.ndarray,
+        scale: np.ndarray | None,
+        sums: np.ndarray | None,
+        shape: tuple[int, ...],
+    ) -> Self:
+        matrix = _Matrix(
+            packed=packed.ctypes.data,
+            scale=None if scale is None else scale.ctypes.data,
+            sum=None if sums is None else sums.ctypes.data,
+            bias=bias.ctypes.data,
+            inputs=shape[1],
+            outputs=shape[0],
+        )
+        held = (packed, bias, scale, sums)
+        return cls(matrix, tuple(array for array in held if array is not None))
+
+
+class Kernel:
+    """The compiled source."""
+
+    def __init__(self, library: ctypes.CDLL) -> None:
+        """Take the loaded library."""
+        pointers = [ctypes.POINTER(_Matrix)] * 2
+        self._scratch, self._layer = library.gru_scratch, library.gru_layer
+        self._scratch.restype, self._scratch.argtypes = ctypes.c_int64, pointers
+        numbers = [ctypes.c_int64] * 4
+        self._layer.restype = None
+        self._layer.argtypes = [
+            *pointers,
+            ctypes.c_void_p,
+            *numbers,
+            ctypes.c_void_p,
+            ctypes.c_void_p,
+        ]
+        self._room = library.describe_scratch
+        self._room.restype, self._room.argtypes = ctypes.c_int64, [ctypes.c_int64] * 3
+        self._describe = library.describe_contexts
+        self._describe.restype = None
+        self._describe.argtypes = [
+            *[ctypes.c_void_p] * 5,
+            *numbers,
+            ctypes.POINTER(_Rule),
+            *[ctypes.c_void_p] * 3,
+        ]
+
+    def describe(
+        self, base: ClosedForm, context_BTD: Tensor, length_B: Tensor
+    ) -> Described:
+        """Do what `nextvec.training.models.similarities.describe` does.
+
+        Args:
+            base: the closed form.
+            context_BTD: unit vectors, float32, on the CPU, padded at the end.
+            length_B: vectors in each context.
+        """
+        num_contexts, width, _ = context_BTD.shape
+        fixed = constants(base, width)
+        product_BTT = (context_BTD @ context_BTD.transpose(1, 2)).contiguous()
+        length_B = length_B.to(torch.int64).contiguous()
+        memory = base.memory or SequenceMemory()
+        rule = _Rule(SHARP, WIDE, memory.tau, memory.gain, memory.cap)
+        sizes = len(fixed.sums), len(fixed.squares)
+        scratch = torch.empty(self._room(width, *sizes))
+        figures_BTF = torch.empty(num_contexts, width, NUM_SIMILARITIES)
+        base_BT2 = torch.empty(num_contexts, width, 2)
+        given = product_BTT, length_B, fixed.sums, fixed.squares, fixed.fresh
+        made = scratch, figures_BTF, base_BT2
+        self._describe(
+            *(array.data_ptr() for array in given),
+            num_contexts,
+            width,
+            *sizes,
+            rule,
+            *(array.data_ptr() for array in made),
+        )
+        return Described(figures_BTF, base_BT2)
+
+    def layer(
+        self, reading: Packed, recurrent: Packed, read_BTI: Tensor, size: int
+    ) -> Tensor:
+        """Run one layer from a state of zeros.
+
+        Args:
+            reading: matrix of what is read.
+            recurrent: matrix of the state.
+            read_BTI: float32, on the CPU.
+            size: numbers of a state, H.
+
+        Returns:
+            States, shape ``(B, T, H)``.
+        """
+        num_sequences, length, num_inputs = read_BTI.shape
+        read_BTI = read_BTI.contiguous()
+        states_BTH = torch.empty(num_sequences, length, size)
+        matrices = reading.matrix, recurrent.matrix
+        scratch = np.empty(self._scratch(*matrices), np.uint8)
+        self._layer(
+            *matrices,
+            read_BTI.data_ptr(),
+            num_sequences,
+            length,
+            num_inputs,
+            size,
+            states_BTH.data_ptr(),
+            scratch.ctypes.data,
+        )
+        return states_BTH
+
+
+@cache
+def load_kernel() -> Kernel | None:
+    """Return the kernel, compiled if it never was; None where that cannot be.
+
+    It is kept in ``nextvec`` of the user's cache (``XDG_CACHE_HOME``, else
+    ``~/.cache``), named after its source, its compiler and the processor.
+    """
+    compiler = next(filter(None, map(shutil.which, _COMPILERS)), None)
+    if compiler is None:
+        log.warning("no C compiler: networks run in torch, more slowly")
+        return None
+    try:
+        return Kernel(ctypes.CDLL(str(_compiled(compiler, _cache()))))
+    except (OSError, RuntimeError, subprocess.SubprocessError) as error:
+        log.warning(
+            "the recurrent step cannot be compiled: networks run in torch, more slowly",
+            extra={"reason": str(error)},
+        )
+        return None
+
+
+def _compiled(compiler: str, folder: Path) -> Path:
+    """Return the library, made now if it is not there."""
+    options = [*_OPTIONS, "-march=native"]
+    if platform.machine() in {"x86_64", "AMD64"}:
+        options.append("-mprefer-vector-width=512")
+    told = [SOURCE.read_text(), compiler, *options, _processor()]
+    digest = hashlib.sha256("\0".join(told).encode()).hexdigest()[:16]
+    path = folder / f"kernel-{digest}.so"
+    if path.exists():
+        return path
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        new = Path(scratch) / path.name
+        subprocess.run(  # noqa: S603 - our own source, by the machine's compiler
+            [compiler, *options, str(SOURCE), "-o", str(new), "-lm"],
+            check=True,
+            capture_output=True,
+            timeout=_TIMEOUT_S,
+        )
+        # in one step: another process may be doing the same
+        new.replace(path)
+    return path
+
+
+def _cache() -> Path:
+    """Return the folder that compiled code is kept in."""
+    told = os.environ.get("XDG_CACHE_HOME")
+    return (Path(told) if told else Path.home() / ".cache") / "nextvec"
+
+
+def _processor() -> str:
+    """Return what tells processors with other instructions apart."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line for line in lines if line.startswith("flags")), "")
+
+
+def _padded(matrix_NK: np.ndarray) -> np.ndarray:
+    outputs, inputs = (
+        -(-size // least) * least
+        for size, least in zip(matrix_NK.shape, (_OUTPUTS, _INPUTS), strict=True)
+    )
+    padded = np.zeros((outputs, inputs), matrix_NK.dtype)
+    padded[: matrix_NK.shape[0], : matrix_NK.shape[1]] = matrix_NK
+    return padded
+
+
+def _padded_bias(bias_N: Float32) -> np.ndarray:
+    padded = np.zeros(-(-len(bias_N) // _OUTPUTS) * _OUTPUTS, np.float32)
+    padded[: len(bias_N)] = bias_N
+    return padded

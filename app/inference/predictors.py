@@ -1,0 +1,114 @@
+"""The seam between the engine and whatever computes its predictions."""
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from nextvec.app.bundle.engine_names import (
+    EAGER,
+    ENGINES,
+    FUSED,
+    INT8,
+)
+from nextvec.app.inference.kernel import Kernel, load_kernel
+from nextvec.app.inference.recurrence import FoldedMemory, FusedGRU
+from nextvec.training.errors import BundleError
+from nextvec.training.models.memory import OwnMemory
+from nextvec.training.models.model import NextVectorModel, predict
+from nextvec.training.models.prediction import Prediction
+
+
+class Predictor(Protocol):
+    """Predicts after contexts that are padded already."""
+
+    @property
+    def name(self) -> str:
+        """What it is, in words for people."""
+        ...
+
+    def __call__(self, context_BTD: Tensor, length_B: Tensor) -> Prediction:
+        """Predict after the last vector of each context.
+
+        Args:
+            context_BTD: float32, in the searched space, zeros after each context.
+            length_B: vectors in each context, 1 to T.
+
+        Returns:
+            One prediction for each; without rows.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class NetworkPredictor:
+    """A network, as it was trained or with other recurrent layers."""
+
+    model: NextVectorModel
+
+    name: str
+    """What it is, in words for people."""
+
+    def __call__(self, context_BTD: Tensor, length_B: Tensor) -> Prediction:
+        """Predict after the last vector of each context."""
+        return predict(self.model, context_BTD, length_B)
+
+
+def make_predictor(
+    model: NextVectorModel,
+    engine: str,
+    *,
+    load: Callable[[], Kernel | None] = load_kernel,
+) -> Predictor:
+    """Return what runs a network.
+
+    Args:
+        model: in evaluation mode; left unchanged, and its weights shared.
+        engine: one of `ENGINES`.
+        load: gives what runs recurrent layers; None has them run in torch.
+
+    Raises:
+        BundleError: the engine is of another version of this package.
+    """
+    if engine not in ENGINES:
+        msg = f"expected an engine out of {', '.join(ENGINES)}, got {engine!r}"
+        raise BundleError(msg)
+    if engine == EAGER or engine not in engines_for(model):
+        return NetworkPredictor(model, EAGER)
+    kernel = load()
+    how = "in torch, for want of a C compiler" if kernel is None else "compiled"
+    if kernel is None and engine == FUSED:
+        # step by step it would be the same, and slower
+        return NetworkPredictor(model, f"{engine}, {how}")
+    rebuilt = _rebuilt(model, kernel=kernel, is_int8=engine == INT8)
+    return NetworkPredictor(rebuilt, f"{engine}, {how}")
+
+
+def engines_for(model: NextVectorModel) -> tuple[str, ...]:
+    """Return the engines that differ for a network: without recurrence only one."""
+    has_layers = any(isinstance(part, nn.GRU) for part in model.encoder.modules())
+    return tuple(ENGINES) if has_layers and model.is_run else (EAGER,)
+
+
+@torch.no_grad()
+def _rebuilt(
+    model: NextVectorModel, *, kernel: Kernel | None, is_int8: bool
+) -> NextVectorModel:
+    """Return the network with its recurrent parts rebuilt, the rest shared."""
+    encoder, parts = copy.copy(model.encoder), dict(model.encoder.named_children())
+    for name, part in parts.items():
+        if isinstance(part, nn.GRU):
+            parts[name] = FusedGRU(part, kernel=kernel, is_int8=is_int8)
+        elif isinstance(part, OwnMemory):
+            parts[name] = FoldedMemory(part)
+    rebuilt = copy.copy(model)
+    for module, children in ((encoder, parts), (rebuilt, dict(model.named_children()))):
+        # a copy of a module shares the table of its parts
+        object.__setattr__(module, "_modules", children)
+    rebuilt.encoder = encoder
+    if kernel is not None:
+        rebuilt.describe = kernel.describe
+    return rebuilt
