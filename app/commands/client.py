@@ -1,13 +1,14 @@
 """Asking a running service."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import httpx2
 import numpy as np
+from numpy.typing import NDArray
 
 from nextvec.training.errors import ProjectError
-from nextvec.training.vectors import Float32
 
 
 class ServiceError(ProjectError):
@@ -40,20 +41,34 @@ class Client:
         """
         return self._predict(json={"texts": texts, **options})
 
-    def predict_vectors(self, context: Float32, **options: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON values
-        """Ask with vectors, shape ``(T, D)``, sent as octets.
+    def predict_vectors(
+        self,
+        context: NDArray[np.floating],
+        **options: Any,  # noqa: ANN401 - JSON values
+    ) -> dict[str, Any]:
+        """Ask with vectors, shape ``(T, D)``, sent as octets: half as many of float16.
 
         Raises:
             ServiceError: not reachable, or refused.
         """
-        return self._predict(
-            params=options,
-            content=np.ascontiguousarray(context, dtype="<f4").tobytes(),
-            headers={"Content-Type": "application/octet-stream"},
-        )
+        return self._predict(**_octets([context], options))
 
-    def _predict(self, **request: Any) -> dict[str, Any]:  # noqa: ANN401 - as httpx2 takes it
-        url = f"{self.url.rstrip('/')}/predict"
+    def predict_batch(
+        self,
+        contexts: Sequence[NDArray[np.floating]],
+        **options: Any,  # noqa: ANN401 - JSON values
+    ) -> dict[str, Any]:
+        """Ask with several contexts at once, each ``(T, D)``, sent as octets.
+
+        Raises:
+            ServiceError: not reachable, or refused.
+        """
+        lengths = ",".join(str(len(context)) for context in contexts)
+        request = _octets(contexts, {"lengths": lengths, **options})
+        return self._predict(path="/predict/batch", **request)
+
+    def _predict(self, path: str = "/predict", **request: Any) -> dict[str, Any]:  # noqa: ANN401 - as httpx2 takes it
+        url = self.url.rstrip("/") + path
         try:
             answer = httpx2.post(url, timeout=self.timeout_s, **request)
             answer.raise_for_status()
@@ -71,6 +86,19 @@ class Client:
             )
             raise ServiceError(msg) from error
         return found
+
+
+def _octets(
+    contexts: Sequence[NDArray[np.floating]], options: dict[str, Any]
+) -> dict[str, Any]:
+    """Return a request of raw numbers, float16 if all of them are that."""
+    is_half = all(context.dtype == np.float16 for context in contexts)
+    dtype = np.dtype("<f2" if is_half else "<f4")
+    return {
+        "params": {"dtype": dtype.name, **options},
+        "content": np.concatenate(contexts).astype(dtype).tobytes(),
+        "headers": {"Content-Type": "application/octet-stream"},
+    }
 
 
 def _reason(answer: httpx2.Response) -> str:

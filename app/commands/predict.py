@@ -18,7 +18,10 @@ from nextvec.training.errors import VectorError
 def predict(
     vectors: Annotated[
         Path | None,
-        typer.Argument(help="A .npy file of vectors in order, shape (T, D)."),
+        typer.Argument(
+            help="A .npy file of vectors in order, shape (T, D), or of several "
+            "contexts, (B, T, D)."
+        ),
     ] = None,
     *,
     ids: Annotated[
@@ -61,8 +64,11 @@ def predict(
     options: dict[str, Any] = {"k": k}
     if include_context is not None:
         options["exclude_context"] = not include_context
-    if vectors is not None:
-        answer = client.predict_vectors(_read(vectors), **options)
+    array = None if vectors is None else _read(vectors)
+    if array is not None and array.ndim == 3:
+        answer = client.predict_batch(list(array), **options)
+    elif array is not None:
+        answer = client.predict_vectors(array, **options)
     elif text is not None:
         answer = client.predict_texts(text, **options)
     else:
@@ -71,12 +77,16 @@ def predict(
     if as_json:
         print_json(answer)
         return
-    console.print(
-        f"After {answer['num_context']} in context, says {answer['bundle']}:",
-        soft_wrap=True,
-        highlight=False,
-    )
-    for rank, found in enumerate(answer["neighbors"], start=1):
+    for place, found in enumerate(answer.get("predictions", [answer])):
+        after = f"After {found['num_context']} in context"
+        if "predictions" in answer:
+            after += f" {place}"
+        _show(f"{after}, says {answer['bundle']}:", found["neighbors"])
+
+
+def _show(after: str, neighbors: list[dict[str, Any]]) -> None:
+    console.print(after, soft_wrap=True, highlight=False)
+    for rank, found in enumerate(neighbors, start=1):
         # no table: in a narrow column the name would be broken
         console.print(
             f"{rank:3d}  {found['score']:.4f}  {found['id']}",
@@ -95,7 +105,8 @@ def _read(path: Path) -> np.ndarray:
     except (ValueError, EOFError) as error:
         msg = f"{path}: expected a .npy file of numbers: {error}"
         raise VectorError(msg) from error
-    if not isinstance(array, np.ndarray) or array.ndim != 2 or array.dtype.kind != "f":
-        msg = f"{path}: expected a float array of shape (T, D)"
+    is_array = isinstance(array, np.ndarray) and array.dtype.kind == "f"
+    if not is_array or array.ndim not in {2, 3} or not array.size:
+        msg = f"{path}: expected a float array of shape (T, D) or (B, T, D)"
         raise VectorError(msg)
     return array

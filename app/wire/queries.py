@@ -7,71 +7,82 @@ import numpy as np
 from nextvec.app.bundle.catalogue import Catalogue
 from nextvec.app.errors import NotApplicableError, UnknownDocumentError, UnknownIdError
 from nextvec.app.inference.engine import Engine, Query
+from nextvec.app.steps import Steps
+from nextvec.app.wire.contexts import Mixture
 from nextvec.app.wire.quoting import quoted
-from nextvec.app.wire.requests import Mixture, PredictRequest
+from nextvec.app.wire.requests import PredictRequest
 from nextvec.training.vectors import Float32, Int64
 
 
-def to_query(
+def to_queries(
     asked: PredictRequest, engine: Engine, encoded: Float32 | None = None
-) -> Query:
-    """Turn names into rows and numbers of the engine's bundle, which the query carries.
+) -> Steps[list[Query]]:
+    """Turn names into rows and numbers of the engine's bundle, which queries carry.
 
     Args:
         asked: what was asked.
         engine: what answers it.
-        encoded: unit vectors of the texts of a mixture, in the order of their places,
-            in the caller's space.
+        encoded: unit vectors of its texts, in their order, in the caller's space.
+
+    Returns:
+        One query for each context.
 
     Raises:
-        UnknownIdError: a vector of the context is unknown.
+        UnknownIdError: a vector of a context is unknown.
         UnknownDocumentError: so is a document.
         NotApplicableError: documents mean nothing in this corpus.
     """
     options, catalogue = asked.options, engine.bundle.catalogue
-    context, rows = asked.context, None
-    if asked.ids is not None:
-        rows = _rows(dict(enumerate(asked.ids)), catalogue, "ids[{}]")
-    if asked.mixture is not None:
-        context, rows = _mixed(asked.mixture, catalogue, encoded)
-    return Query(
-        engine=engine,
-        context=context,
-        rows=rows,
-        k=options.k,
-        exclude_context=options.exclude_context,
-        documents=_numbers("documents", options.documents, catalogue),
-        exclude_documents=_numbers(
-            "exclude_documents", options.exclude_documents or None, catalogue
+    documents = _numbers("documents", options.documents, catalogue)
+    exclude = options.exclude_documents or None
+    exclude_documents = _numbers("exclude_documents", exclude, catalogue) or ()
+    queries, num_texts = [], 0
+    for given in asked.contexts:
+        context, rows = given.vectors, None
+        if given.ids is not None:
+            rows = _rows(dict(enumerate(given.ids)), catalogue, given.name)
+        if (mixture := given.mixture) is not None:
+            texts_ND = np.zeros((0, engine.bundle.index.dim), np.float32)
+            if encoded is not None:
+                texts_ND = encoded[num_texts : num_texts + len(mixture.texts)]
+                num_texts += len(mixture.texts)
+            context, rows = _mixed(mixture, catalogue, texts_ND, given.name)
+        queries.append(
+            Query(
+                engine=engine,
+                context=context,
+                rows=rows,
+                k=options.k,
+                exclude_context=options.exclude_context,
+                documents=documents,
+                exclude_documents=exclude_documents,
+                return_vector=options.return_vector,
+            )
         )
-        or (),
-        return_vector=options.return_vector,
-    )
+        yield
+    return queries
 
 
 def _mixed(
-    mixture: Mixture, catalogue: Catalogue, encoded: Float32 | None
+    mixture: Mixture, catalogue: Catalogue, texts_ND: Float32, name: str
 ) -> tuple[Float32, Int64]:
     """Put a context together: vectors ``(T, D)``, and rows ``(T,)``, -1 for vectors."""
     context_TD = np.zeros((mixture.length, mixture.vectors.shape[1]), np.float32)
     context_TD[mixture.vector_places] = mixture.vectors
-    if encoded is not None:
-        context_TD[list(mixture.texts)] = encoded
+    context_TD[list(mixture.texts)] = texts_ND
     row_T = np.full(mixture.length, -1, np.int64)
-    row_T[list(mixture.ids)] = _rows(mixture.ids, catalogue, "context[{}]")
+    row_T[list(mixture.ids)] = _rows(mixture.ids, catalogue, name)
     return context_TD, row_T
 
 
-def _rows(ids: Mapping[int, str], catalogue: Catalogue, where: str) -> Int64:
-    """Return the rows of names by place; ``where`` says what a place is called."""
-    rows = {place: catalogue.row_of_id.get(name) for place, name in ids.items()}
+def _rows(ids: Mapping[int, str], catalogue: Catalogue, name: str) -> Int64:
+    """Return the rows of names by place in what a context is called."""
+    rows = {place: catalogue.row_of_id.get(one) for place, one in ids.items()}
     for place, row in rows.items():
         if row is None:
             near = catalogue.nearest_id(ids[place])
             hint = "" if near is None else f"; the nearest name is {quoted(near)}"
-            detail = (
-                f"{where.format(place)}: no vector is called {quoted(ids[place])}{hint}"
-            )
+            detail = f"{name}[{place}]: no vector is called {quoted(ids[place])}{hint}"
             raise UnknownIdError(detail)
     return np.array(list(rows.values()), dtype=np.int64)
 
