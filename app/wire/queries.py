@@ -33,9 +33,9 @@ def to_queries(
         NotApplicableError: documents mean nothing in this corpus.
     """
     options, catalogue = asked.options, engine.bundle.catalogue
-    documents = _numbers("documents", options.documents, catalogue)
+    documents = yield from _numbers("documents", options.documents, catalogue)
     exclude = options.exclude_documents or None
-    exclude_documents = _numbers("exclude_documents", exclude, catalogue) or ()
+    excluded = yield from _numbers("exclude_documents", exclude, catalogue)
     queries, num_texts = [], 0
     for given in asked.contexts:
         context, rows = given.vectors, None
@@ -55,7 +55,7 @@ def to_queries(
                 k=options.k,
                 exclude_context=options.exclude_context,
                 documents=documents,
-                exclude_documents=exclude_documents,
+                exclude_documents=excluded or (),
                 return_vector=options.return_vector,
             )
         )
@@ -89,7 +89,7 @@ def _rows(ids: Mapping[int, str], catalogue: Catalogue, name: str) -> Int64:
 
 def _numbers(
     option: str, names: tuple[str, ...] | None, catalogue: Catalogue
-) -> list[int] | None:
+) -> Steps[list[int] | None]:
     if names is None:
         return None
     if catalogue.kind == "items":
@@ -102,4 +102,5 @@ def _numbers(
             detail = f"{option}: no document is called {quoted(name)}"
             raise UnknownDocumentError(detail)
         numbers.append(number)
+        yield
     return numbers

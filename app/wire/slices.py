@@ -26,7 +26,11 @@ _LONG: Final = 64
 # A shorter list of numbers is not worth a slice of its own.
 
 _LONG_STRING: Final = 4096
+_LONGEST_STRING: Final = 1 << 17
+# More than 10,000 characters take, each of them escaped twice: the longest text.
+
 _BLOCK: Final = 1 << 16
+_AT_ONCE: Final = 1000
 
 _NAMES: Final = re.compile(rb"[ \t\n\r]*:")
 # What follows the name of a member: it has to stay, since no piece can be a name.
@@ -75,7 +79,8 @@ def decode(body: bytes, *, max_values: int, small: int = SMALL) -> Steps[Any]:
 
     Raises:
         MalformedBodyError: it is no JSON; says where.
-        BodyTooLargeError: it holds more values than may be.
+        BodyTooLargeError: it holds more values than may be, or a string that is longer
+            than any text.
     """
     if len(body) <= small:
         yield
@@ -112,6 +117,12 @@ class _Cut:
             if quote == len(body):
                 return
             end = yield from self._string_end(quote)
+            if end - quote > _LONGEST_STRING:
+                detail = (
+                    f"expected strings of at most {_LONGEST_STRING:,} bytes, got one "
+                    f"of {end - quote:,}"
+                )
+                raise BodyTooLargeError(detail)
             if end - quote >= _LONG_STRING and not _NAMES.match(body, end):
                 self._take_out(quote, end)
             else:
@@ -177,7 +188,7 @@ class _Cut:
                 if isinstance(container, dict)
                 else enumerate(container)
             )
-            for place, inner in list(places):
+            for number, (place, inner) in enumerate(list(places)):
                 if isinstance(inner, dict | list):
                     containers.append(inner)
                 elif isinstance(inner, str) and inner.startswith(self._name):
@@ -188,7 +199,8 @@ class _Cut:
                         else _piece(self.body, start, end)
                     )
                     yield
-            yield
+                elif number % _AT_ONCE == 0:
+                    yield
         return around[0]
 
     def fault(self, error: orjson.JSONDecodeError) -> MalformedBodyError:

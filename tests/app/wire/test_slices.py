@@ -133,6 +133,14 @@ def test_values_beside_numbers_are_bounded() -> None:
             sliced(b"[" + others + b"]", max_values=2)
 
 
+def test_no_string_is_longer_than_any_text() -> None:
+    longest = "\\ud83d\\ude00" * 10_000
+
+    assert sliced(f'["{longest}"]'.encode()) == ["😀" * 10_000]
+    with pytest.raises(BodyTooLargeError, match="at most 131,072 bytes, got one"):
+        sliced(b'["' + b"a" * 200_000 + b'"]')
+
+
 def test_small_bodies_are_decoded_at_once() -> None:
     body = orjson.dumps([[0.25] * 100])
 
@@ -161,6 +169,13 @@ class TestLargeRequests:
             assert context.vectors is not None
             norm = np.linalg.norm(row.astype(float), axis=1, keepdims=True)
             np.testing.assert_allclose(context.vectors, row / norm, atol=1e-7)
+
+    def test_they_are_read_vector_by_vector(self) -> None:
+        body = orjson.dumps({"contexts": self.vectors().tolist()})
+
+        steps = requests.decode_json_batch(body, self.limits)
+
+        assert sum(1 for _ in steps) > 400
 
     def test_they_may_be_mixed(self) -> None:
         given: list[Any] = self.vectors().tolist()
