@@ -56,7 +56,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3.0)
     told = parser.parse_args()
     figures = measure_load(told.bundles, rounds=told.rounds, seconds=told.seconds)
-    for line in table(figures):
+    for line in load_section(figures):
         print(line)
 
 
@@ -87,8 +87,11 @@ def measure_load(bundles: Path, *, rounds: int, seconds: float) -> LoadFigures:
     return figures
 
 
-def table(figures: LoadFigures) -> Iterator[str]:
+def load_section(figures: LoadFigures) -> Iterator[str]:
     """Write the figures: medians of rounds, and of the ratios of each round."""
+    yield ""
+    yield "## Service under load, beside the engine alone"
+    yield ""
     slower = np.divide(figures.service_ms, figures.engine_ms)
     share = np.divide(figures.service_per_s, figures.engine_per_s)
     yield f"| rounds: {len(slower)} | engine alone | service, octets | ratio | goal |"
