@@ -48,7 +48,7 @@ class Metrics:
         )
         self.decode_seconds = Histogram(
             "nextvec_decode_seconds",
-            "Decoding one body of /predict.",
+            "Decoding one body of /predict or /predict/batch.",
             ["encoding"],
             buckets=_SECONDS,
             registry=registry,

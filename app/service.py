@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -113,11 +113,11 @@ class Service:
         self.metrics.ready.set(0)
         self.batcher.stop()
 
-    async def predict(self, query: Query) -> tuple[Answer, float]:
-        """Wait for the answer of the engine that a query carries.
+    async def predict(self, queries: Sequence[Query]) -> list[tuple[Answer, float]]:
+        """Wait for the answers of the engine that the queries of a request carry.
 
         Returns:
-            The answer, and the seconds it was queued.
+            For each the answer, and the seconds it was queued.
 
         Raises:
             OverloadedError: too many requests wait.
@@ -126,7 +126,7 @@ class Service:
         """
         try:
             async with asyncio.timeout(self.settings.request_timeout_s):
-                return await self.batcher.submit(query)
+                return await self.batcher.submit(queries)
         except OverloadedError:
             self.metrics.dropped.labels("overloaded").inc()
             raise
@@ -135,7 +135,7 @@ class Service:
             detail = f"expected an answer in {self.settings.request_timeout_s:g} s"
             raise DeadlineExceededError(detail) from error
 
-    async def encode(self, live: Live, texts: Sequence[str]) -> Float32:
+    async def encode(self, live: Live, texts: Mapping[str, str]) -> Float32:
         """Encode texts as the corpus of a bundle was, within the time of a request.
 
         Raises:
@@ -181,6 +181,8 @@ class Service:
                 dim=engine.bundle.index.dim,
                 max_context=settings.max_context,
                 max_k=settings.max_k,
+                # what cannot wait at once is never answered
+                max_contexts=min(settings.max_contexts, settings.max_queue),
                 default_k=min(settings.default_k, settings.max_k),
                 excludes_context=engine.bundle.suite.excludes_context,
             ),

@@ -45,14 +45,17 @@ class Settings(BaseSettings):
     max_context: int = Field(default=CONTEXT_LENGTH, ge=1, le=CONTEXT_LENGTH)
     """Longest context a request may send, in vectors; no model takes more than 100."""
 
+    max_contexts: int = Field(default=32, ge=1)
+    """Most contexts of one call of /predict/batch; never more than may wait."""
+
     max_body_bytes: int = Field(default=8 << 20, ge=1)
     """Largest request body, in bytes, counted while it arrives."""
 
     max_batch: int = Field(default=32, ge=1)
-    """Most requests computed together, in requests."""
+    """Most contexts computed together, of one request or of several."""
 
     max_queue: int = Field(default=256, ge=1)
-    """Most requests that wait for the inference thread; more get a 503."""
+    """Most contexts that wait for the inference thread; more get a 503."""
 
     request_timeout_s: float = Field(default=10.0, gt=0)
     """Longest wait for a prediction, in seconds; after that a 504."""

@@ -47,7 +47,7 @@ def test_the_page_does_what_it_says(
         exec(block, scope)  # noqa: S102 - our own page
 
     shown = capsys.readouterr().out
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     assert "The true next one is its first answer in" in shown
     assert re.search(r"^walk-\d+#\d+ 0\.\d+$", shown, re.MULTILINE)
     assert "corpora/walks: corpus walks is there; replace=True makes it again" in shown
@@ -117,6 +117,37 @@ def test_ids_and_vectors_are_answered_alike(run: nextvec.Run) -> None:
     assert "d1" not in {n.document for n in outside.neighbors}
     assert by_id.neighbors[0].text is not None
     assert serves
+
+
+def test_a_batch_is_answered_as_one_by_one(run: nextvec.Run) -> None:
+    vectors, _ = walks()
+    contexts = [vectors[start : start + 1 + start % 50] for start in range(0, 400, 10)]
+    with nextvec.open_predictor(run.folder) as predictor:
+        together = predictor.predict_batch(
+            [*contexts, ["d0#0", vectors[1]]], k=3, documents=["d1", "d2"]
+        )
+        alone = [
+            predictor.predict(context, k=3, documents=["d1", "d2"])
+            for context in [*contexts, vectors[:2]]
+        ]
+        none = predictor.predict_batch([])
+
+    assert none == []
+    assert len(together) == 41  # more than are computed at once
+    for one, other in zip(together, alone, strict=True):
+        assert [n.id for n in one.neighbors] == [n.id for n in other.neighbors]
+        assert one.num_context == other.num_context
+        assert one.vector is not None
+        assert other.vector is not None
+        np.testing.assert_allclose(one.vector, other.vector, atol=1e-5)
+
+
+def test_of_a_batch_the_place_of_a_fault_is_named(run: nextvec.Run) -> None:
+    with (
+        nextvec.open_predictor(run.folder) as predictor,
+        pytest.raises(nextvec.NextvecError, match=r"contexts\[1\]\[1\]: no vector is"),
+    ):
+        predictor.predict_batch([["d0#0"], ["d0#0", "nobody"]])
 
 
 @pytest.mark.parametrize(

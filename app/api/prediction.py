@@ -1,4 +1,4 @@
-"""What `POST /predict` takes and answers, for the OpenAPI document."""
+"""What `POST /predict` and `/predict/batch` take and answer, for OpenAPI."""
 
 from typing import Annotated, Any, Final
 
@@ -7,7 +7,9 @@ from typing_extensions import TypedDict
 
 from nextvec.app.api.openapi import header, parameter, problems
 from nextvec.app.settings import Settings
-from nextvec.app.wire.answers import Prediction
+from nextvec.app.wire.answers import BatchPrediction, Prediction
+from nextvec.app.wire.contexts import KINDS, MAX_TEXT
+from nextvec.app.wire.layouts import DTYPES
 from nextvec.app.wire.options import OPTION_NAMES
 from nextvec.app.wire.problems import (
     BAD_REQUEST,
@@ -15,11 +17,12 @@ from nextvec.app.wire.problems import (
     NOT_FOUND,
     PROBLEM_TYPES,
 )
-from nextvec.app.wire.requests import MAX_TEXT
+from nextvec.app.wire.requests import PLURAL
 
 _Names = Annotated[list[str], Field(min_length=1)]
 _Vector = Annotated[list[float], Field(min_length=1)]
 _Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT, pattern=r"\S")]
+_Texts = Annotated[list[_Text], Field(min_length=1)]
 
 _ELSEWHERE: Final = (BAD_REQUEST, NOT_FOUND, METHOD_NOT_ALLOWED)
 # Refused before any route is asked; all other problems are those of this one.
@@ -39,94 +42,185 @@ class Text(TypedDict):
     text: _Text
 
 
+_Context = Annotated[list[_Vector | Id | Text], Field(min_length=1)]
+
+
+class _Options(TypedDict, total=False):
+    # described by Field: pydantic reads no docstrings of what is inherited
+    k: Annotated[int, Field(ge=1, description="Neighbors wanted.")]
+    exclude_context: Annotated[
+        bool,
+        Field(
+            description="Leave out what is in the context. By default as in the "
+            "bundle's validation: true, but false for items that return in sequences."
+        ),
+    ]
+    documents: Annotated[_Names, Field(description="The only documents to search.")]
+    exclude_documents: Annotated[_Names, Field(description="Documents not to search.")]
+    return_vector: Annotated[
+        bool, Field(default=False, description="Also return the predicted vector.")
+    ]
+    return_texts: Annotated[
+        bool,
+        Field(default=True, description="Also return texts, where there are any."),
+    ]
+
+
 @with_config(
     use_attribute_docstrings=True,
     extra="forbid",
-    json_schema_extra={
-        "oneOf": [{"required": [name]} for name in ("context", "ids", "texts")]
-    },
+    json_schema_extra={"oneOf": [{"required": [name]} for name in KINDS]},
 )
-class PredictBody(TypedDict, total=False):
+class PredictBody(_Options, total=False):
     """A context, as vectors, ids or texts or mixed, and options."""
 
-    context: Annotated[list[_Vector | Id | Text], Field(min_length=1)]
+    context: _Context
     """What came so far, oldest first: vectors of any length but 0, names of vectors
     that the index holds, and texts."""
 
     ids: _Names
     """Instead: names of vectors that the index holds."""
 
-    texts: Annotated[list[_Text], Field(min_length=1)]
+    texts: _Texts
     """Instead: texts, encoded as the corpus was."""
 
-    k: Annotated[int, Field(ge=1)]
-    """Neighbors wanted."""
 
-    exclude_context: bool
-    """Leave out what is in the context. By default as in the bundle's validation:
-    true, but false for items that return in sequences."""
+@with_config(
+    use_attribute_docstrings=True,
+    extra="forbid",
+    json_schema_extra={"oneOf": [{"required": [name]} for name in PLURAL]},
+)
+class BatchBody(_Options, total=False):
+    """Contexts, as vectors, ids or texts or mixed, and options for all of them."""
 
-    documents: _Names
-    """The only documents to search."""
+    contexts: list[_Context]
+    """Each as `context` of `/predict`."""
 
-    exclude_documents: _Names
-    """Documents not to search."""
+    ids: list[_Names]
+    """Instead: of each the names of vectors that the index holds."""
 
-    return_vector: Annotated[bool, Field(default=False)]
-    """Also return the predicted vector."""
-
-    return_texts: Annotated[bool, Field(default=True)]
-    """Also return texts, where there are any."""
+    texts: list[_Texts]
+    """Instead: of each the texts."""
 
 
 def predict_operation(settings: Settings) -> dict[str, Any]:
-    """Describe the route for its decorator, with the limits of these settings."""
-    body = TypeAdapter(PredictBody).json_schema()
-    fields = body["properties"]
-    for name in ("context", "ids", "texts"):
-        fields[name]["maxItems"] = settings.max_context
-    fields["k"]["maximum"] = settings.max_k
-    fields["k"]["default"] = min(settings.default_k, settings.max_k)
-    timing = header("Server-Timing", "Milliseconds in parse, queue, model, search.")
+    """Describe the route of one context, with the limits of these settings."""
+    body = _schema(PredictBody, settings)
+    for name in KINDS:
+        body["properties"][name]["maxItems"] = settings.max_context
     return {
         "summary": "Predict the next vector, and find what is nearest to it",
         "response_model": Prediction,
         "response_description": "The neighbors, best first.",
+        **_operation(
+            body,
+            {
+                "vectors": {"context": [[0.1, 0.2], [0.3, 0.1]]},
+                "ids": {"ids": ["intro:0", "intro:1"], "k": 5},
+                "texts": {"texts": ["First.", "And then?"]},
+                "mixed": {
+                    "context": [
+                        {"id": "intro:0"},
+                        {"text": "And then?"},
+                        [0.1, 0.2],
+                    ]
+                },
+            },
+            [_DTYPE],
+            {"one vector of two numbers": {"value": "\0\0\0?\0\0\0?"}},
+        ),
+    }
+
+
+def batch_operation(settings: Settings) -> dict[str, Any]:
+    """Describe the route of several contexts, with the limits of these settings."""
+    body = _schema(BatchBody, settings)
+    most = min(settings.max_contexts, settings.max_queue)
+    for name in PLURAL:
+        contexts = body["properties"][name]
+        contexts |= {"minItems": 1, "maxItems": most}
+        contexts["items"]["maxItems"] = settings.max_context
+    return {
+        "summary": "Predict after each of several contexts, all or none",
+        "response_model": BatchPrediction,
+        "response_description": "The neighbors after each context, in their order.",
+        **_operation(
+            body,
+            {
+                "vectors": {"contexts": [[[0.1, 0.2], [0.3, 0.1]], [[0.2, 0.2]]]},
+                "ids": {"ids": [["intro:0", "intro:1"], ["intro:7"]], "k": 5},
+                "texts": {"texts": [["First.", "And then?"], ["Or this."]]},
+                "mixed": {"contexts": [[{"id": "intro:0"}, [0.1, 0.2]], [[0.3, 0.1]]]},
+            },
+            [_DTYPE, *_LAYOUT],
+            {"one vector of two numbers": {"value": "\0\0\0?\0\0\0?"}},
+        ),
+    }
+
+
+_DTYPE: Final = parameter(
+    "dtype",
+    "With octets only. What each number is, little-endian.",
+    {"type": "string", "enum": list(DTYPES), "default": "float32"},
+)
+
+_LAYOUT: Final = (
+    parameter(
+        "shape",
+        "With octets only, which need this or `lengths`: `B,W,D` of contexts of one "
+        "length.",
+        {"type": "string", "pattern": r"^[0-9]+,[0-9]+,[0-9]+$"},
+    ),
+    parameter(
+        "lengths",
+        "With octets only: vectors of each context, which lie one after another.",
+        {"type": "string", "pattern": r"^[0-9]+(,[0-9]+)*$"},
+    ),
+)
+
+
+def _schema(body: Any, settings: Settings) -> dict[str, Any]:  # noqa: ANN401 - a type
+    schema = TypeAdapter(body).json_schema()
+    schema["properties"]["k"]["maximum"] = settings.max_k
+    schema["properties"]["k"]["default"] = min(settings.default_k, settings.max_k)
+    # what is asked stands before how it is to be answered
+    fields = schema["properties"]
+    options = {name: fields.pop(name) for name in OPTION_NAMES}
+    fields |= options
+    return schema
+
+
+def _operation(
+    body: dict[str, Any],
+    examples: dict[str, Any],
+    layout: list[dict[str, Any]],
+    octets: dict[str, Any],
+) -> dict[str, Any]:
+    timing = header("Server-Timing", "Milliseconds in parse, queue, model, search.")
+    options = [
+        parameter(name, f"With octets only. {field['description']}", field)
+        for name, field in body["properties"].items()
+        if name in OPTION_NAMES
+    ]
+    return {
         "responses": {
             200: {"headers": timing},
             **problems(*(k for k in PROBLEM_TYPES if k not in _ELSEWHERE)),
         },
         "openapi_extra": {
-            "parameters": [
-                parameter(name, f"With octets only. {field['description']}", field)
-                for name, field in fields.items()
-                if name in OPTION_NAMES
-            ],
+            "parameters": [*layout, *options],
             "requestBody": {
                 "required": True,
                 "content": {
                     "application/json": {
                         "schema": body,
                         "examples": {
-                            "vectors": {"value": {"context": [[0.1, 0.2], [0.3, 0.1]]}},
-                            "ids": {"value": {"ids": ["intro:0", "intro:1"], "k": 5}},
-                            "texts": {"value": {"texts": ["First.", "And then?"]}},
-                            "mixed": {
-                                "value": {
-                                    "context": [
-                                        {"id": "intro:0"},
-                                        {"text": "And then?"},
-                                        [0.1, 0.2],
-                                    ]
-                                }
-                            },
+                            name: {"value": value} for name, value in examples.items()
                         },
                     },
                     "application/octet-stream": {
                         "schema": {"type": "string", "format": "binary"},
-                        "examples": {
-                            "one vector of two numbers": {"value": "\0\0\0?\0\0\0?"}
-                        },
+                        "examples": octets,
                     },
                 },
             },

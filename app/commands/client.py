@@ -1,11 +1,13 @@
 """Asking a running service."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import numpy as np
+from numpy.typing import NDArray
 
 from nextvec.training.errors import ProjectError, VectorError
 from nextvec.training.vectors import Float32
@@ -41,20 +43,34 @@ class Client:
         """
         return self._predict(json={"texts": texts, **options})
 
-    def predict_vectors(self, context: Float32, **options: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON values
-        """Ask with vectors, shape ``(T, D)``, sent as octets.
+    def predict_vectors(
+        self,
+        context: NDArray[np.floating],
+        **options: Any,  # noqa: ANN401 - JSON values
+    ) -> dict[str, Any]:
+        """Ask with vectors, shape ``(T, D)``, sent as octets: half as many of float16.
 
         Raises:
             ServiceError: not reachable, or refused.
         """
-        return self._predict(
-            params=options,
-            content=np.ascontiguousarray(context, dtype="<f4").tobytes(),
-            headers={"Content-Type": "application/octet-stream"},
-        )
+        return self._predict(**_octets([context], options))
 
-    def _predict(self, **request: Any) -> dict[str, Any]:  # noqa: ANN401 - as httpx2 takes it
-        url = f"{self.url.rstrip('/')}/predict"
+    def predict_batch(
+        self,
+        contexts: Sequence[NDArray[np.floating]],
+        **options: Any,  # noqa: ANN401 - JSON values
+    ) -> dict[str, Any]:
+        """Ask with several contexts at once, each ``(T, D)``, sent as octets.
+
+        Raises:
+            ServiceError: not reachable, or refused.
+        """
+        lengths = ",".join(str(len(context)) for context in contexts)
+        request = _octets(contexts, {"lengths": lengths, **options})
+        return self._predict(path="/predict/batch", **request)
+
+    def _predict(self, path: str = "/predict", **request: Any) -> dict[str, Any]:  # noqa: ANN401 - as httpx2 takes it
+        url = self.url.rstrip("/") + path
         try:
             answer = httpx2.post(url, timeout=self.timeout_s, **request)
             answer.raise_for_status()
@@ -74,6 +90,19 @@ class Client:
         return found
 
 
+def _octets(
+    contexts: Sequence[NDArray[np.floating]], options: dict[str, Any]
+) -> dict[str, Any]:
+    """Return a request of raw numbers, float16 if all of them are that."""
+    is_half = all(context.dtype == np.float16 for context in contexts)
+    dtype = np.dtype("<f2" if is_half else "<f4")
+    return {
+        "params": {"dtype": dtype.name, **options},
+        "content": np.concatenate(contexts).astype(dtype).tobytes(),
+        "headers": {"Content-Type": "application/octet-stream"},
+    }
+
+
 def _reason(answer: httpx2.Response) -> str:
     """Return what a problem says, or the bare status where the body is none."""
     try:
@@ -86,7 +115,8 @@ def read_context(path: Path) -> Float32:
     """Read the vectors to ask with.
 
     Args:
-        path: a ``.npy`` file of floats, shape ``(T, D)``.
+        path: a ``.npy`` file of floats, shape ``(T, D)``, or ``(B, T, D)`` for
+            several contexts.
 
     Raises:
         VectorError: something else lies there.
@@ -96,7 +126,8 @@ def read_context(path: Path) -> Float32:
     except (ValueError, EOFError) as error:
         msg = f"{path}: expected a .npy file of numbers: {error}"
         raise VectorError(msg) from error
-    if not isinstance(array, np.ndarray) or array.ndim != 2 or array.dtype.kind != "f":
-        msg = f"{path}: expected a float array of shape (T, D)"
+    is_array = isinstance(array, np.ndarray) and array.dtype.kind == "f"
+    if not is_array or array.ndim not in {2, 3} or not array.size:
+        msg = f"{path}: expected a float array of shape (T, D) or (B, T, D)"
         raise VectorError(msg)
     return array

@@ -13,7 +13,10 @@ from nextvec.training.commands.console import AsJson, console, handle_errors, pr
 def predict(
     vectors: Annotated[
         Path | None,
-        typer.Argument(help="A .npy file of vectors in order, shape (T, D)."),
+        typer.Argument(
+            help="A .npy file of vectors in order, shape (T, D), or of several "
+            "contexts, (B, T, D)."
+        ),
     ] = None,
     *,
     ids: Annotated[
@@ -49,9 +52,6 @@ def predict(
     ] = 30.0,
 ) -> None:
     """Ask a running service what comes next."""
-    from rich.padding import Padding
-    from rich.text import Text
-
     from nextvec.app.commands.client import Client, read_context
 
     if sum(given is not None for given in (vectors, ids, text)) != 1:
@@ -61,8 +61,11 @@ def predict(
     options: dict[str, Any] = {"k": k}
     if include_context is not None:
         options["exclude_context"] = not include_context
-    if vectors is not None:
-        answer = client.predict_vectors(read_context(vectors), **options)
+    array = None if vectors is None else read_context(vectors)
+    if array is not None and array.ndim == 3:
+        answer = client.predict_batch(list(array), **options)
+    elif array is not None:
+        answer = client.predict_vectors(array, **options)
     elif text is not None:
         answer = client.predict_texts(text, **options)
     else:
@@ -71,12 +74,19 @@ def predict(
     if as_json:
         print_json(answer)
         return
-    console.print(
-        f"After {answer['num_context']} in context, says {answer['bundle']}:",
-        soft_wrap=True,
-        highlight=False,
-    )
-    for rank, found in enumerate(answer["neighbors"], start=1):
+    for place, found in enumerate(answer.get("predictions", [answer])):
+        after = f"After {found['num_context']} in context"
+        if "predictions" in answer:
+            after += f" {place}"
+        _show(f"{after}, says {answer['bundle']}:", found["neighbors"])
+
+
+def _show(after: str, neighbors: list[dict[str, Any]]) -> None:
+    from rich.padding import Padding
+    from rich.text import Text
+
+    console.print(after, soft_wrap=True, highlight=False)
+    for rank, found in enumerate(neighbors, start=1):
         # no table: in a narrow column the name would be broken
         console.print(
             f"{rank:3d}  {found['score']:.4f}  {found['id']}",

@@ -6,7 +6,7 @@ A bootstrap takes milliseconds, which is as long as a request may have to wait.
 from dataclasses import dataclass
 
 from nextvec.app.hitk.validator import PoolRanks
-from nextvec.app.inference.batcher import Steps
+from nextvec.app.steps import Steps
 from nextvec.training.evaluation.evaluation import pool_result
 from nextvec.training.evaluation.metrics import hit_at_k
 from nextvec.training.evaluation.statistics import Estimate

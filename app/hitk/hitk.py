@@ -24,8 +24,9 @@ from nextvec.app.hitk.report import (
     Recorded,
 )
 from nextvec.app.hitk.validator import PoolRanks, Validator
-from nextvec.app.inference.batcher import Batcher, Steps
+from nextvec.app.inference.batcher import Batcher
 from nextvec.app.metrics import Metrics
+from nextvec.app.steps import Steps
 from nextvec.training.evaluation.evaluation import KS
 from nextvec.training.evaluation.metrics import hit_at_k
 from nextvec.training.evaluation.pools import PoolName

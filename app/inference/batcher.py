@@ -10,20 +10,18 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from nextvec.app.errors import NotReadyError, OverloadedError
+from nextvec.app.steps import Steps
 
 log = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 T = TypeVar("T")
-
-Steps = Generator[None, None, T]
-"""Work in short steps: each ``yield`` lets live requests go first."""
 
 
 @dataclass(slots=True, eq=False)
@@ -90,31 +88,45 @@ class Batcher(Generic[Item, Result]):
         """Requests that wait."""
         return len(self._queue)
 
-    async def submit(self, item: Item) -> tuple[Result, float]:
-        """Wait for the answer to one request, and for how long it was queued.
+    async def submit(self, items: Sequence[Item]) -> list[tuple[Result, float]]:
+        """Wait for the answers to the items of one request: for all or for none.
 
-        A cancelled call leaves the queue at once.
+        They share batches with whatever else waits. A cancelled call, or one of whose
+        items one has failed, leaves the queue at once.
 
         Returns:
-            The answer, and the seconds before its batch began.
+            For each its answer, and the seconds before its batch began.
 
         Raises:
-            OverloadedError: as many wait as may.
+            OverloadedError: more would wait than may; none of them does.
         """
-        entry: _Entry[Item, Result] = _Entry(item, self._future())
+        entries: list[_Entry[Item, Result]] = [
+            _Entry(item, self._future()) for item in items
+        ]
         with self._wake:
-            if len(self._queue) >= self._max_queue:
-                msg = f"{len(self._queue)} requests are waiting already"
+            waiting = len(self._queue)
+            if waiting + len(entries) > self._max_queue:
+                msg = f"{waiting} requests are waiting already, of {self._max_queue}"
+                if len(entries) > 1:
+                    msg += f" that may, and {len(entries)} more would"
                 raise OverloadedError(msg)
-            self._queue.append(entry)
+            self._queue.extend(entries)
             self._wake.notify()
         try:
-            return await entry.future
-        except asyncio.CancelledError:
-            with self._wake:
-                if entry in self._queue:
-                    self._queue.remove(entry)
+            return list(await asyncio.gather(*(entry.future for entry in entries)))
+        except BaseException:
+            self._leave(entries)
             raise
+
+    def _leave(self, entries: list[_Entry[Item, Result]]) -> None:
+        """Take out of the queue what nobody waits for any more."""
+        gone = set(entries)
+        with self._wake:
+            kept = [entry for entry in self._queue if entry not in gone]
+            self._queue.clear()
+            self._queue.extend(kept)
+        for entry in entries:
+            entry.future.cancel()
 
     def call(self, function: Callable[[], T]) -> Awaitable[T]:
         """Run a function in the thread, before anything that waits."""

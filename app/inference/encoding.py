@@ -1,7 +1,7 @@
 """Texts of a question, encoded as the corpus was, in a thread of their own."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -26,16 +26,16 @@ class TextEncoding:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="encoding")
         self._encoder: Encoder | None = None
 
-    async def encode(self, texts: Sequence[str]) -> Float32:
+    async def encode(self, texts: Mapping[str, str]) -> Float32:
         """Encode texts off the event loop, as `encode_now` does."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._thread, self.encode_now, texts)
 
-    def encode_now(self, texts: Sequence[str]) -> Float32:
+    def encode_now(self, texts: Mapping[str, str]) -> Float32:
         """Encode texts.
 
         Args:
-            texts: at least one.
+            texts: at least one, by what messages call it.
 
         Returns:
             Unit vectors in the caller's space, shape ``(n, D)``.
@@ -47,11 +47,11 @@ class TextEncoding:
         """
         if self._encoder is None:
             self._encoder = _load(self._facts())
-        vectors_ND = self._encoder.encode(texts)
+        vectors_ND = self._encoder.encode(list(texts.values()))
         empty_N = ~np.asarray(vectors_ND).any(axis=1)
         if empty_N.any():
-            at = int(np.argmax(empty_N))
-            detail = f"text {at}: the encoder finds no word in it that it knows"
+            name = list(texts)[int(np.argmax(empty_N))]
+            detail = f"{name}: the encoder finds no word in it that it knows"
             raise InvalidContextError(detail)
         return l2_normalize(vectors_ND)
 

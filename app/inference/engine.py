@@ -14,6 +14,7 @@ import torch
 from nextvec.app.bundle.bundle import Bundle
 from nextvec.app.bundle.index import Found
 from nextvec.app.bundle.searcher import Selection
+from nextvec.app.inference.groups import at_least, groups
 from nextvec.app.inference.neighbors import Copies, find_neighbors, reach
 from nextvec.app.inference.predictors import Predictor, make_predictor
 from nextvec.training.models.prediction import Prediction
@@ -203,8 +204,20 @@ class Engine:
             One for each, in the searched space; without rows.
         """
         lengths = [len(context) for context in contexts]
-        width = _at_least(max(lengths), _LENGTHS)
-        height = _at_least(len(contexts), _BATCH_SIZES)
+        parts = groups(lengths, _LENGTHS, _BATCH_SIZES)
+        if len(parts) == 1:
+            return self._predict(contexts)
+        joined = Prediction.joined(
+            [self._predict([contexts[place] for place in part]) for part in parts]
+        )
+        order = [place for part in parts for place in part]
+        return joined[np.argsort(order).tolist()]
+
+    def _predict(self, contexts: Sequence[Float32]) -> Prediction:
+        """Predict after contexts that are padded together."""
+        lengths = [len(context) for context in contexts]
+        width = at_least(max(lengths), _LENGTHS)
+        height = at_least(len(contexts), _BATCH_SIZES)
         context_BTD = np.zeros((height, width, self.bundle.index.dim), np.float32)
         length_B = np.ones(height, np.int64)
         length_B[: len(lengths)] = lengths
@@ -301,8 +314,3 @@ class Engine:
 
     def _selection(self, query: Query) -> Selection | None:
         return self.bundle.catalogue.select(query.documents, query.exclude_documents)
-
-
-def _at_least(number: int, sizes: Sequence[int]) -> int:
-    """Return the smallest of the sizes that is large enough, or the number itself."""
-    return next((size for size in sizes if size >= number), number)

@@ -6,6 +6,7 @@ from typing import Any, Final, NoReturn
 
 from nextvec.app.errors import InvalidOptionError
 from nextvec.app.wire.quoting import quoted
+from nextvec.app.wire.slices import Numbers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +24,9 @@ class Limits:
 
     default_k: int
     """k when none is given."""
+
+    max_contexts: int = 32
+    """Most contexts of a batch."""
 
     excludes_context: bool = True
     """Whether context vectors are left out when nothing is said about it."""
@@ -57,13 +61,20 @@ _LISTS: Final = ("documents", "exclude_documents")
 _WORDS: Final = {"true": True, "1": True, "false": False, "0": False}
 
 
-def options_of_fields(given: Mapping[str, Any], limits: Limits) -> Options:
+def options_of_fields(
+    given: Mapping[str, Any], limits: Limits, *, beside: Iterable[str] = ()
+) -> Options:
     """Read options from the fields of a JSON object; null is the same as absent.
+
+    Args:
+        given: the fields, without the contexts.
+        limits: of the live bundle.
+        beside: names of fields that may stand beside options, for messages.
 
     Raises:
         RequestError: a field is unknown, of another type, or out of bounds.
     """
-    refuse_unknown(given, ("context", "ids", "texts", *OPTION_NAMES))
+    refuse_unknown(given, (*beside, *OPTION_NAMES))
     taken = {name: value for name, value in given.items() if value is not None}
     for name in _FLAGS:
         if name in taken and not isinstance(taken[name], bool):
@@ -78,8 +89,15 @@ def options_of_fields(given: Mapping[str, Any], limits: Limits) -> Options:
     return Options(k=_within(k, limits), **taken)
 
 
-def options_of_query(pairs: Iterable[tuple[str, str]], limits: Limits) -> Options:
+def options_of_query(
+    pairs: Iterable[tuple[str, str]], limits: Limits, *, beside: Iterable[str] = ()
+) -> Options:
     """Read options from query parameters; documents may be given several times.
+
+    Args:
+        pairs: names and values, without those that say how octets lie.
+        limits: of the live bundle.
+        beside: names of parameters that may stand beside options, for messages.
 
     Raises:
         RequestError: a parameter is unknown, twice there, or out of bounds.
@@ -87,7 +105,7 @@ def options_of_query(pairs: Iterable[tuple[str, str]], limits: Limits) -> Option
     given: dict[str, list[str]] = {}
     for name, value in pairs:
         given.setdefault(name, []).append(value)
-    refuse_unknown(given, OPTION_NAMES)
+    refuse_unknown(given, (*beside, *OPTION_NAMES))
     taken: dict[str, Any] = {}
     for name in _FLAGS:
         if name in given:
@@ -159,6 +177,8 @@ def name_of(value: object) -> str:
     if isinstance(value, float) and abs(value) >= 2**63:
         # where orjson, too, has given up on integers
         return "a number beyond 64 bits"
+    if isinstance(value, Numbers):
+        return "a list of numbers"
     names: dict[type, str] = {
         bool: "a boolean",
         dict: "an object",

@@ -1,67 +1,64 @@
-"""What a client may send to `/predict`, decoded without a framework.
+"""What a client may send to `/predict` and `/predict/batch`, decoded by no framework.
 
 Lists of numbers go through orjson and NumPy, octets through nothing at all: a model
-of the framework would cost more than the prediction.
+of the framework would cost more than the prediction. In steps, since the event loop
+does it.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import numpy as np
-import orjson
-from numpy.typing import NDArray
 
-from nextvec.app.errors import InvalidContextError, MalformedBodyError, RequestError
+from nextvec.app.errors import InvalidContextError, MalformedBodyError
+from nextvec.app.steps import Steps
+from nextvec.app.wire import slices
+from nextvec.app.wire.contexts import (
+    KINDS,
+    Context,
+    check_length,
+    read_context,
+    unit_context,
+)
+from nextvec.app.wire.layouts import ONE, Layout
 from nextvec.app.wire.options import Limits, Options, name_of, options_of_fields
-from nextvec.training.errors import VectorError
-from nextvec.training.vectors import Float32, check_vectors, l2_normalize
 
-_LARGEST: Final = float(np.finfo(np.float32).max)
-MAX_TEXT: Final = 10_000
-"""Most characters of a text: some two pages, where a passage is a sentence or two."""
+_MAX_NAMES: Final = 20_000
+# Beside the names of contexts: those of documents. They are decoded in one go, which
+# takes 2 ms.
 
-_NUMBERS: Final = frozenset((int, float))
-# bool is not in it: NumPy would take True for 1.0 without a word
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mixture:
-    """A context whose places are given in different ways."""
-
-    length: int
-    """Places, T."""
-
-    vectors: Float32
-    """Unit vectors in the caller's space, shape ``(V, D)``."""
-
-    vector_places: list[int]
-    """Where each of them belongs, ascending."""
-
-    ids: dict[int, str]
-    """Names of rows that the index holds, by place."""
-
-    texts: dict[int, str]
-    """Texts to encode, by place."""
+PLURAL: Final = {"contexts": "context", "ids": "ids", "texts": "texts"}
+"""The fields that contexts can be given in, and what each of them then is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PredictRequest:
-    """A decoded request: a context as vectors, as ids or mixed, and options."""
+    """A decoded request: contexts, and options that are the same for all of them."""
 
-    context: Float32 | None = None
-    """Unit vectors in the caller's space, oldest first, shape ``(T, D)``."""
-
-    ids: list[str] | None = None
-    """Or the names of rows that the index holds."""
-
-    mixture: Mixture | None = None
-    """Or places that hold texts, or one this and one that."""
+    contexts: list[Context]
+    """At least one."""
 
     options: Options
 
+    @property
+    def encoding(self) -> str:
+        """What the metrics call the way its contexts were given in JSON."""
+        if any(context.mixture is not None for context in self.contexts):
+            return "mixed"
+        return "json" if self.contexts[0].ids is None else "ids"
 
-def decode_json(body: bytes, limits: Limits) -> PredictRequest:
+    @property
+    def texts(self) -> dict[str, str]:
+        """The texts of all contexts that are to be encoded, by what each is called."""
+        return {
+            f"{context.name}[{place}]": text
+            for context in self.contexts
+            if context.mixture is not None
+            for place, text in context.mixture.texts.items()
+        }
+
+
+def decode_json(body: bytes, limits: Limits) -> Steps[PredictRequest]:
     """Decode ``{"context": [...]}``, ``{"ids": [...]}`` or ``{"texts": [...]}``.
 
     Entries of a context are vectors, ``{"id": ...}`` or ``{"text": ...}``.
@@ -69,190 +66,96 @@ def decode_json(body: bytes, limits: Limits) -> PredictRequest:
     Raises:
         RequestError: not JSON, not that form, or a context or option out of bounds.
     """
-    try:
-        fields: Any = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise MalformedBodyError(_no_json(body, error)) from error
+    fields = yield from _fields(body, limits, contexts=1)
+    kind, given = _one_of(fields, KINDS)
+    options = options_of_fields(fields, limits, beside=KINDS)
+    context = yield from read_context(given, limits, kind=kind, name=kind)
+    return PredictRequest(contexts=[context], options=options)
+
+
+def decode_json_batch(body: bytes, limits: Limits) -> Steps[PredictRequest]:
+    """Decode ``contexts``, or lists of ``ids`` or ``texts``: each one level deeper.
+
+    Raises:
+        RequestError: not JSON, not that form, or a context or option out of bounds.
+    """
+    fields = yield from _fields(body, limits, contexts=limits.max_contexts)
+    field, given = _one_of(fields, tuple(PLURAL))
+    options = options_of_fields(fields, limits, beside=PLURAL)
+    if not isinstance(given, list):
+        detail = f"{field}: expected a list of contexts, got {name_of(given)}"
+        raise InvalidContextError(detail)
+    _check_number(len(given), limits)
+    contexts = []
+    for place, one in enumerate(given):
+        name, kind = f"{field}[{place}]", PLURAL[field]
+        contexts.append((yield from read_context(one, limits, kind=kind, name=name)))
+    return PredictRequest(contexts=contexts, options=options)
+
+
+def decode_octets(
+    body: bytes, options: Options, limits: Limits, layout: Layout = ONE
+) -> Steps[PredictRequest]:
+    """Decode raw little-endian numbers, contexts one after another.
+
+    Raises:
+        RequestError: not whole vectors or other ones than the layout says, or a
+            context out of bounds.
+    """
+    size = layout.dtype.itemsize * limits.dim
+    if len(body) % size:
+        detail = (
+            f"expected a multiple of {size} bytes ({limits.dim} {layout.dtype.name}), "
+            f"got {len(body)}"
+        )
+        raise MalformedBodyError(detail)
+    vectors_ND = np.frombuffer(body, dtype=layout.dtype).reshape(-1, limits.dim)
+    if layout.lengths is None:
+        check_length(len(vectors_ND), limits)
+        yield
+        context = Context(name="context", vectors=unit_context(vectors_ND))
+        return PredictRequest(contexts=[context], options=options)
+    _check_number(len(layout.lengths), limits)
+    for place, length in enumerate(layout.lengths):
+        check_length(length, limits, f"contexts[{place}]")
+    if sum(layout.lengths) != len(vectors_ND):
+        detail = (
+            f"expected {sum(layout.lengths) * size} bytes ({sum(layout.lengths)} "
+            f"vectors in {len(layout.lengths)} contexts), got {len(body)}"
+        )
+        raise MalformedBodyError(detail)
+    contexts, start = [], 0
+    for place, length in enumerate(layout.lengths):
+        name = f"contexts[{place}]"
+        context_TD = vectors_ND[start : start + length]
+        contexts.append(Context(name=name, vectors=unit_context(context_TD, name=name)))
+        start += length
+        yield
+    return PredictRequest(contexts=contexts, options=options)
+
+
+def _fields(body: bytes, limits: Limits, *, contexts: int) -> Steps[dict[str, Any]]:
+    most = contexts * limits.max_context + _MAX_NAMES
+    fields = yield from slices.decode(body, max_values=most)
     if not isinstance(fields, dict):
-        _refuse(MalformedBodyError, f"expected a JSON object, got {name_of(fields)}")
+        detail = f"expected a JSON object, got {name_of(fields)}"
+        raise MalformedBodyError(detail)
+    return fields
+
+
+def _one_of(fields: dict[str, Any], names: tuple[str, ...]) -> tuple[str, Any]:
+    """Take the only one of some fields that is there."""
     given = {
-        name: value
-        for name in ("context", "ids", "texts")
-        if (value := fields.pop(name, None)) is not None
+        name: value for name in names if (value := fields.pop(name, None)) is not None
     }
     if len(given) != 1:
         found = " and ".join(given) or "none of them"
-        _refuse(
-            InvalidContextError, f"expected one of context, ids and texts, got {found}"
-        )
-    options = options_of_fields(fields, limits)
-    if "ids" in given:
-        names = _strings("ids", given["ids"], limits)
-        return PredictRequest(ids=names, options=options)
-    if "texts" in given:
-        texts = _strings("texts", given["texts"], limits)
-        mixture = _mixture([{"text": text} for text in texts], limits)
-        return PredictRequest(mixture=mixture, options=options)
-    context = given["context"]
-    if isinstance(context, list) and any(isinstance(one, dict) for one in context):
-        _check_length(len(context), limits)
-        return PredictRequest(mixture=_mixture(context, limits), options=options)
-    return PredictRequest(context=_vectors(context, limits), options=options)
+        detail = f"expected one of {', '.join(names[:-1])} and {names[-1]}, got {found}"
+        raise InvalidContextError(detail)
+    return given.popitem()
 
 
-def decode_octets(body: bytes, options: Options, limits: Limits) -> PredictRequest:
-    """Decode raw little-endian float32, oldest vector first, T * D * 4 bytes.
-
-    Raises:
-        RequestError: not whole vectors, or a context out of bounds.
-    """
-    size = 4 * limits.dim
-    if len(body) % size:
-        _refuse(
-            MalformedBodyError,
-            f"expected a multiple of {size} bytes ({limits.dim} float32), "
-            f"got {len(body)}",
-        )
-    context_TD = np.frombuffer(body, dtype="<f4").reshape(-1, limits.dim)
-    _check_length(len(context_TD), limits)
-    return PredictRequest(context=_unit(context_TD), options=options)
-
-
-def _no_json(body: bytes, error: orjson.JSONDecodeError) -> str:
-    """Say why a body is no JSON; of numbers that JSON has not, which and where."""
-    # the position counts characters, and what comes before may take more bytes
-    rest = body.decode("utf-8", "replace")[error.pos :]
-    for word in ("NaN", "Infinity"):
-        if rest.startswith(word):
-            return (
-                f"expected JSON, found {word} at line {error.lineno}, column "
-                f"{error.colno}: JSON has finite numbers only"
-            )
-    return f"expected JSON: {error}"
-
-
-def _mixture(entries: list[Any], limits: Limits) -> Mixture:
-    """Sort the entries of a context by how they are given."""
-    ids: dict[int, str] = {}
-    texts: dict[int, str] = {}
-    places: list[int] = []
-    for place, entry in enumerate(entries):
-        if not isinstance(entry, dict):
-            places.append(place)
-            continue
-        kind = next(iter(entry), None)
-        if len(entry) != 1 or kind not in {"id", "text"}:
-            _refuse(
-                InvalidContextError,
-                f'context[{place}]: expected a list of {limits.dim} numbers, {{"id": '
-                f'...}} or {{"text": ...}}, got an object of other members',
-            )
-        if not isinstance(entry[kind], str):
-            _refuse(
-                InvalidContextError,
-                f"context[{place}]: expected a string as {kind}, "
-                f"got {name_of(entry[kind])}",
-            )
-        (ids if kind == "id" else texts)[place] = entry[kind]
-    for place, text in texts.items():
-        if not text.strip() or len(text) > MAX_TEXT:
-            _refuse(
-                InvalidContextError,
-                f"text {place} of the context: expected 1 to {MAX_TEXT:,} characters "
-                f"that are not all blank, got {len(text):,}",
-            )
-    given = [entries[place] for place in places]
-    return Mixture(
-        length=len(entries),
-        vectors=_vectors(given, limits, places)
-        if given
-        else np.zeros((0, limits.dim), np.float32),
-        vector_places=places,
-        ids=ids,
-        texts=texts,
-    )
-
-
-def _vectors(
-    context: object, limits: Limits, places: Sequence[int] | None = None
-) -> Float32:
-    """Turn lists of numbers into unit vectors; say which number is at fault if any.
-
-    Args:
-        context: what was sent.
-        limits: of the live bundle.
-        places: what each is called in messages; None numbers them.
-    """
-    if not isinstance(context, list):
-        _refuse(
-            InvalidContextError,
-            f"context: expected a list of vectors, got {name_of(context)}",
-        )
-    _check_length(len(context), limits)
-    called = places or range(len(context))
-    for position, vector in zip(called, context, strict=True):
-        if not isinstance(vector, list):
-            _refuse(
-                InvalidContextError,
-                f"context[{position}]: expected a list of {limits.dim} numbers, "
-                f"got {name_of(vector)}",
-            )
-        if len(vector) != limits.dim:
-            _refuse(
-                InvalidContextError,
-                f"context[{position}]: expected {limits.dim} numbers, "
-                f"got {len(vector)}",
-            )
-        if not _NUMBERS.issuperset(map(type, vector)):
-            at = next(i for i, x in enumerate(vector) if type(x) not in _NUMBERS)
-            _refuse(
-                InvalidContextError,
-                f"context[{position}][{at}]: expected a number, "
-                f"got {name_of(vector[at])}",
-            )
-    wide_TD = np.array(context, dtype=np.float64)
-    too_large = np.abs(wide_TD) > _LARGEST
-    if too_large.any():
-        row, at = divmod(int(np.argmax(too_large)), limits.dim)
-        _refuse(
-            InvalidContextError,
-            f"context[{called[row]}][{at}]: expected a number within float32 "
-            f"(at most {_LARGEST:.3g}), got {wide_TD[row, at]:.3g}",
-        )
-    return _unit(wide_TD)
-
-
-def _unit(context_TD: NDArray[np.floating]) -> Float32:
-    try:
-        check_vectors(context_TD, source="context")
-    except VectorError as error:
-        raise InvalidContextError(str(error)) from error
-    return l2_normalize(context_TD)
-
-
-def _strings(what: str, given: object, limits: Limits) -> list[str]:
-    if not isinstance(given, list):
-        _refuse(
-            InvalidContextError,
-            f"{what}: expected a list of strings, got {name_of(given)}",
-        )
-    _check_length(len(given), limits)
-    for position, one in enumerate(given):
-        if not isinstance(one, str):
-            _refuse(
-                InvalidContextError,
-                f"{what}[{position}]: expected a string, got {name_of(one)}",
-            )
-    return given
-
-
-def _check_length(length: int, limits: Limits) -> None:
-    if not 1 <= length <= limits.max_context:
-        _refuse(
-            InvalidContextError,
-            f"expected 1 to {limits.max_context} vectors of context, got {length}",
-        )
-
-
-def _refuse(kind: type[RequestError], detail: str) -> NoReturn:
-    raise kind(detail)
+def _check_number(number: int, limits: Limits) -> None:
+    if not 1 <= number <= limits.max_contexts:
+        detail = f"expected 1 to {limits.max_contexts} contexts, got {number}"
+        raise InvalidContextError(detail)

@@ -12,6 +12,7 @@ import numpy as np
 import psutil
 import torch
 
+from benchmarks.speed.load import load_section, measure_load
 from benchmarks.speed.predictors import (
     BATCHES,
     PredictorFigures,
@@ -79,7 +80,9 @@ def main() -> None:
     written = report(
         card, len(corpus.vectors), service, searched, engines, trained, ranking
     )
-    lines = [line.rstrip() for line in written]
+    print("service under load ...")
+    load = measure_load(bundles, rounds=7, seconds=3.0)
+    lines = [line.rstrip() for line in (*written, *load_section(load))]
     now = datetime.now(UTC)
     path = told.out / f"{now:%Y-%m-%d}-{platform.machine()}-{psutil.cpu_count()}cpu.md"
     path.parent.mkdir(parents=True, exist_ok=True)

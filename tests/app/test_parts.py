@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import sys
 from pathlib import Path
 
@@ -54,23 +55,85 @@ def test_logs_go_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert [json.loads(line)["event"] for line in lines] == ["something"]
 
 
-@pytest.mark.parametrize(
-    ("quota", "most"),
-    [("100000 100000", 1), ("150000 100000", 1), ("50000 100000", 1)],
-)
-def test_a_container_s_quota_bounds_the_threads(
-    tmp_path: Path, quota: str, most: int
-) -> None:
-    (tmp_path / "cpu.max").write_text(quota)
+class TestUsableCpus:
+    @pytest.fixture(autouse=True)
+    def eight(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Let this process run on eight processors."""
+        monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
 
-    assert usable_cpus(tmp_path / "cpu.max") == most
+    def cpus(self, tmp_path: Path, groups: str, **quotas: str) -> int:
+        """Count them where a group, by its path, holds these files."""
+        (tmp_path / "cgroup").write_text(groups)
+        for place, content in quotas.items():
+            path = tmp_path / "mounted" / place
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content)
+        return usable_cpus(tmp_path / "cgroup", tmp_path / "mounted")
 
+    @pytest.mark.parametrize(
+        ("quota", "most"),
+        [
+            ("100000 100000", 1),
+            ("150000 100000", 1),
+            ("50000 100000", 1),
+            ("250000 100000", 2),
+            ("30000 10000", 3),
+            ("1600000 100000", 8),
+            ("max 100000", 8),
+            ("", 8),
+            ("nonsense here", 8),
+            ("100000 0", 8),
+        ],
+    )
+    def test_a_container_s_quota_bounds_them(
+        self, tmp_path: Path, quota: str, most: int
+    ) -> None:
+        assert self.cpus(tmp_path, "0::/\n", **{"cpu.max": quota}) == most
 
-@pytest.mark.parametrize("quota", ["max 100000", "", "nonsense here"])
-def test_without_a_quota_the_affinity_counts(tmp_path: Path, quota: str) -> None:
-    (tmp_path / "cpu.max").write_text(quota)
+    def test_the_least_quota_around_a_group_counts(self, tmp_path: Path) -> None:
+        quotas = {
+            "cpu.max": "max 100000",
+            "pod/cpu.max": "300000 100000",
+            "pod/one/cpu.max": "700000 100000",
+            "other/cpu.max": "100000 100000",
+        }
 
-    assert usable_cpus(tmp_path / "cpu.max") == usable_cpus(tmp_path / "missing") >= 1
+        assert self.cpus(tmp_path, "0::/pod/one/deep\n", **quotas) == 3
+
+    def test_a_container_may_not_know_what_it_is_called_outside(
+        self, tmp_path: Path
+    ) -> None:
+        quota = {"cpu.max": "200000 100000"}
+
+        assert self.cpus(tmp_path, "0::/docker/f00\n", **quota) == 2
+        assert self.cpus(tmp_path, "0::/../../f00\n", **quota) == 2
+        assert usable_cpus(tmp_path / "missing", tmp_path / "mounted") == 2
+
+    @pytest.mark.parametrize("controllers", ["cpu", "cpu,cpuacct", "cpuacct,cpu"])
+    @pytest.mark.parametrize(
+        ("quota", "period", "most"),
+        [("250000", "100000", 2), ("-1", "100000", 8), ("4000", "0", 8)],
+    )
+    def test_groups_of_the_first_version_have_quotas_as_well(
+        self, tmp_path: Path, controllers: str, quota: str, period: str, most: int
+    ) -> None:
+        groups = f"5:memory:/one\n3:{controllers}:/one\n2:cpuset:/one\n0::/one\n"
+        files = {
+            f"{controllers}/one/cpu.cfs_quota_us": quota,
+            f"{controllers}/one/cpu.cfs_period_us": period,
+        }
+
+        assert self.cpus(tmp_path, groups, **files) == most
+
+    def test_their_folder_may_be_named_by_the_first_controller(
+        self, tmp_path: Path
+    ) -> None:
+        files = {"cpu/cpu.cfs_quota_us": "300000", "cpu/cpu.cfs_period_us": "100000"}
+
+        assert self.cpus(tmp_path, "4:cpu,cpuacct:/docker/f00\n", **files) == 3
+
+    def test_without_groups_the_affinity_counts(self, tmp_path: Path) -> None:
+        assert usable_cpus(tmp_path / "missing", tmp_path / "missing") == 8
 
 
 def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

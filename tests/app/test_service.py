@@ -5,19 +5,21 @@ from __future__ import annotations
 import asyncio
 import threading
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import orjson
 import pytest
 
 from nextvec.app.errors import DeadlineExceededError, NotReadyError, OverloadedError
-from nextvec.app.inference.engine import Engine, Query, answer
+from nextvec.app.inference.engine import Answer, Engine, Query, answer
 from nextvec.app.inference.golden import open_engine
 from nextvec.app.release.building import build_bundle
 from nextvec.app.service import Live, Service
 from nextvec.app.settings import Settings
-from nextvec.app.wire.answers import Prediction, content_of
+from nextvec.app.steps import finish
+from nextvec.app.wire.answers import encode
 from nextvec.app.wire.options import Limits
-from nextvec.app.wire.queries import to_query
+from nextvec.app.wire.queries import to_queries
 from nextvec.app.wire.requests import PredictRequest, decode_json
 from nextvec.training.corpus.store import save_corpus
 
@@ -68,16 +70,25 @@ async def busy(service: Service) -> AsyncIterator[None]:
 
 
 def asked(live: Live) -> PredictRequest:
-    return decode_json(BODY, live.limits)
+    return finish(decode_json(BODY, live.limits))
+
+
+def queries_of(question: PredictRequest, engine: Engine) -> list[Query]:
+    return finish(to_queries(question, engine))
+
+
+def content_of(found: Answer, question: PredictRequest) -> dict[str, Any]:
+    content: dict[str, Any] = orjson.loads(finish(encode(found, question.options)))
+    return content
 
 
 def test_a_question_needs_no_http(settings: Settings) -> None:
-    async def ask() -> Prediction:
+    async def ask() -> dict[str, Any]:
         async with running(settings) as service:
             live = service.live
             question = asked(live)
-            found, _ = await service.predict(to_query(question, live.engine))
-            return content_of(found, question.options)
+            ((found, _),) = await service.predict(queries_of(question, live.engine))
+            return content_of(found, question)
 
     content = asyncio.run(ask())
 
@@ -98,13 +109,13 @@ def test_names_can_be_looked_up_before_the_first_query(settings: Settings) -> No
 def test_an_answer_comes_from_the_bundle_its_ids_were_resolved_in(
     settings: Settings, engine: Engine, other: Engine
 ) -> None:
-    async def ask_while_bundles_change() -> Prediction:
+    async def ask_while_bundles_change() -> dict[str, Any]:
         async with running(settings) as service:
             live = service.live
             question = asked(live)
             async with busy(service):
                 waiting = asyncio.ensure_future(
-                    service.predict(to_query(question, live.engine))
+                    service.predict(queries_of(question, live.engine))
                 )
                 await asyncio.sleep(0)
                 # what a promotion under load will do
@@ -114,17 +125,17 @@ def test_an_answer_comes_from_the_bundle_its_ids_were_resolved_in(
                     limits=live.limits,
                     texts=live.texts,
                 )
-            found, _ = await waiting
-            return content_of(found, question.options)
+            ((found, _),) = await waiting
+            return content_of(found, question)
 
     content = asyncio.run(ask_while_bundles_change())
 
     limits = Limits(dim=8, max_context=100, max_k=9, default_k=9)
-    question = decode_json(BODY, limits)
-    expected = answer([to_query(question, engine)])[0]
-    assert content == content_of(expected, question.options)
+    question = finish(decode_json(BODY, limits))
+    expected = answer(queries_of(question, engine))[0]
+    assert content == content_of(expected, question)
     assert content["bundle"] == engine.bundle.manifest.version
-    there = content_of(answer([to_query(question, other)])[0], question.options)
+    there = content_of(answer(queries_of(question, other))[0], question)
     assert content["neighbors"] != there["neighbors"]
 
 
@@ -160,7 +171,7 @@ def test_what_goes_wrong_is_an_error_of_the_domain(world: World) -> None:
         with pytest.raises(NotReadyError, match="the service is starting"):
             _ = service.live
         async with running(settings) as service:
-            query = to_query(asked(service.live), service.live.engine)
+            query = queries_of(asked(service.live), service.live.engine)
             async with busy(service):
                 first = asyncio.ensure_future(service.predict(query))
                 await asyncio.sleep(0)

@@ -1,76 +1,91 @@
-"""`POST /predict`: a context in, the next vector and its neighbors out."""
+"""`POST /predict` and `/predict/batch`: contexts in, next vectors and neighbors out."""
 
 import asyncio
 import time
+from collections.abc import Sequence
 from typing import Final
 
-import orjson
 from fastapi import APIRouter, Request
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from nextvec.app.api.media import media_type
 from nextvec.app.api.middleware import log_fields
-from nextvec.app.api.prediction import predict_operation
+from nextvec.app.api.prediction import batch_operation, predict_operation
 from nextvec.app.errors import InvalidOptionError, UnsupportedBodyError
 from nextvec.app.inference.engine import Answer, Query
 from nextvec.app.service import Live, Service
-from nextvec.app.wire.answers import content_of
+from nextvec.app.steps import in_turns
+from nextvec.app.wire.answers import encode, encode_batch
+from nextvec.app.wire.layouts import layout_of_batch, layout_of_one
 from nextvec.app.wire.options import options_of_query
-from nextvec.app.wire.queries import to_query
+from nextvec.app.wire.queries import to_queries
 from nextvec.app.wire.quoting import cut, quoted
-from nextvec.app.wire.requests import PredictRequest, decode_json, decode_octets
+from nextvec.app.wire.requests import (
+    PredictRequest,
+    decode_json,
+    decode_json_batch,
+    decode_octets,
+)
 
 JSON: Final = "application/json"
 OCTETS: Final = "application/octet-stream"
 _GONE: Final = 499
 # What nginx logs for a client that left; nobody reads the answer.
 
+Computed = tuple[Answer, float]
+"""An answer, and the seconds its query was queued."""
+
 
 def predict_router(service: Service) -> APIRouter:
-    """Return the route, bound to a service."""
+    """Return the routes, bound to a service."""
     router = APIRouter()
 
     @router.post("/predict", **predict_operation(service.settings))
     async def predict(request: Request) -> Response:
-        live = service.live
-        try:
-            body = await request.body()
-        except ClientDisconnect:
-            return _gone(service)
-        began = time.perf_counter()
-        asked, encoding = decode(request, body, live)
-        encoded = None
-        if asked.mixture is not None and asked.mixture.texts:
-            encoded = await service.encode(live, list(asked.mixture.texts.values()))
-        query = to_query(asked, live.engine, encoded)
-        decode_s = time.perf_counter() - began
-        service.metrics.decode_seconds.labels(encoding).observe(decode_s)
-        log_fields(request.scope)["k"] = query.k
-        outcome = await _answer_or_disconnect(service, query, request)
-        if outcome is None:
-            return _gone(service)
-        answer, queue_s = outcome
-        stages = {
-            "parse": decode_s,
-            "queue": queue_s,
-            "model": answer.model_s,
-            "search": answer.search_s,
-        }
-        for stage in ("queue", "model", "search"):
-            service.metrics.stage_seconds.labels(stage).observe(stages[stage])
-        timing = ", ".join(f"{n};dur={1000 * s:.3f}" for n, s in stages.items())
-        content = content_of(answer, asked.options)
-        return Response(
-            orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY),
-            media_type=JSON,
-            headers={"Server-Timing": timing},
-        )
+        return await _predict(service, request, is_batch=False)
+
+    @router.post("/predict/batch", **batch_operation(service.settings))
+    async def predict_batch(request: Request) -> Response:
+        return await _predict(service, request, is_batch=True)
 
     return router
 
 
-def decode(request: Request, body: bytes, live: Live) -> tuple[PredictRequest, str]:
+async def _predict(service: Service, request: Request, *, is_batch: bool) -> Response:
+    live = service.live
+    try:
+        body = await request.body()
+    except ClientDisconnect:
+        return _gone(service)
+    began = time.perf_counter()
+    asked, encoding = await _decode(request, body, live, is_batch=is_batch)
+    texts, encoded = asked.texts, None
+    if texts:
+        encoded = await service.encode(live, texts)
+    queries = await in_turns(to_queries(asked, live.engine, encoded))
+    decode_s = time.perf_counter() - began
+    service.metrics.decode_seconds.labels(encoding).observe(decode_s)
+    fields = log_fields(request.scope)
+    fields["k"] = asked.options.k
+    if is_batch:
+        fields["contexts"] = len(queries)
+    computed = await _answers_or_disconnect(service, queries, request)
+    if computed is None:
+        return _gone(service)
+    answers = [answer for answer, _ in computed]
+    content = await in_turns(
+        encode_batch(answers, asked.options)
+        if is_batch
+        else encode(answers[0], asked.options)
+    )
+    timing = _timed(service, decode_s, computed)
+    return Response(content, media_type=JSON, headers={"Server-Timing": timing})
+
+
+async def _decode(
+    request: Request, body: bytes, live: Live, *, is_batch: bool
+) -> tuple[PredictRequest, str]:
     """Decode a body by its content type.
 
     Returns:
@@ -79,7 +94,7 @@ def decode(request: Request, body: bytes, live: Live) -> tuple[PredictRequest, s
     Raises:
         RequestError: the type is not understood, or the body not usable.
     """
-    kind = media_type(request.headers)
+    kind, limits = media_type(request.headers), live.limits
     pairs = request.query_params.multi_items()
     if kind == JSON:
         if pairs:
@@ -88,31 +103,49 @@ def decode(request: Request, body: bytes, live: Live) -> tuple[PredictRequest, s
                 "body, not in the query"
             )
             raise InvalidOptionError(detail)
-        asked = decode_json(body, live.limits)
-        if asked.mixture is not None:
-            return asked, "mixed"
-        return asked, "json" if asked.ids is None else "ids"
+        decoded = decode_json_batch if is_batch else decode_json
+        asked = await in_turns(decoded(body, limits))
+        return asked, asked.encoding
     if kind == OCTETS:
-        options = options_of_query(pairs, live.limits)
-        return decode_octets(body, options, live.limits), "octets"
+        layout, rest = (
+            layout_of_batch(pairs, limits) if is_batch else layout_of_one(pairs)
+        )
+        options = options_of_query(rest, limits, beside=layout.names)
+        asked = await in_turns(decode_octets(body, options, limits, layout))
+        return asked, "octets"
     detail = f"expected {JSON} or {OCTETS}, got {cut(kind) or 'no content type'}"
     raise UnsupportedBodyError(detail)
 
 
-async def _answer_or_disconnect(
-    service: Service, query: Query, request: Request
-) -> tuple[Answer, float] | None:
-    """Wait for the answer; None if the client left, whose query leaves the queue."""
-    answer = asyncio.create_task(service.predict(query))
+def _timed(service: Service, decode_s: float, computed: Sequence[Computed]) -> str:
+    """Note how long each stage took; return it for a header, of several the longest."""
+    stages = {
+        "queue": [queue_s for _, queue_s in computed],
+        "model": [answer.model_s for answer, _ in computed],
+        "search": [answer.search_s for answer, _ in computed],
+    }
+    for stage, seconds in stages.items():
+        histogram = service.metrics.stage_seconds.labels(stage)
+        for one in seconds:
+            histogram.observe(one)
+    longest = {"parse": decode_s} | {name: max(s) for name, s in stages.items()}
+    return ", ".join(f"{name};dur={1000 * s:.3f}" for name, s in longest.items())
+
+
+async def _answers_or_disconnect(
+    service: Service, queries: Sequence[Query], request: Request
+) -> list[Computed] | None:
+    """Wait for the answers; None if the client left, whose queries leave the queue."""
+    answers = asyncio.create_task(service.predict(queries))
     left = asyncio.create_task(_disconnect(request))
     try:
-        await asyncio.wait((answer, left), return_when=asyncio.FIRST_COMPLETED)
-        if answer.done():
-            return answer.result()
+        await asyncio.wait((answers, left), return_when=asyncio.FIRST_COMPLETED)
+        if answers.done():
+            return answers.result()
         return None
     finally:
         left.cancel()
-        answer.cancel()
+        answers.cancel()
 
 
 def _gone(service: Service) -> Response:

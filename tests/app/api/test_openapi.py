@@ -19,6 +19,7 @@ from schemathesis.specs.openapi.checks import (
 
 from nextvec.app.api.app import create_app
 from nextvec.app.settings import Settings
+from nextvec.app.wire.layouts import BATCH_NAMES, ONE_NAMES
 from nextvec.app.wire.options import OPTION_NAMES
 from nextvec.app.wire.problems import PROBLEM_TYPES
 
@@ -57,6 +58,7 @@ def test_what_is_described_keeps_its_name() -> None:
     # HEAD is GET without its body and goes without saying; pages need no client
     assert operations == {
         "post /predict": "predict",
+        "post /predict/batch": "predict_batch",
         "get /metrics": "metrics",
         "get /metrics/hitk": "hitk",
         "get /info": "info",
@@ -67,12 +69,22 @@ def test_what_is_described_keeps_its_name() -> None:
     }
 
 
-def test_every_option_is_described_for_both_encodings() -> None:
-    operation = _document(Settings())["paths"]["/predict"]["post"]
+@pytest.mark.parametrize(
+    ("path", "contexts", "layout"),
+    [
+        ("/predict", ["context", "ids", "texts"], ONE_NAMES),
+        ("/predict/batch", ["contexts", "ids", "texts"], BATCH_NAMES),
+    ],
+)
+def test_every_option_is_described_for_both_encodings(
+    path: str, contexts: list[str], layout: tuple[str, ...]
+) -> None:
+    operation = _document(Settings())["paths"][path]["post"]
     body = operation["requestBody"]["content"]["application/json"]["schema"]
 
-    assert [field["name"] for field in operation["parameters"]] == list(OPTION_NAMES)
-    assert list(body["properties"]) == ["context", "ids", "texts", *OPTION_NAMES]
+    described = [field["name"] for field in operation["parameters"]]
+    assert described == [*layout, *OPTION_NAMES]
+    assert list(body["properties"]) == [*contexts, *OPTION_NAMES]
 
 
 def test_every_problem_type_has_an_example_or_can_happen_anywhere() -> None:
@@ -83,12 +95,18 @@ def test_every_problem_type_has_an_example_or_can_happen_anywhere() -> None:
 
 
 def test_the_limits_are_those_of_the_settings() -> None:
-    document = _document(Settings(max_k=77, max_context=9, max_hitk_k=20))
+    document = _document(
+        Settings(max_k=77, max_context=9, max_hitk_k=20, max_contexts=7, max_queue=5)
+    )
 
     operation = document["paths"]["/predict"]["post"]
     body = operation["requestBody"]["content"]["application/json"]["schema"]
     assert body["properties"]["k"]["maximum"] == 77
     assert body["properties"]["context"]["maxItems"] == 9
+    batch = document["paths"]["/predict/batch"]["post"]
+    body = batch["requestBody"]["content"]["application/json"]["schema"]
+    assert body["properties"]["contexts"]["maxItems"] == 5
+    assert body["properties"]["texts"]["items"]["maxItems"] == 9
     _, cut_offs, *_ = document["paths"]["/metrics/hitk"]["get"]["parameters"]
     assert cut_offs["schema"]["items"]["maximum"] == 20
 
@@ -100,13 +118,13 @@ def test_the_service_does_what_it_says(settings: Settings, path: str) -> None:
     app = create_app(settings)
     schema = schemathesis.openapi.from_dict(app.openapi())
     schema.app = app
-    operation = schema[path]["POST" if path == "/predict" else "GET"]
+    operation = schema[path]["POST" if path.startswith("/predict") else "GET"]
     client: Any = get_client(app)  # type: ignore[arg-type]  # FastAPI is an ASGI app
     with client as session:
 
         @given(case=operation.as_strategy())
         @examples(
-            max_examples=100 if path == "/predict" else 15,
+            max_examples=100 if path.startswith("/predict") else 15,
             deadline=None,
             phases=[Phase.explicit, Phase.generate],
             suppress_health_check=list(HealthCheck),

@@ -134,15 +134,55 @@ def test_texts_are_answered_as_their_ids_are(
     assert reader.get("/info").json()["encodes_texts"] is True
 
 
+@pytest.mark.usefixtures("encoder")
+def test_texts_of_several_contexts_are_encoded_together(
+    made: tuple[Corpus, Path], reader: TestClient
+) -> None:
+    corpus, _ = made
+    assert corpus.texts is not None
+    ids, texts = list(corpus.ids[5:15]), list(corpus.texts[5:15])
+    mixed = [{"text": texts[0]}, {"id": ids[1]}, {"text": texts[2]}]
+
+    by_text = reader.post(
+        "/predict/batch", json={"texts": [texts[:3], texts[3:], texts]}
+    )
+    by_both = reader.post(
+        "/predict/batch", json={"contexts": [mixed, [{"text": texts[5]}]]}
+    )
+    by_id = reader.post(
+        "/predict/batch", json={"ids": [ids[:3], ids[3:], ids, ids[5:6]]}
+    )
+
+    found = [
+        [near["id"] for near in one["neighbors"]]
+        for answer in (by_text, by_both)
+        for one in answer.json()["predictions"]
+    ]
+    expected = [
+        [near["id"] for near in one["neighbors"]] for one in by_id.json()["predictions"]
+    ]
+    assert found == [*expected[:3], expected[0], expected[3]]
+
+
+@pytest.mark.usefixtures("encoder")
+def test_of_several_contexts_the_text_at_fault_is_named(reader: TestClient) -> None:
+    refused = reader.post(
+        "/predict/batch", json={"texts": [["red", "blue"], ["red", "nothing known"]]}
+    )
+
+    assert refused.status_code == 422
+    assert refused.json()["detail"].startswith("texts[1][1]: the encoder finds no")
+
+
 @pytest.mark.parametrize(
     ("body", "words"),
     [
         ({"texts": []}, "expected 1 to 100 vectors of context, got 0"),
         ({"texts": "red"}, "texts: expected a list of strings, got a string"),
         ({"texts": [1]}, "texts[0]: expected a string, got an integer"),
-        ({"texts": ["red", " "]}, "text 1 of the context: expected 1 to 10,000"),
+        ({"texts": ["red", " "]}, "texts[1]: expected a text of 1 to 10,000"),
         ({"texts": ["red " * 2501]}, "that are not all blank, got 10,004"),
-        ({"texts": ["nothing known"]}, "text 0: the encoder finds no word in it"),
+        ({"texts": ["nothing known"]}, "texts[0]: the encoder finds no word in it"),
         ({"texts": ["red"], "ids": ["a"]}, "ids and texts, got ids and texts"),
         ({"context": [{}]}, 'context[0]: expected a list of 8 numbers, {"id"'),
         ({"context": [{"text": "red", "id": "a"}]}, "got an object of other members"),
@@ -247,9 +287,9 @@ def test_the_encoder_is_loaded_once(made: tuple[Corpus, Path]) -> None:
     bundle = build_bundle(made[1].parent / "runs/one", made[1])
     encoding = TextEncoding(bundle)
 
-    one = asyncio.run(encoding.encode(["red red blue"]))
+    one = asyncio.run(encoding.encode({"one": "red red blue"}))
     encoders._ENCODERS.pop("words")  # noqa: SLF001
-    two = encoding.encode_now(["red red blue"])
+    two = encoding.encode_now({"one": "red red blue"})
     encoding.stop()
 
     assert one.tolist() == two.tolist()

@@ -292,15 +292,37 @@ def test_predict_asks_with_a_file(url: str, world: World, tmp_path: Path) -> Non
     assert "After 20 in context" in shown
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float16"])
+def test_predict_asks_with_a_file_of_several_contexts(
+    url: str, world: World, tmp_path: Path, dtype: str
+) -> None:
+    several = np.array(world.corpus.vectors[:60]).reshape(3, 20, -1).astype(dtype)
+    np.save(tmp_path / "contexts.npy", several)
+    np.save(tmp_path / "last.npy", several[2])
+
+    shown = run("predict", tmp_path / "contexts.npy", "--url", url, "--k", 2)
+    alone = run("predict", tmp_path / "last.npy", "--url", url, "--k", 2)
+
+    assert shown.count("After 20 in context") == 3
+    assert f"After 20 in context 2, says {world.version}:" in shown
+    assert shown.endswith(alone.partition("\n")[2])
+
+
 @pytest.mark.parametrize(
-    "array", [np.ones(3), np.ones((2, 2), dtype=np.int64), np.array([["a"]])]
+    "array",
+    [
+        np.ones(3),
+        np.ones((2, 2), dtype=np.int64),
+        np.array([["a"]]),
+        np.ones((0, 3, 8)),
+    ],
 )
 def test_predict_refuses_other_arrays(array: np.ndarray, tmp_path: Path) -> None:
     np.save(tmp_path / "context.npy", array)
 
     shown = run("predict", tmp_path / "context.npy", code=1)
 
-    assert "expected a float array of shape (T, D)" in shown
+    assert "expected a float array of shape (T, D) or (B, T, D)" in shown
 
 
 def test_predict_refuses_other_files(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ async def _queued(batcher: Numbers, items: Sequence[int]) -> list[asyncio.Task[o
 
 
 async def _answer(batcher: Numbers, item: int) -> object:
-    answer, queued_s = await batcher.submit(item)
+    ((answer, queued_s),) = await batcher.submit([item])
     assert queued_s >= 0
     return answer
 
@@ -97,7 +97,7 @@ def test_a_full_queue_refuses_at_once() -> None:
     async def scenario(batcher: Numbers, gate: Gate) -> None:
         tasks = await _queued(batcher, range(3))
         with pytest.raises(OverloadedError, match="3 requests are waiting"):
-            await batcher.submit(4)
+            await batcher.submit([4])
         assert batcher.depth == 3
         gate.open()
         await asyncio.gather(*tasks)
@@ -126,6 +126,77 @@ def test_one_poisoned_request_fails_alone() -> None:
         assert isinstance(bad, RuntimeError)
 
     assert batches_of(scenario) == [[1, -1, 3], [1], [-1], [3]]
+
+
+def test_the_items_of_one_request_share_batches_with_others() -> None:
+    async def scenario(batcher: Numbers, gate: Gate) -> None:
+        first = await _queued(batcher, [1])
+        several = asyncio.create_task(batcher.submit([2, 3, 4, 5]))
+        await asyncio.sleep(0)
+        last = await _queued(batcher, [6])
+        gate.open()
+        assert [answer for answer, _ in await several] == [20, 30, 40, 50]
+        assert await asyncio.gather(*first, *last) == [10, 60]
+
+    assert batches_of(scenario, max_batch=4) == [[1, 2, 3, 4], [5, 6]]
+
+
+def test_a_request_waits_whole_or_not_at_all() -> None:
+    async def scenario(batcher: Numbers, gate: Gate) -> None:
+        tasks = await _queued(batcher, [1])
+        with pytest.raises(OverloadedError, match=r"1 requests .* and 3 more would"):
+            await batcher.submit([2, 3, 4])
+        assert batcher.depth == 1
+        gate.open()
+        await asyncio.gather(*tasks)
+
+    assert batches_of(scenario, max_queue=3) == [[1]]
+
+
+def test_of_a_request_that_failed_nothing_more_is_computed() -> None:
+    seen: list[int] = []
+    gate = Gate()
+
+    def run(items: Sequence[int]) -> list[int]:
+        (item,) = items
+        seen.append(item)
+        if item == -1:
+            msg = "poison"
+            raise RuntimeError(msg)
+        if item == 1:
+            gate()
+        return [10 * item]
+
+    async def main() -> None:
+        batcher = Batcher(run, max_batch=1, max_queue=8, on_batch=lambda *_: None)
+        batcher.start()
+        try:
+            with pytest.raises(RuntimeError, match="poison"):
+                await batcher.submit([-1, 1, 2, 3])
+            assert batcher.depth == 0
+            gate.open()
+            assert await _answer(batcher, 4) == 40
+        finally:
+            gate.open()
+            batcher.stop()
+
+    asyncio.run(main())
+
+    assert not {2, 3} & set(seen)
+
+
+def test_a_cancelled_request_leaves_with_all_of_its_items() -> None:
+    async def scenario(batcher: Numbers, gate: Gate) -> None:
+        several = asyncio.create_task(batcher.submit([1, 2, 3]))
+        await asyncio.sleep(0)
+        tasks = await _queued(batcher, [4])
+        several.cancel()
+        await asyncio.wait([several])
+        assert batcher.depth == 1
+        gate.open()
+        assert await tasks[0] == 40
+
+    assert batches_of(scenario) == [[4]]
 
 
 def test_background_steps_give_way_to_requests() -> None:
@@ -200,6 +271,6 @@ def test_stopping_fails_what_still_waits() -> None:
         with pytest.raises(NotReadyError, match="shutting down"):
             await waiting
         with pytest.raises(NotReadyError, match="not running"):
-            await batcher.submit(2)
+            await batcher.submit([2])
 
     asyncio.run(main())

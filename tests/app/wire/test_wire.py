@@ -8,12 +8,30 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
 from nextvec.app.errors import RequestError
+from nextvec.app.steps import finish
+from nextvec.app.wire.contexts import Context
 from nextvec.app.wire.options import Limits, Options, options_of_query
 from nextvec.app.wire.problems import type_of_error
-from nextvec.app.wire.requests import decode_json, decode_octets
+from nextvec.app.wire.requests import PredictRequest
+from nextvec.app.wire.requests import decode_json as json_steps
+from nextvec.app.wire.requests import decode_octets as octet_steps
 from nextvec.training.vectors import l2_normalize
 
 LIMITS = Limits(dim=3, max_context=4, max_k=20, default_k=10)
+
+
+def decode_json(body: bytes, limits: Limits) -> PredictRequest:
+    return finish(json_steps(body, limits))
+
+
+def decode_octets(body: bytes, options: Options, limits: Limits) -> PredictRequest:
+    return finish(octet_steps(body, options, limits))
+
+
+def the_context(asked: PredictRequest) -> Context:
+    (context,) = asked.contexts
+    return context
+
 
 contexts = st_numpy.arrays(
     np.float32,
@@ -24,24 +42,26 @@ contexts = st_numpy.arrays(
 
 @given(contexts)
 def test_numbers_and_octets_decode_to_the_same_unit_vectors(rows: np.ndarray) -> None:
-    as_json = decode_json(orjson.dumps({"context": rows.tolist()}), LIMITS)
-    as_octets = decode_octets(rows.astype("<f4").tobytes(), Options(k=1), LIMITS)
+    as_json = the_context(decode_json(orjson.dumps({"context": rows.tolist()}), LIMITS))
+    as_octets = the_context(
+        decode_octets(rows.astype("<f4").tobytes(), Options(k=1), LIMITS)
+    )
 
-    assert as_json.context is not None
-    assert as_octets.context is not None
-    np.testing.assert_array_equal(as_json.context, as_octets.context)
-    np.testing.assert_allclose(as_json.context, l2_normalize(rows), atol=1e-6)
+    assert as_json.vectors is not None
+    assert as_octets.vectors is not None
+    np.testing.assert_array_equal(as_json.vectors, as_octets.vectors)
+    np.testing.assert_allclose(as_json.vectors, l2_normalize(rows), atol=1e-6)
 
 
 @given(st.binary(max_size=200))
 def test_any_octets_are_decoded_or_refused(body: bytes) -> None:
     try:
-        asked = decode_octets(body, Options(k=1), LIMITS)
+        asked = the_context(decode_octets(body, Options(k=1), LIMITS))
     except RequestError as error:
         assert type_of_error(error).status in {400, 422}  # noqa: PT017 - both ways are right
     else:
-        assert asked.context is not None
-        np.testing.assert_allclose(np.linalg.norm(asked.context, axis=1), 1, atol=1e-5)
+        assert asked.vectors is not None
+        np.testing.assert_allclose(np.linalg.norm(asked.vectors, axis=1), 1, atol=1e-5)
 
 
 json_values = st.recursive(
@@ -73,10 +93,10 @@ def test_any_json_object_is_decoded_or_refused(fields: dict[str, object]) -> Non
 
 
 def test_whole_numbers_are_numbers() -> None:
-    asked = decode_json(b'{"context": [[3, 4, 0]]}', LIMITS)
+    asked = the_context(decode_json(b'{"context": [[3, 4, 0]]}', LIMITS))
 
-    assert asked.context is not None
-    np.testing.assert_allclose(asked.context, [[0.6, 0.8, 0.0]], atol=1e-7)
+    assert asked.vectors is not None
+    np.testing.assert_allclose(asked.vectors, [[0.6, 0.8, 0.0]], atol=1e-7)
 
 
 def test_null_options_are_absent_options() -> None:
@@ -98,7 +118,7 @@ def test_all_options_are_read_from_json() -> None:
 
     asked = decode_json(orjson.dumps(body), LIMITS)
 
-    assert asked.ids == ["a"]
+    assert the_context(asked).ids == ["a"]
     assert asked.options == Options(
         k=3,
         exclude_context=False,
