@@ -1,8 +1,8 @@
 """What a network spends its time in, as machine code compiled once for this machine.
 
 Recurrent layers, and the products of a context. From the source beside this file, never
-from a bundle: a bundle holds no code. Where there is no compiler the same numbers come
-of torch, more slowly.
+from a bundle: a bundle holds no code. Where there is no compiler networks run as they
+were trained.
 """
 
 import ctypes
@@ -219,13 +219,14 @@ def load_kernel() -> Kernel | None:
     """
     compiler = next(filter(None, map(shutil.which, _COMPILERS)), None)
     if compiler is None:
-        log.warning("no C compiler: networks run in torch, more slowly")
+        log.warning("no C compiler: networks run as they were trained, more slowly")
         return None
     try:
         return Kernel(ctypes.CDLL(str(_compiled(compiler, _cache()))))
     except (OSError, RuntimeError, subprocess.SubprocessError) as error:
         log.warning(
-            "the recurrent step cannot be compiled: networks run in torch, more slowly",
+            "the recurrent step cannot be compiled: networks run as they were trained, "
+            "more slowly",
             extra={"reason": str(error)},
         )
         return None

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from nextvec.app.bundle.engine_names import (
     EAGER,
     ENGINES,
-    FUSED,
     INT8,
 )
 from nextvec.app.inference.kernel import Kernel, load_kernel
@@ -68,7 +67,8 @@ def make_predictor(
     Args:
         model: in evaluation mode; left unchanged, and its weights shared.
         engine: one of `ENGINES`.
-        load: gives what runs recurrent layers; None has them run in torch.
+        load: gives what runs recurrent layers; where it gives None the network runs as
+            it was trained.
 
     Raises:
         BundleError: the engine is of another version of this package.
@@ -79,12 +79,11 @@ def make_predictor(
     if engine == EAGER or engine not in engines_for(model):
         return NetworkPredictor(model, EAGER)
     kernel = load()
-    how = "in torch, for want of a C compiler" if kernel is None else "compiled"
-    if kernel is None and engine == FUSED:
-        # step by step it would be the same, and slower
-        return NetworkPredictor(model, f"{engine}, {how}")
+    if kernel is None:
+        # step by step in torch it would be the same, and slower
+        return NetworkPredictor(model, f"{EAGER}: {engine} wants a C compiler")
     rebuilt = _rebuilt(model, kernel=kernel, is_int8=engine == INT8)
-    return NetworkPredictor(rebuilt, f"{engine}, {how}")
+    return NetworkPredictor(rebuilt, engine)
 
 
 def engines_for(model: NextVectorModel) -> tuple[str, ...]:
@@ -95,7 +94,7 @@ def engines_for(model: NextVectorModel) -> tuple[str, ...]:
 
 @torch.no_grad()
 def _rebuilt(
-    model: NextVectorModel, *, kernel: Kernel | None, is_int8: bool
+    model: NextVectorModel, *, kernel: Kernel, is_int8: bool
 ) -> NextVectorModel:
     """Return the network with its recurrent parts rebuilt, the rest shared."""
     encoder, parts = copy.copy(model.encoder), dict(model.encoder.named_children())

@@ -12,6 +12,7 @@ from nextvec.app.bundle.bundle import Bundle
 from nextvec.app.bundle.engine_names import AUTO, EAGER, ENGINES
 from nextvec.app.bundle.manifest import EngineFacts, EngineTrial
 from nextvec.app.inference.engine import Engine
+from nextvec.app.inference.kernel import load_kernel
 from nextvec.app.inference.predictors import (
     Predictor,
     engines_for,
@@ -77,8 +78,12 @@ def choose_engine(
     there = engines_for(model)
     if asked == EAGER:
         return EngineFacts(name=EAGER, reason="asked for")
+    reason = None
     if there == (EAGER,):
         reason = "nothing recurrent is run, so that no engine differs from eager"
+    elif load_kernel() is None:
+        reason = "there is no C compiler here"
+    if reason is not None:
         if asked != AUTO:
             say(f"engine {asked} is refused for {EAGER}: {reason}")
         return EngineFacts(name=EAGER, reason=reason)

@@ -9,7 +9,6 @@ from nextvec.app.bundle.engine_names import (
     FUSED,
     INT8,
 )
-from nextvec.app.inference.kernel import load_kernel
 from nextvec.app.inference.predictors import (
     engines_for,
     make_predictor,
@@ -30,7 +29,6 @@ every_network = pytest.mark.parametrize(
         for kind, num_items in (("documents", 0), ("items", 50))
     ],
 )
-either_way = pytest.mark.parametrize("is_compiled", [True, False])
 
 
 def trained_like(
@@ -65,15 +63,13 @@ def contexts(num: int, length: int) -> tuple[Tensor, Tensor]:
 
 
 @every_network
-@either_way
 def test_in_float32_the_fused_network_is_the_network(
-    architecture: Architecture, num_items: int, is_compiled: bool
+    architecture: Architecture, num_items: int
 ) -> None:
     model = trained_like(architecture, num_items, num_layers=2)
-    load = load_kernel if is_compiled else (lambda: None)
     asked = contexts(9, 25)
 
-    found = make_predictor(model, FUSED, load=load)(*asked)
+    found = make_predictor(model, FUSED)(*asked)
 
     expected = make_predictor(model, EAGER)(*asked)
     torch.testing.assert_close(found.vectors, expected.vectors, atol=1e-5, rtol=0)
@@ -82,15 +78,13 @@ def test_in_float32_the_fused_network_is_the_network(
 
 
 @every_network
-@either_way
 def test_in_int8_it_is_near_the_network_and_not_the_same(
-    architecture: Architecture, num_items: int, is_compiled: bool
+    architecture: Architecture, num_items: int
 ) -> None:
     model = trained_like(architecture, num_items)
-    load = load_kernel if is_compiled else (lambda: None)
     asked = contexts(9, 25)
 
-    found = make_predictor(model, INT8, load=load)(*asked)
+    found = make_predictor(model, INT8)(*asked)
 
     expected = make_predictor(model, EAGER)(*asked)
     assert cosine_similarity(found.vectors, expected.vectors).min() > 0.999
@@ -134,9 +128,18 @@ def test_a_predictor_says_what_it_is() -> None:
     model = trained_like("baseline", 0)
 
     assert make_predictor(model, EAGER).name == "eager"
-    assert make_predictor(model, INT8).name == "int8, compiled"
-    slow = make_predictor(model, FUSED, load=lambda: None)
-    assert slow.name == "fused, in torch, for want of a C compiler"
+    assert make_predictor(model, INT8).name == "int8"
+
+
+@pytest.mark.parametrize("engine", [FUSED, INT8])
+def test_without_a_compiler_the_network_runs_as_it_was_trained(engine: str) -> None:
+    model, asked = trained_like("memory", 50), contexts(3, 20)
+
+    predictor = make_predictor(model, engine, load=lambda: None)
+
+    assert predictor.name == f"eager: {engine} wants a C compiler"
+    expected = make_predictor(model, EAGER)(*asked)
+    assert torch.equal(predictor(*asked).vectors, expected.vectors)
 
 
 def test_what_has_no_recurrence_runs_as_it_was_trained() -> None:

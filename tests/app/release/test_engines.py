@@ -59,6 +59,18 @@ def test_the_fastest_that_agrees_is_taken() -> None:
     assert decide(AUTO, trials) == (INT8, "the fastest of those that agree with eager")
 
 
+def test_without_a_compiler_nothing_is_measured(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(engines, "load_kernel", lambda: None)
+
+    chosen = choose_engine(bundle, INT8, say=said.append)
+
+    assert (chosen.name, chosen.trials) == (EAGER, {})
+    assert said == ["engine int8 is refused for eager: there is no C compiler here"]
+
+
 def test_where_nothing_is_faster_the_network_runs_as_it_was_trained() -> None:
     name, _ = decide(AUTO, {EAGER: trial(8.0), FUSED: trial(9.0), INT8: trial(8.5)})
 
