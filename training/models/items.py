@@ -126,6 +126,24 @@ class Copying(nn.Module):
         """
         index_BPH = position_BP[..., None].expand(-1, -1, features_BTH.shape[-1])
         features_BPH = features_BTH.gather(1, index_BPH)
+        key_BTK = None if self.key is None else self.key(features_BTH)
+        return self.weigh(context_BTD, features_BPH, key_BTK, position_BP)
+
+    def weigh(
+        self,
+        context_BTD: Tensor,
+        features_BPH: Tensor,
+        key_BTK: Tensor | None,
+        position_BP: Tensor,
+    ) -> Tensor:
+        """Like `forward`, from keys that are already there.
+
+        Args:
+            context_BTD: unit vectors of items.
+            features_BPH: what the network knows at the positions.
+            key_BTK: keys of all places; None where the network has none.
+            position_BP: positions, 0 to ``T - 1``.
+        """
         place_T = torch.arange(context_BTD.shape[1], device=context_BTD.device)
         back_BPT = position_BP[..., None] - place_T
         weight_BPT = self.no_match + self.step * back_BPT + self.trust(features_BPH)
@@ -133,8 +151,7 @@ class Copying(nn.Module):
             self.match_L, _matches(context_BTD, position_BP), strict=True
         ):
             weight_BPT = weight_BPT + bonus * is_match_BPT
-        if self.query is not None and self.key is not None:
-            key_BTK = self.key(features_BTH)
+        if self.query is not None and key_BTK is not None:
             product_BPT = self.query(features_BPH) @ key_BTK.transpose(1, 2)
             weight_BPT = weight_BPT + product_BPT / math.sqrt(_KEY_SIZE)
         weight_BPT = weight_BPT.masked_fill(back_BPT <= 0, NEVER)
@@ -149,14 +166,26 @@ def _matches(context_BTD: Tensor, position_BP: Tensor) -> list[Tensor]:
     Returns:
         For each length up to `_LONGEST_MATCH` 0 or 1, shape ``(B, P, T)``.
     """
-    same_BTT = context_BTD @ context_BTD.transpose(1, 2) >= _SAME_COSINE
-    length = same_BTT.shape[1]
+    length, num_lengths = context_BTD.shape[1], _LONGEST_MATCH
+    # where a position has fewer before it, what matches lies after it: masked
+    there_LBP = torch.stack(
+        [(position_BP - back).clamp(min=0) for back in range(num_lengths)]
+    )
+    if position_BP.shape[1] == 1:
+        # one position asks for a few rows of the product, not for all
+        index_BL1 = there_LBP[..., 0].T[..., None]
+        row_BLD = context_BTD.gather(1, index_BL1.expand(-1, -1, context_BTD.shape[2]))
+        same_BLT = row_BLD @ context_BTD.transpose(1, 2) >= _SAME_COSINE
+        rows = [same_BLT[:, back : back + 1] for back in range(num_lengths)]
+    else:
+        same_BTT = context_BTD @ context_BTD.transpose(1, 2) >= _SAME_COSINE
+        rows = [
+            same_BTT.gather(1, there_BP[..., None].expand(-1, -1, length))
+            for there_BP in there_LBP
+        ]
     found: list[Tensor] = []
-    for back in range(_LONGEST_MATCH):
-        # where a position has fewer before it, what matches lies after it: masked
-        there_BP = (position_BP - back).clamp(min=0)
-        index_BPT = there_BP[..., None].expand(-1, -1, length)
+    for back, same_BPT in enumerate(rows):
         # place s against position t: s - back against t - back
-        shifted_BPT = pad(same_BTT.gather(1, index_BPT), (back, 0))[..., :length]
+        shifted_BPT = pad(same_BPT, (back, 0))[..., :length]
         found.append(shifted_BPT & found[-1] if found else shifted_BPT)
     return [is_match.to(context_BTD.dtype) for is_match in found]
