@@ -11,10 +11,10 @@ from typing import Self
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
-from torch.nn.utils.rnn import pad_sequence
 
 from nextvec.training.models.closed_form import SequenceMemory
-from nextvec.training.models.encoder_steps import EncoderStep, Grown, NoStep, step_of
+from nextvec.training.models.encoder_steps import EncoderStep, NoStep, step_of
+from nextvec.training.models.growing import Grown, Kept, padded
 from nextvec.training.models.head import DeltaHead
 from nextvec.training.models.items import ItemHead
 from nextvec.training.models.model import NextVectorModel
@@ -31,13 +31,13 @@ class State:
     now: Tensor
     """Kept of the context as a whole, shape ``(S,)``."""
 
-    places: tuple[Tensor, ...]
+    places: tuple[Kept, ...]
     """Kept of each position, each ``(T, F)``."""
 
     @property
     def size_bytes(self) -> int:
-        """What it takes in memory, in bytes."""
-        return sum(one.nbytes for one in (self.now, *self.places))
+        """What it takes in memory with the room to grow, in bytes."""
+        return self.now.nbytes + sum(one.size_bytes for one in self.places)
 
 
 class Stepping:
@@ -53,7 +53,6 @@ class Stepping:
         self._model, self._encoder = model, encoder
         sizes = list(encoder.place_sizes)
         copying, base = model.copying, model.config.base
-        self._has_keys = copying is not None and copying.key is not None
         if copying is not None and copying.key is not None:
             sizes.append(copying.key.out_features)
         self._memory = base.memory if model.items is None else None
@@ -82,7 +81,9 @@ class Stepping:
         return State(
             length=0,
             now=weight.new_zeros(self._encoder.num_now),
-            places=tuple(weight.new_zeros((0, size)) for size in self._place_sizes),
+            places=tuple(
+                Kept.of(weight.new_zeros((0, size))) for size in self._place_sizes
+            ),
         )
 
     def state_bytes(self, length: int) -> int:
@@ -105,73 +106,67 @@ class Stepping:
         Raises:
             ValueError: one has not grown, or not by as many as the others.
         """
-        grown = _grown(states, contexts)
-        kept = [
-            pad_sequence([state.places[which] for state in states], batch_first=True)
-            for which in range(len(self._place_sizes))
-        ]
+        grown = Grown(contexts, [state.length for state in states])
         now_BS = torch.stack([state.now for state in states])
-        num_own = len(self._encoder.place_sizes)
-        advanced = self._encoder.advance(grown, now_BS, tuple(kept[:num_own]))
-        features_BNH, places = advanced.features, list(advanced.places)
+        kept = [state.places for state in states]
+        advanced = self._encoder.advance(grown, now_BS, kept)
+        places = advanced.places
         copying = self._model.copying
         if copying is not None and copying.key is not None:
-            places.append(grown.placed(kept[num_own], copying.key(features_BNH)))
+            key_BNK = copying.key(advanced.features)
+            places = _with_last(places, kept, key_BNK)
         if self._memory is not None:
-            means_BND = _means(self._memory, grown)
-            places.append(grown.placed(kept[-1], means_BND))
+            mean_BND = self._memory.states_at(grown.padded, grown.positions)
+            places = _with_last(places, kept, mean_BND)
         after = [
-            State(
-                length=len(context),
-                now=advanced.now[at].clone(),
-                # a view would keep the whole batch in memory
-                places=tuple(place[at, : len(context)].clone() for place in places),
-            )
-            for at, context in enumerate(contexts)
+            # a view would keep what all of the batch know in memory
+            State(length=len(context), now=now_S.clone(), places=own)
+            for context, now_S, own in zip(contexts, advanced.now, places, strict=True)
         ]
-        return after, self._predict(grown, features_BNH[:, -1:], places)
+        return after, self._predict(grown, advanced.features[:, -1:], places)
 
     def _predict(
-        self, grown: Grown, features_B1H: Tensor, places: Sequence[Tensor]
+        self, grown: Grown, features_B1H: Tensor, places: Sequence[tuple[Kept, ...]]
     ) -> Prediction:
-        model, context_BTD, last_B1 = self._model, grown.contexts, grown.last
+        model = self._model
         if isinstance(model.head, ItemHead):
             copies_BT = None
             if model.copying is not None:
-                key_BTK = places[-1] if self._has_keys else None
+                key_BTK = None
+                if model.copying.key is not None:
+                    key_BTK = padded([own[-1].rows for own in places])
                 copies_BT = model.copying.weigh(
-                    context_BTD, features_B1H, key_BTK, last_B1
+                    grown.padded, features_B1H, key_BTK, grown.last
                 )[:, 0]
             return Prediction(model.head(features_B1H)[:, 0], copies_BT)
-        base = model.config.base
-        base_B1D = base.mean_at(context_BTD, last_B1)
+        base_B1D = model.config.base.mean_at(grown.padded, grown.last)
         if self._memory is not None:
-            mean_BTD = places[-1]
-            weight_B1S = self._memory.weigh(
-                grown.new_of(mean_BTD)[:, -1:], mean_BTD, last_B1
-            )
-            base_B1D = base_B1D + self._memory.gain * weight_B1S @ context_BTD[:, 1:]
+            recalled = [
+                _recalled(self._memory, own[-1].rows, context_TD)
+                for own, context_TD in zip(places, grown.contexts, strict=True)
+            ]
+            base_B1D = base_B1D + self._memory.gain * torch.stack(recalled)
         if isinstance(model.head, DeltaHead) and model.is_run:
-            found_B1D = model.head.change(base_B1D, context_BTD, features_B1H, last_B1)
-            return Prediction(found_B1D[:, 0])
+            base_B1D = model.head.change(
+                base_B1D, grown.padded, features_B1H, grown.last
+            )
         return Prediction(normalize(base_B1D[:, 0], dim=-1))
 
 
-def _grown(states: Sequence[State], contexts: Sequence[Tensor]) -> Grown:
-    added = {
-        len(context) - state.length
-        for state, context in zip(states, contexts, strict=True)
-    }
-    num_new = added.pop()
-    if added or num_new < 1:
-        msg = f"expected all to grow by as many vectors, at least 1, got {num_new}"
-        raise ValueError(msg)
-    context_BTD = pad_sequence(list(contexts), batch_first=True)
-    lengths = [state.length for state in states]
-    start_B = torch.tensor(lengths, device=context_BTD.device)
-    return Grown(context_BTD, start_B, num_new)
+def _recalled(memory: SequenceMemory, mean_TD: Tensor, context_TD: Tensor) -> Tensor:
+    """Return what a memory remembers after the last vector, shape ``(1, D)``."""
+    last_11 = torch.tensor([[len(mean_TD) - 1]], device=mean_TD.device)
+    weight_11S = memory.weigh(mean_TD[None, -1:], mean_TD[None], last_11)
+    return weight_11S[0] @ context_TD[1:]
 
 
-def _means(memory: SequenceMemory, grown: Grown) -> Tensor:
-    """Return the states of a memory at the new positions, shape ``(B, N, D)``."""
-    return memory.states_at(grown.contexts, grown.positions)
+def _with_last(
+    places: Sequence[tuple[Kept, ...]],
+    before: Sequence[tuple[Kept, ...]],
+    new_BNF: Tensor,
+) -> list[tuple[Kept, ...]]:
+    """Add the next thing that is kept of each position: what was, and the new rows."""
+    return [
+        (*own, old[len(own)].extended(new_NF))
+        for own, old, new_NF in zip(places, before, new_BNF, strict=True)
+    ]

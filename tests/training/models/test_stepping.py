@@ -134,7 +134,10 @@ def test_pieces_of_any_size_say_what_the_whole_context_says(
 
     assert_alike(found, 0, whole(model, context_TD))
     assert state.length == length
-    assert state.size_bytes == stepping.state_bytes(length)
+    assert sum(one.rows.nbytes for one in state.places) + state.now.nbytes == (
+        stepping.state_bytes(length)
+    )
+    assert stepping.state_bytes(length) <= state.size_bytes
 
 
 @pytest.mark.parametrize("name", STEPPED)
@@ -210,14 +213,22 @@ def test_a_step_leaves_the_state_before_it_as_it_was() -> None:
     model = moved(STEPPED["two layers that copy"])
     stepping, [context_TD] = stepping_of(model), contexts([30], 3)
     before, _ = grow(stepping, context_TD[:29], [])
-    kept = [one.clone() for one in (before.now, *before.places)]
+    kept = [before.now.clone(), *(one.rows.clone() for one in before.places)]
 
-    _, first = stepping.step([before], [context_TD])
+    other_TD = torch.cat([context_TD[:29], context_TD[:1]])
+    [after], first = stepping.step([before], [context_TD])
+    [elsewhere], _ = stepping.step([before], [other_TD])
     _, second = stepping.step([before], [context_TD])
 
     torch.testing.assert_close(first.vectors, second.vectors, atol=0, rtol=0)
-    for one, copy in zip((before.now, *before.places), kept, strict=True):
+    now = [before.now, *(one.rows for one in before.places)]
+    for one, copy in zip(now, kept, strict=True):
         assert torch.equal(one, copy)
+    # and both ways on from it go on as if the other were not there
+    for state, way_TD in ((after, context_TD), (elsewhere, other_TD)):
+        further_TD = torch.cat([way_TD, context_TD[3:5]])
+        _, found = stepping.step([state], [further_TD])
+        assert_alike(found, 0, whole(model, further_TD))
 
 
 @pytest.mark.parametrize(
