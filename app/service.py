@@ -17,11 +17,15 @@ from nextvec.app.hitk.baseline_validator import validator_of
 from nextvec.app.hitk.hitk import Hitk
 from nextvec.app.inference.batcher import Batcher
 from nextvec.app.inference.encoding import TextEncoding
-from nextvec.app.inference.engine import Answer, Engine, Query, answer
+from nextvec.app.inference.engine import Answer, Engine, Query
 from nextvec.app.inference.golden import open_engine
 from nextvec.app.inference.threads import usable_cpus
 from nextvec.app.metrics import Metrics
 from nextvec.app.release.registry import Registry
+from nextvec.app.sessions.session import Step
+from nextvec.app.sessions.stepping import answer_all
+from nextvec.app.sessions.store import SessionStore
+from nextvec.app.sessions.tokens import Tokens
 from nextvec.app.settings import Settings
 from nextvec.app.wire.options import Limits
 from nextvec.training.errors import ProjectError
@@ -52,12 +56,21 @@ class Service:
         """Set it up; nothing is loaded before `start`."""
         self.settings = settings
         self.metrics = Metrics(self._queue_depth)
-        self.batcher: Batcher[Query, Answer] = Batcher(
-            answer,
+        self.batcher: Batcher[Query | Step, Answer] = Batcher(
+            answer_all,
             max_batch=settings.max_batch,
             max_queue=settings.max_queue,
             on_batch=self.metrics.batch_done,
         )
+        self.sessions = SessionStore(
+            max_sessions=settings.max_sessions,
+            max_bytes=settings.max_session_bytes,
+            idle_s=settings.session_idle_s,
+            on_gone=lambda reason: self.metrics.sessions_gone.labels(reason).inc(),
+        )
+        self.metrics.watch_sessions(self.sessions, lambda: self.sessions.size_bytes)
+        key = settings.session_key
+        self.tokens = Tokens(None if key is None else key.get_secret_value())
         # half: the event loop needs one too, and a team that shares a processor waits
         # for its slowest member at every one of a hundred steps (two busy cores, two
         # threads: p99 2.5 s; one thread: 0.12 s)
@@ -115,8 +128,8 @@ class Service:
         self.metrics.ready.set(0)
         self.batcher.stop()
 
-    async def predict(self, query: Query) -> tuple[Answer, float]:
-        """Wait for the answer of the engine that a query carries.
+    async def predict(self, query: Query | Step) -> tuple[Answer, float]:
+        """Wait for the answer of the engine that a query or a step carries.
 
         Returns:
             The answer, and the seconds it was queued.

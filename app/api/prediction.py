@@ -5,15 +5,18 @@ from typing import Annotated, Any, Final
 from pydantic import Field, TypeAdapter, with_config
 from typing_extensions import TypedDict
 
-from nextvec.app.api.openapi import header, parameter, problems
+from nextvec.app.api.openapi import Json, header, parameter, problems
 from nextvec.app.settings import Settings
 from nextvec.app.wire.answers import Prediction
 from nextvec.app.wire.options import OPTION_NAMES
 from nextvec.app.wire.problems import (
     BAD_REQUEST,
+    INVALID_STATE,
     METHOD_NOT_ALLOWED,
     NOT_FOUND,
     PROBLEM_TYPES,
+    SESSION_GONE,
+    UNKNOWN_SESSION,
 )
 from nextvec.app.wire.requests import MAX_TEXT
 
@@ -22,7 +25,14 @@ _Vector = Annotated[list[float], Field(min_length=1)]
 _Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT, pattern=r"\S")]
 
 _ELSEWHERE: Final = (BAD_REQUEST, NOT_FOUND, METHOD_NOT_ALLOWED)
-# Refused before any route is asked; all other problems are those of this one.
+# Refused before any route is asked.
+
+_OF_SESSIONS: Final = (INVALID_STATE, UNKNOWN_SESSION, SESSION_GONE)
+
+PREDICT_PROBLEMS: Final = tuple(
+    kind for kind in PROBLEM_TYPES if kind not in (*_ELSEWHERE, *_OF_SESSIONS)
+)
+"""What can be wrong with a context and its options, or with answering it."""
 
 
 @with_config(extra="forbid")
@@ -79,14 +89,35 @@ class PredictBody(TypedDict, total=False):
     """Also return texts, where there are any."""
 
 
-def predict_operation(settings: Settings) -> dict[str, Any]:
-    """Describe the route for its decorator, with the limits of these settings."""
-    body = TypeAdapter(PredictBody).json_schema()
+def body_schema(settings: Settings, kind: type = PredictBody) -> Json:
+    """Return the schema of a JSON body, with the limits of these settings."""
+    body = TypeAdapter(kind).json_schema()
     fields = body["properties"]
     for name in ("context", "ids", "texts"):
         fields[name]["maxItems"] = settings.max_context
     fields["k"]["maximum"] = settings.max_k
     fields["k"]["default"] = min(settings.default_k, settings.max_k)
+    return body
+
+
+def option_parameters(body: Json) -> list[Json]:
+    """Describe the options of a body as query parameters."""
+    return [
+        parameter(name, f"With octets only. {field['description']}", field)
+        for name, field in body["properties"].items()
+        if name in OPTION_NAMES
+    ]
+
+
+OCTETS_CONTENT: Final[Json] = {
+    "schema": {"type": "string", "format": "binary"},
+    "examples": {"one vector of two numbers": {"value": "\0\0\0?\0\0\0?"}},
+}
+
+
+def predict_operation(settings: Settings) -> dict[str, Any]:
+    """Describe the route for its decorator, with the limits of these settings."""
+    body = body_schema(settings)
     timing = header("Server-Timing", "Milliseconds in parse, queue, model, search.")
     return {
         "summary": "Predict the next vector, and find what is nearest to it",
@@ -94,14 +125,10 @@ def predict_operation(settings: Settings) -> dict[str, Any]:
         "response_description": "The neighbors, best first.",
         "responses": {
             200: {"headers": timing},
-            **problems(*(k for k in PROBLEM_TYPES if k not in _ELSEWHERE)),
+            **problems(*PREDICT_PROBLEMS),
         },
         "openapi_extra": {
-            "parameters": [
-                parameter(name, f"With octets only. {field['description']}", field)
-                for name, field in fields.items()
-                if name in OPTION_NAMES
-            ],
+            "parameters": option_parameters(body),
             "requestBody": {
                 "required": True,
                 "content": {
@@ -122,12 +149,7 @@ def predict_operation(settings: Settings) -> dict[str, Any]:
                             },
                         },
                     },
-                    "application/octet-stream": {
-                        "schema": {"type": "string", "format": "binary"},
-                        "examples": {
-                            "one vector of two numbers": {"value": "\0\0\0?\0\0\0?"}
-                        },
-                    },
+                    "application/octet-stream": OCTETS_CONTENT,
                 },
             },
         },

@@ -147,10 +147,13 @@ class Copying(nn.Module):
         place_T = torch.arange(context_BTD.shape[1], device=context_BTD.device)
         back_BPT = position_BP[..., None] - place_T
         weight_BPT = self.no_match + self.step * back_BPT + self.trust(features_BPH)
-        for bonus, is_match_BPT in zip(
-            self.match_L, _matches(context_BTD, position_BP), strict=True
-        ):
-            weight_BPT = weight_BPT + bonus * is_match_BPT
+        if position_BP.shape[1] == 1:
+            matched_BLT = _matches_of_one(context_BTD, position_BP)
+            weight_BPT = weight_BPT + (self.match_L @ matched_BLT)[:, None]
+        else:
+            matches = _matches(context_BTD, position_BP)
+            for bonus, is_match_BPT in zip(self.match_L, matches, strict=True):
+                weight_BPT = weight_BPT + bonus * is_match_BPT
         if self.query is not None and key_BTK is not None:
             product_BPT = self.query(features_BPH) @ key_BTK.transpose(1, 2)
             weight_BPT = weight_BPT + product_BPT / math.sqrt(_KEY_SIZE)
@@ -166,26 +169,34 @@ def _matches(context_BTD: Tensor, position_BP: Tensor) -> list[Tensor]:
     Returns:
         For each length up to `_LONGEST_MATCH` 0 or 1, shape ``(B, P, T)``.
     """
-    length, num_lengths = context_BTD.shape[1], _LONGEST_MATCH
-    # where a position has fewer before it, what matches lies after it: masked
-    there_LBP = torch.stack(
-        [(position_BP - back).clamp(min=0) for back in range(num_lengths)]
-    )
-    if position_BP.shape[1] == 1:
-        # one position asks for a few rows of the product, not for all
-        index_BL1 = there_LBP[..., 0].T[..., None]
-        row_BLD = context_BTD.gather(1, index_BL1.expand(-1, -1, context_BTD.shape[2]))
-        same_BLT = row_BLD @ context_BTD.transpose(1, 2) >= _SAME_COSINE
-        rows = [same_BLT[:, back : back + 1] for back in range(num_lengths)]
-    else:
-        same_BTT = context_BTD @ context_BTD.transpose(1, 2) >= _SAME_COSINE
-        rows = [
-            same_BTT.gather(1, there_BP[..., None].expand(-1, -1, length))
-            for there_BP in there_LBP
-        ]
+    same_BTT = context_BTD @ context_BTD.transpose(1, 2) >= _SAME_COSINE
+    length = same_BTT.shape[1]
     found: list[Tensor] = []
-    for back, same_BPT in enumerate(rows):
+    for back in range(_LONGEST_MATCH):
+        # where a position has fewer before it, what matches lies after it: masked
+        there_BP = (position_BP - back).clamp(min=0)
+        index_BPT = there_BP[..., None].expand(-1, -1, length)
         # place s against position t: s - back against t - back
-        shifted_BPT = pad(same_BPT, (back, 0))[..., :length]
+        shifted_BPT = pad(same_BTT.gather(1, index_BPT), (back, 0))[..., :length]
         found.append(shifted_BPT & found[-1] if found else shifted_BPT)
     return [is_match.to(context_BTD.dtype) for is_match in found]
+
+
+@torch.no_grad()
+def _matches_of_one(context_BTD: Tensor, position_B1: Tensor) -> Tensor:
+    """The same for one position of each, which asks for a few rows of the product.
+
+    Returns:
+        Shape ``(B, L, T)``.
+    """
+    back_L = torch.arange(_LONGEST_MATCH, device=context_BTD.device)
+    length, dim = context_BTD.shape[1:]
+    index_BL1 = (position_B1 - back_L).clamp(min=0)[..., None]
+    row_BLD = context_BTD.gather(1, index_BL1.expand(-1, -1, dim))
+    same_BLT = row_BLD @ context_BTD.transpose(1, 2) >= _SAME_COSINE
+    # row l moves on by l places: what it loses at the end is after the position
+    place_T = torch.arange(length, device=context_BTD.device)
+    from_LT = place_T - back_L[:, None]
+    moved_BLT = same_BLT.gather(2, from_LT.clamp(min=0).expand_as(same_BLT))
+    moved_BLT = moved_BLT & (from_LT >= 0)
+    return moved_BLT.to(context_BTD.dtype).cumprod(dim=1)

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from nextvec.training.models.closed_form import SequenceMemory
 from nextvec.training.models.encoder_steps import EncoderStep, NoStep, step_of
 from nextvec.training.models.growing import Grown, Kept, padded
 from nextvec.training.models.head import DeltaHead
@@ -116,7 +115,15 @@ class Stepping:
             key_BNK = copying.key(advanced.features)
             places = _with_last(places, kept, key_BNK)
         if self._memory is not None:
-            mean_BND = self._memory.states_at(grown.padded, grown.positions)
+            # one by one: to pad what is kept of all would cost more than the products
+            mean_BND = torch.cat(
+                [
+                    self._memory.states_at(context_TD[None], position_N[None])
+                    for context_TD, position_N in zip(
+                        contexts, grown.positions, strict=True
+                    )
+                ]
+            )
             places = _with_last(places, kept, mean_BND)
         after = [
             # a view would keep what all of the batch know in memory
@@ -139,25 +146,29 @@ class Stepping:
                     grown.padded, features_B1H, key_BTK, grown.last
                 )[:, 0]
             return Prediction(model.head(features_B1H)[:, 0], copies_BT)
-        base_B1D = model.config.base.mean_at(grown.padded, grown.last)
-        if self._memory is not None:
-            recalled = [
-                _recalled(self._memory, own[-1].rows, context_TD)
+        base_B1D = torch.cat(
+            [
+                self._base(own, context_TD)
                 for own, context_TD in zip(places, grown.contexts, strict=True)
             ]
-            base_B1D = base_B1D + self._memory.gain * torch.stack(recalled)
+        )
         if isinstance(model.head, DeltaHead) and model.is_run:
+            newest = [one[-model.config.num_lags :] for one in grown.contexts]
+            last_B1 = grown.last.clamp(max=model.config.num_lags - 1)
             base_B1D = model.head.change(
-                base_B1D, grown.padded, features_B1H, grown.last
+                base_B1D, padded(newest), features_B1H, last_B1
             )
         return Prediction(normalize(base_B1D[:, 0], dim=-1))
 
-
-def _recalled(memory: SequenceMemory, mean_TD: Tensor, context_TD: Tensor) -> Tensor:
-    """Return what a memory remembers after the last vector, shape ``(1, D)``."""
-    last_11 = torch.tensor([[len(mean_TD) - 1]], device=mean_TD.device)
-    weight_11S = memory.weigh(mean_TD[None, -1:], mean_TD[None], last_11)
-    return weight_11S[0] @ context_TD[1:]
+    def _base(self, own: tuple[Kept, ...], context_TD: Tensor) -> Tensor:
+        """Return the closed form of one context, shape ``(1, 1, D)``."""
+        last_11 = torch.tensor([[len(context_TD) - 1]], device=context_TD.device)
+        mean_11D = self._model.config.base.mean_at(context_TD[None], last_11)
+        if self._memory is None:
+            return mean_11D
+        state_1TD = own[-1].rows[None]
+        weight_11S = self._memory.weigh(state_1TD[:, -1:], state_1TD, last_11)
+        return mean_11D + self._memory.gain * (weight_11S @ context_TD[1:])
 
 
 def _with_last(

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Final
 
 import orjson
@@ -15,7 +16,8 @@ from nextvec.app.api.prediction import predict_operation
 from nextvec.app.errors import InvalidOptionError, UnsupportedBodyError
 from nextvec.app.inference.engine import Answer, Query
 from nextvec.app.service import Live, Service
-from nextvec.app.wire.answers import content_of
+from nextvec.app.sessions.session import Step
+from nextvec.app.wire.answers import Prediction, content_of
 from nextvec.app.wire.options import options_of_query
 from nextvec.app.wire.queries import to_query
 from nextvec.app.wire.quoting import cut, quoted
@@ -37,37 +39,62 @@ def predict_router(service: Service) -> APIRouter:
         try:
             body = await request.body()
         except ClientDisconnect:
-            return _gone(service)
-        began = time.perf_counter()
-        asked, encoding = decode(request, body, live)
-        encoded = None
-        if asked.mixture is not None and asked.mixture.texts:
-            encoded = await service.encode(live, list(asked.mixture.texts.values()))
-        query = to_query(asked, live.engine, encoded)
-        decode_s = time.perf_counter() - began
-        service.metrics.decode_seconds.labels(encoding).observe(decode_s)
-        log_fields(request.scope)["k"] = query.k
-        outcome = await _answer_or_disconnect(service, query, request)
+            return gone(service)
+        outcome = await answered(service, request, live, body)
         if outcome is None:
-            return _gone(service)
-        answer, queue_s = outcome
-        stages = {
-            "parse": decode_s,
-            "queue": queue_s,
-            "model": answer.model_s,
-            "search": answer.search_s,
-        }
-        for stage in ("queue", "model", "search"):
-            service.metrics.stage_seconds.labels(stage).observe(stages[stage])
-        timing = ", ".join(f"{n};dur={1000 * s:.3f}" for n, s in stages.items())
-        content = content_of(answer, asked.options)
+            return gone(service)
+        content, headers = outcome
         return Response(
             orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY),
             media_type=JSON,
-            headers={"Server-Timing": timing},
+            headers=headers,
         )
 
     return router
+
+
+async def answered(
+    service: Service,
+    request: Request,
+    live: Live,
+    body: bytes,
+    item_of: Callable[[Query], Query | Step] = lambda query: query,
+) -> tuple[Prediction, dict[str, str]] | None:
+    """Decode a body, and wait for its answer.
+
+    Args:
+        service: what answers.
+        request: whose body it is.
+        live: what was live when the request came.
+        body: as it arrived.
+        item_of: says what is to be computed for the query that was decoded.
+
+    Returns:
+        The content of the answer, and headers that go with it; None if the client left.
+    """
+    began = time.perf_counter()
+    asked, encoding = decode(request, body, live)
+    encoded = None
+    if asked.mixture is not None and asked.mixture.texts:
+        encoded = await service.encode(live, list(asked.mixture.texts.values()))
+    query = to_query(asked, live.engine, encoded)
+    decode_s = time.perf_counter() - began
+    service.metrics.decode_seconds.labels(encoding).observe(decode_s)
+    log_fields(request.scope)["k"] = query.k
+    outcome = await _answer_or_disconnect(service, item_of(query), request)
+    if outcome is None:
+        return None
+    answer, queue_s = outcome
+    stages = {
+        "parse": decode_s,
+        "queue": queue_s,
+        "model": answer.model_s,
+        "search": answer.search_s,
+    }
+    for stage in ("queue", "model", "search"):
+        service.metrics.stage_seconds.labels(stage).observe(stages[stage])
+    timing = ", ".join(f"{n};dur={1000 * s:.3f}" for n, s in stages.items())
+    return content_of(answer, asked.options), {"Server-Timing": timing}
 
 
 def decode(request: Request, body: bytes, live: Live) -> tuple[PredictRequest, str]:
@@ -100,7 +127,7 @@ def decode(request: Request, body: bytes, live: Live) -> tuple[PredictRequest, s
 
 
 async def _answer_or_disconnect(
-    service: Service, query: Query, request: Request
+    service: Service, query: Query | Step, request: Request
 ) -> tuple[Answer, float] | None:
     """Wait for the answer; None if the client left, whose query leaves the queue."""
     answer = asyncio.create_task(service.predict(query))
@@ -115,7 +142,7 @@ async def _answer_or_disconnect(
         answer.cancel()
 
 
-def _gone(service: Service) -> Response:
+def gone(service: Service) -> Response:
     """Note a client that left; the answer is for the log alone."""
     service.metrics.dropped.labels("disconnected").inc()
     return Response(status_code=_GONE)
