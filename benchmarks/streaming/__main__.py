@@ -38,7 +38,10 @@ def windows(model: NextVectorModel, sequence_LD: Tensor) -> Iterator[Tensor]:
 
 
 def running_on(model: NextVectorModel, sequence_LD: Tensor) -> Iterator[Tensor]:
-    """The same with a state that is never read anew; of places the newest hundred."""
+    """The same with a state that is never read anew; of places the newest hundred.
+
+    Not of the hierarchy, whose chunks are counted from the start of what it is given.
+    """
     stepping = _stepping(model)
     [state], found = stepping.step([stepping.start()], [sequence_LD[:CONTEXT_LENGTH]])
     yield found.vectors[0]
@@ -90,10 +93,13 @@ def ranks(model: NextVectorModel, sequences: list[np.ndarray]) -> dict[str, np.n
         msg = "expected a network of items"
         raise ValueError(msg)
     unit_ND, bias_N = model.items.unit(), model.items.bias_N
-    found: dict[str, list[int]] = {name: [] for name in WAYS}
+    ways = dict(WAYS)
+    if model.config.architecture == "hierarchical":
+        ways = {name: way for name, way in ways.items() if way is not running_on}
+    found: dict[str, list[int]] = {name: [] for name in ways}
     for rows in sequences:
         row_L = torch.from_numpy(rows)
-        for name, way in WAYS.items():
+        for name, way in ways.items():
             for at, vector_D in enumerate(way(model, unit_ND[row_L])):
                 score_N = unit_ND @ vector_D + bias_N
                 end = CONTEXT_LENGTH + at

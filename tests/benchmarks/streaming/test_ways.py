@@ -4,16 +4,18 @@ import numpy as np
 import torch
 
 from benchmarks.streaming.__main__ import WAYS, ranks
-from nextvec.training.models.config import ModelConfig
+from nextvec.training.models.config import Architecture, ModelConfig
 from nextvec.training.models.model import NextVectorModel
 from nextvec.training.vectors import CONTEXT_LENGTH
 
 LENGTH = CONTEXT_LENGTH + 55
 
 
-def network() -> NextVectorModel:
+def network(architecture: Architecture = "memory") -> NextVectorModel:
     torch.manual_seed(0)
-    config = ModelConfig(dim=8, hidden_size=8, num_items=LENGTH)
+    config = ModelConfig(
+        dim=8, hidden_size=8, num_items=LENGTH, architecture=architecture
+    )
     model = NextVectorModel(config).eval()
     with torch.no_grad():
         for parameter in model.parameters():
@@ -55,3 +57,11 @@ def test_the_newest_hundred_are_no_candidates() -> None:
         assert rank_P.shape == (LENGTH - CONTEXT_LENGTH,)
         assert 1 <= rank_P.min() <= rank_P.max() <= LENGTH - CONTEXT_LENGTH
         assert rank_P.max() > 1
+
+
+def test_chunks_are_not_counted_on_from_a_start_that_is_forgotten() -> None:
+    rows = np.random.default_rng(0).permutation(LENGTH)
+
+    found = ranks(network("hierarchical"), [rows])
+
+    assert list(found) == ["windows of 100", "read anew, 51 to 100"]
