@@ -11,6 +11,9 @@
     + NotApplicableError        the live corpus has nothing to apply an option to
     + UnknownIdError            the index holds no such id
     + UnknownDocumentError      the index holds no such document
+    + InvalidStateError         the state of a session is none of this service's
+    + UnknownSessionError       no session is called that
+    + SessionGoneError          a session is there no more
   - NoEncoderError            texts cannot be encoded here
   - NotReadyError             nothing is live
   - OverloadedError           as many requests wait as may
@@ -60,6 +63,18 @@ class UnknownIdError(RequestError):
 
 class UnknownDocumentError(RequestError):
     """The index holds no such document."""
+
+
+class InvalidStateError(RequestError):
+    """The state of a session that a client holds is none of this service's."""
+
+
+class UnknownSessionError(RequestError):
+    """No session is called that."""
+
+
+class SessionGoneError(RequestError):
+    """A session is there no more: ended, expired, evicted, or of another bundle."""
 
 
 class NoEncoderError(ProjectError):

@@ -1,6 +1,6 @@
 """What Prometheus is told; `docs/operations.md` lists every name."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from typing import Final
 
 from prometheus_client import (
@@ -85,6 +85,18 @@ class Metrics:
             ["reason"],
             registry=registry,
         )
+        self.sessions_gone = Counter(
+            "nextvec_sessions_gone",
+            "Sessions that ended: deleted, expired, evicted, or of another bundle.",
+            ["reason"],
+            registry=registry,
+        )
+        self.session_steps = Counter(
+            "nextvec_session_steps",
+            "Steps of sessions; reads new: the new vectors alone, anew: a context.",
+            ["reads"],
+            registry=registry,
+        )
         Gauge(
             "nextvec_queue_depth", "Predictions that wait.", registry=registry
         ).set_function(queue_depth)
@@ -111,6 +123,17 @@ class Metrics:
             "When that run ended, in Unix time.",
             registry=registry,
         )
+
+    def watch_sessions(self, sessions: Sized, size_bytes: Callable[[], float]) -> None:
+        """Register what is asked of the open sessions at each scrape."""
+        Gauge(
+            "nextvec_sessions", "Open sessions.", registry=self.registry
+        ).set_function(lambda: len(sessions))
+        Gauge(
+            "nextvec_session_bytes",
+            "Memory of the open sessions.",
+            registry=self.registry,
+        ).set_function(size_bytes)
 
     def batch_done(self, size: int, seconds: float) -> None:
         """Note one executed batch."""

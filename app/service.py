@@ -17,12 +17,16 @@ from nextvec.app.hitk.baseline_validator import validator_of
 from nextvec.app.hitk.hitk import Hitk
 from nextvec.app.inference.batcher import Batcher
 from nextvec.app.inference.encoding import TextEncoding
-from nextvec.app.inference.engine import Answer, Engine, Query, answer
+from nextvec.app.inference.engine import Answer, Engine, Query
 from nextvec.app.inference.golden import open_engine
 from nextvec.app.inference.threads import inference_threads
 from nextvec.app.metrics import Metrics
 from nextvec.app.release.loading import LoadingLog
 from nextvec.app.release.registry import Registry
+from nextvec.app.sessions.session import Step
+from nextvec.app.sessions.stepping import answer_all
+from nextvec.app.sessions.store import SessionStore
+from nextvec.app.sessions.tokens import Tokens
 from nextvec.app.settings import Settings
 from nextvec.app.wire.options import Limits
 from nextvec.training.errors import ProjectError
@@ -53,12 +57,21 @@ class Service:
         """Set it up; nothing is loaded before `start`."""
         self.settings = settings
         self.metrics = Metrics(self._queue_depth)
-        self.batcher: Batcher[Query, Answer] = Batcher(
-            answer,
+        self.batcher: Batcher[Query | Step, Answer] = Batcher(
+            answer_all,
             max_batch=settings.max_batch,
             max_queue=settings.max_queue,
             on_batch=self.metrics.batch_done,
         )
+        self.sessions = SessionStore(
+            max_sessions=settings.max_sessions,
+            max_bytes=settings.max_session_bytes,
+            idle_s=settings.session_idle_s,
+            on_gone=lambda reason: self.metrics.sessions_gone.labels(reason).inc(),
+        )
+        self.metrics.watch_sessions(self.sessions, lambda: self.sessions.size_bytes)
+        key = settings.session_key
+        self.tokens = Tokens(None if key is None else key.get_secret_value())
         self.threads = settings.threads or inference_threads()
         self.reason = "the service is starting"
         """Why nothing is live, while that is so."""
@@ -113,8 +126,13 @@ class Service:
         self.metrics.ready.set(0)
         self.batcher.stop()
 
-    async def predict(self, queries: Sequence[Query]) -> list[tuple[Answer, float]]:
+    async def predict(
+        self, queries: Sequence[Query | Step]
+    ) -> list[tuple[Answer, float]]:
         """Wait for the answers of the engine that the queries of a request carry.
+
+        Args:
+            queries: of whole contexts, or of steps of sessions.
 
         Returns:
             For each the answer, and the seconds it was queued.

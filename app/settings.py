@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from nextvec.training.checked import faults
@@ -74,6 +74,21 @@ class Settings(BaseSettings):
 
     max_hitk_k: int = Field(default=100, ge=10)
     """Largest cut-off of /metrics/hitk, in ranks."""
+
+    max_sessions: int = Field(default=10_000, ge=1)
+    """Most open sessions; when one more is opened, the one not used for longest
+    goes."""
+
+    max_session_bytes: int = Field(default=256 << 20, ge=1)
+    """Most memory of all open sessions, in bytes; beyond it the same."""
+
+    session_idle_s: float = Field(default=1800.0, gt=0)
+    """How long a session is kept that is not used, in seconds."""
+
+    session_key: SecretStr | None = Field(default=None, min_length=16)
+    """Key that signs the states of sessions that clients hold, the same in all
+    processes that answer them; not set: one of this process alone, and every state is
+    refused after a restart."""
 
     shutdown_timeout_s: int = Field(default=10, ge=0)
     """How long open requests may finish after a stop signal, in seconds."""

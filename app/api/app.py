@@ -15,6 +15,7 @@ from nextvec.app.api.routes.info import info_router
 from nextvec.app.api.routes.metrics import metrics_router
 from nextvec.app.api.routes.pages import pages_router
 from nextvec.app.api.routes.predict import predict_router
+from nextvec.app.api.routes.sessions import sessions_router, step_router
 from nextvec.app.service import Service
 from nextvec.app.settings import Settings
 
@@ -46,6 +47,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.service = service
     for router in (
         predict_router(service),
+        sessions_router(service),
+        step_router(service),
         metrics_router(service),
         health_router(service),
         info_router(service),

@@ -1,11 +1,12 @@
 """What `POST /predict` and `/predict/batch` take and answer, for OpenAPI."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
 from pydantic import Field, TypeAdapter, with_config
 from typing_extensions import TypedDict
 
-from nextvec.app.api.openapi import header, parameter, problems
+from nextvec.app.api.openapi import Json, header, parameter, problems
 from nextvec.app.settings import Settings
 from nextvec.app.wire.answers import BatchPrediction, Prediction
 from nextvec.app.wire.contexts import KINDS, MAX_TEXT
@@ -13,9 +14,12 @@ from nextvec.app.wire.layouts import DTYPES
 from nextvec.app.wire.options import OPTION_NAMES
 from nextvec.app.wire.problems import (
     BAD_REQUEST,
+    INVALID_STATE,
     METHOD_NOT_ALLOWED,
     NOT_FOUND,
     PROBLEM_TYPES,
+    SESSION_GONE,
+    UNKNOWN_SESSION,
 )
 from nextvec.app.wire.requests import PLURAL
 
@@ -25,7 +29,14 @@ _Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT, pattern=r"\S")]
 _Texts = Annotated[list[_Text], Field(min_length=1)]
 
 _ELSEWHERE: Final = (BAD_REQUEST, NOT_FOUND, METHOD_NOT_ALLOWED)
-# Refused before any route is asked; all other problems are those of this one.
+# Refused before any route is asked.
+
+_OF_SESSIONS: Final = (INVALID_STATE, UNKNOWN_SESSION, SESSION_GONE)
+
+PREDICT_PROBLEMS: Final = tuple(
+    kind for kind in PROBLEM_TYPES if kind not in (*_ELSEWHERE, *_OF_SESSIONS)
+)
+"""What can be wrong with a context and its options, or with answering it."""
 
 
 @with_config(extra="forbid")
@@ -103,11 +114,36 @@ class BatchBody(_Options, total=False):
     """Instead: of each the texts."""
 
 
-def predict_operation(settings: Settings) -> dict[str, Any]:
-    """Describe the route of one context, with the limits of these settings."""
-    body = _schema(PredictBody, settings)
+def body_schema(settings: Settings, kind: type = PredictBody) -> Json:
+    """Return the schema of a JSON body of one context, with these limits."""
+    body = _schema(kind, settings)
     for name in KINDS:
         body["properties"][name]["maxItems"] = settings.max_context
+    return body
+
+
+def option_parameters(body: Json, layout: Sequence[Json] = ()) -> list[Json]:
+    """Describe the layout of octets and the options of a body as query parameters."""
+    return [
+        _DTYPE,
+        *layout,
+        *(
+            parameter(name, f"With octets only. {field['description']}", field)
+            for name, field in body["properties"].items()
+            if name in OPTION_NAMES
+        ),
+    ]
+
+
+OCTETS_CONTENT: Final[Json] = {
+    "schema": {"type": "string", "format": "binary"},
+    "examples": {"one vector of two numbers": {"value": "\0\0\0?\0\0\0?"}},
+}
+
+
+def predict_operation(settings: Settings) -> dict[str, Any]:
+    """Describe the route of one context, with the limits of these settings."""
+    body = body_schema(settings)
     return {
         "summary": "Predict the next vector, and find what is nearest to it",
         "response_model": Prediction,
@@ -126,8 +162,7 @@ def predict_operation(settings: Settings) -> dict[str, Any]:
                     ]
                 },
             },
-            [_DTYPE],
-            {"one vector of two numbers": {"value": "\0\0\0?\0\0\0?"}},
+            [],
         ),
     }
 
@@ -152,8 +187,7 @@ def batch_operation(settings: Settings) -> dict[str, Any]:
                 "texts": {"texts": [["First.", "And then?"], ["Or this."]]},
                 "mixed": {"contexts": [[{"id": "intro:0"}, [0.1, 0.2]], [[0.3, 0.1]]]},
             },
-            [_DTYPE, *_LAYOUT],
-            {"one vector of two numbers": {"value": "\0\0\0?\0\0\0?"}},
+            _LAYOUT,
         ),
     }
 
@@ -193,22 +227,16 @@ def _schema(body: Any, settings: Settings) -> dict[str, Any]:  # noqa: ANN401 - 
 def _operation(
     body: dict[str, Any],
     examples: dict[str, Any],
-    layout: list[dict[str, Any]],
-    octets: dict[str, Any],
+    layout: Sequence[Json],
 ) -> dict[str, Any]:
     timing = header("Server-Timing", "Milliseconds in parse, queue, model, search.")
-    options = [
-        parameter(name, f"With octets only. {field['description']}", field)
-        for name, field in body["properties"].items()
-        if name in OPTION_NAMES
-    ]
     return {
         "responses": {
             200: {"headers": timing},
-            **problems(*(k for k in PROBLEM_TYPES if k not in _ELSEWHERE)),
+            **problems(*PREDICT_PROBLEMS),
         },
         "openapi_extra": {
-            "parameters": [*layout, *options],
+            "parameters": option_parameters(body, layout),
             "requestBody": {
                 "required": True,
                 "content": {
@@ -218,10 +246,7 @@ def _operation(
                             name: {"value": value} for name, value in examples.items()
                         },
                     },
-                    "application/octet-stream": {
-                        "schema": {"type": "string", "format": "binary"},
-                        "examples": octets,
-                    },
+                    "application/octet-stream": OCTETS_CONTENT,
                 },
             },
         },

@@ -24,6 +24,10 @@ class BaselineEngine(Engine):
         super().__init__(bundle)
         self.baseline = baseline
 
+    @property
+    def stepping(self) -> None:
+        """Nothing: the scores of a context are computed from all of it."""
+
     def run(self, queries: Sequence[Query]) -> list[Answer]:
         """Answer queries that carry this engine, each as if it were alone.
 

@@ -6,6 +6,7 @@ Runs in the inference thread only (`nextvec.app.inference.batcher`).
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -18,6 +19,7 @@ from nextvec.app.inference.groups import at_least, groups
 from nextvec.app.inference.neighbors import Copies, find_neighbors, reach
 from nextvec.app.inference.predictors import Predictor, make_predictor
 from nextvec.training.models.prediction import Prediction
+from nextvec.training.models.stepping import Stepping
 from nextvec.training.vectors import Float32, Int64
 
 _BATCH_SIZES: Final = (1, 2, 4, 8, 16, 32)
@@ -122,6 +124,11 @@ class Engine:
             bundle.checkpoint.model, bundle.manifest.engine.name
         )
 
+    @cached_property
+    def stepping(self) -> Stepping | None:
+        """The model by the step; None where each new vector costs a whole context."""
+        return Stepping.of(self.bundle.checkpoint.model)
+
     def run(self, queries: Sequence[Query]) -> list[Answer]:
         """Answer queries that carry this engine, each as if it were alone.
 
@@ -130,8 +137,28 @@ class Engine:
         """
         self.require_own(queries)
         began = time.perf_counter()
-        contexts, rows = self._contexts(queries)
+        contexts, rows = self.contexts(queries)
         prediction = self.predict(contexts)
+        return self.answers(queries, contexts, rows, prediction, began=began)
+
+    def answers(
+        self,
+        queries: Sequence[Query],
+        contexts: Sequence[Float32],
+        rows: Sequence[Int64],
+        prediction: Prediction,
+        *,
+        began: float,
+    ) -> list[Answer]:
+        """Search for what is predicted.
+
+        Args:
+            queries: whose options count; their contexts are those that follow.
+            contexts: unit vectors in the searched space, each ``(T, D)``.
+            rows: of each context, -1 for a vector that is no row.
+            prediction: after each context.
+            began: when the prediction was begun, by `time.perf_counter`.
+        """
         modelled = time.perf_counter()
         found = self._search(
             queries, contexts, self.copies(prediction, rows), prediction
@@ -250,7 +277,7 @@ class Engine:
             for row_T, weight_T in zip(rows, copies_QT, strict=True)
         ]
 
-    def _contexts(self, queries: Sequence[Query]) -> tuple[list[Float32], list[Int64]]:
+    def contexts(self, queries: Sequence[Query]) -> tuple[list[Float32], list[Int64]]:
         """Return every context in the searched space, and its rows, -1 for unknown."""
         index, known = self.bundle.index, self.bundle.known
         given = [

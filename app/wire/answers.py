@@ -1,6 +1,7 @@
 """What is answered: rows by their names, and the bundle they are from."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Annotated, Any, Final, NotRequired
 
 import orjson
@@ -63,10 +64,12 @@ def neighbors_of(answer: Answer, options: Options) -> Iterator[Neighbor]:
         yield describe(row, score, cosine, with_text=options.return_texts)
 
 
-def encode(answer: Answer, options: Options) -> Steps[bytes]:
-    """Write one answer as JSON: a `Prediction`."""
+def encode(
+    answer: Answer, options: Options, beside: Mapping[str, Any] = MappingProxyType({})
+) -> Steps[bytes]:
+    """Write one answer as JSON: a `Prediction`, and other members beside its own."""
     found = yield from _found(answer, options)
-    return _written(found | _versions(answer.bundle))
+    return _written({**found, **_versions(answer.bundle), **beside})
 
 
 def encode_batch(answers: Sequence[Answer], options: Options) -> Steps[bytes]:

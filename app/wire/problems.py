@@ -17,13 +17,16 @@ from nextvec.app.errors import (
     DeadlineExceededError,
     InvalidContextError,
     InvalidOptionError,
+    InvalidStateError,
     MalformedBodyError,
     NoEncoderError,
     NotApplicableError,
     NotReadyError,
     OverloadedError,
+    SessionGoneError,
     UnknownDocumentError,
     UnknownIdError,
+    UnknownSessionError,
     UnsupportedBodyError,
 )
 from nextvec.training.errors import ProjectError
@@ -50,11 +53,18 @@ MALFORMED_BODY: Final = ProblemType("malformed-body", 400, "The body cannot be r
 NOT_APPLICABLE: Final = ProblemType(
     "not-applicable", 400, "The live corpus has nothing to apply this to"
 )
+INVALID_STATE: Final = ProblemType(
+    "invalid-state", 400, "The state is none that this service gave"
+)
 BAD_REQUEST: Final = ProblemType("bad-request", 400, "The request cannot be answered")
 NOT_FOUND: Final = ProblemType("not-found", 404, "There is nothing at this path")
+UNKNOWN_SESSION: Final = ProblemType(
+    "unknown-session", 404, "No session is called that"
+)
 METHOD_NOT_ALLOWED: Final = ProblemType(
     "method-not-allowed", 405, "The path does not take this method"
 )
+SESSION_GONE: Final = ProblemType("session-gone", 410, "The session is there no more")
 BODY_TOO_LARGE: Final = ProblemType("body-too-large", 413, "The body is too large")
 UNSUPPORTED_MEDIA_TYPE: Final = ProblemType(
     "unsupported-media-type", 415, "The body is of a type that is not understood"
@@ -78,9 +88,12 @@ DEADLINE_EXCEEDED: Final = ProblemType(
 PROBLEM_TYPES: Final = (
     MALFORMED_BODY,
     NOT_APPLICABLE,
+    INVALID_STATE,
     BAD_REQUEST,
     NOT_FOUND,
+    UNKNOWN_SESSION,
     METHOD_NOT_ALLOWED,
+    SESSION_GONE,
     BODY_TOO_LARGE,
     UNSUPPORTED_MEDIA_TYPE,
     INVALID_CONTEXT,
@@ -106,6 +119,9 @@ _TYPE_OF_ERROR: Final[Mapping[type[ProjectError], ProblemType]] = {
     NotApplicableError: NOT_APPLICABLE,
     UnknownIdError: UNKNOWN_ID,
     UnknownDocumentError: UNKNOWN_DOCUMENT,
+    InvalidStateError: INVALID_STATE,
+    UnknownSessionError: UNKNOWN_SESSION,
+    SessionGoneError: SESSION_GONE,
     NoEncoderError: NO_ENCODER,
     NotReadyError: NOT_READY,
     OverloadedError: OVERLOADED,

@@ -5,12 +5,16 @@ of the framework would cost more than the prediction. In steps, since the event 
 does it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 
-from nextvec.app.errors import InvalidContextError, MalformedBodyError
+from nextvec.app.errors import (
+    InvalidContextError,
+    InvalidStateError,
+    MalformedBodyError,
+)
 from nextvec.app.steps import Steps
 from nextvec.app.wire import slices
 from nextvec.app.wire.contexts import (
@@ -27,6 +31,9 @@ _MAX_NAMES: Final = 20_000
 # Beside the names of contexts: those of documents. They are decoded in one go, which
 # takes 2 ms.
 
+_LONGEST_STATE: Final = 1 << 21
+# Of 100 vectors of D = 3,072 that are no item's: 1.6 MB.
+
 PLURAL: Final = {"contexts": "context", "ids": "ids", "texts": "texts"}
 """The fields that contexts can be given in, and what each of them then is."""
 
@@ -39,6 +46,9 @@ class PredictRequest:
     """At least one."""
 
     options: Options
+
+    state: str | None = None
+    """What a client holds of a session, as it was sent; of a step alone."""
 
     @property
     def encoding(self) -> str:
@@ -67,6 +77,25 @@ def decode_json(body: bytes, limits: Limits) -> Steps[PredictRequest]:
         RequestError: not JSON, not that form, or a context or option out of bounds.
     """
     fields = yield from _fields(body, limits, contexts=1)
+    return (yield from _one_context(fields, limits))
+
+
+def decode_step(body: bytes, limits: Limits) -> Steps[PredictRequest]:
+    """Decode what `decode_json` takes, and a ``state`` beside it.
+
+    Raises:
+        RequestError: as there, or the state is no string.
+    """
+    fields = yield from _fields(body, limits, contexts=1, longest_string=_LONGEST_STATE)
+    state = fields.pop("state", None)
+    if not (state is None or isinstance(state, str)):
+        detail = f"state: expected a string, got {name_of(state)}"
+        raise InvalidStateError(detail)
+    asked = yield from _one_context(fields, limits)
+    return replace(asked, state=state)
+
+
+def _one_context(fields: dict[str, Any], limits: Limits) -> Steps[PredictRequest]:
     kind, given = _one_of(fields, KINDS)
     options = options_of_fields(fields, limits, beside=KINDS)
     context = yield from read_context(given, limits, kind=kind, name=kind)
@@ -134,9 +163,17 @@ def decode_octets(
     return PredictRequest(contexts=contexts, options=options)
 
 
-def _fields(body: bytes, limits: Limits, *, contexts: int) -> Steps[dict[str, Any]]:
+def _fields(
+    body: bytes,
+    limits: Limits,
+    *,
+    contexts: int,
+    longest_string: int = slices.LONGEST_STRING,
+) -> Steps[dict[str, Any]]:
     most = contexts * limits.max_context + _MAX_NAMES
-    fields = yield from slices.decode(body, max_values=most)
+    fields = yield from slices.decode(
+        body, max_values=most, longest_string=longest_string
+    )
     if not isinstance(fields, dict):
         detail = f"expected a JSON object, got {name_of(fields)}"
         raise MalformedBodyError(detail)

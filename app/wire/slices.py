@@ -26,8 +26,8 @@ _LONG: Final = 64
 # A shorter list of numbers is not worth a slice of its own.
 
 _LONG_STRING: Final = 4096
-_LONGEST_STRING: Final = 1 << 17
-# More than 10,000 characters take, each of them escaped twice: the longest text.
+LONGEST_STRING: Final = 1 << 17
+"""More bytes than 10,000 characters take, each escaped twice: the longest text."""
 
 _BLOCK: Final = 1 << 16
 _AT_ONCE: Final = 1000
@@ -68,13 +68,20 @@ class Numbers:
         return numbers
 
 
-def decode(body: bytes, *, max_values: int, small: int = SMALL) -> Steps[Any]:
+def decode(
+    body: bytes,
+    *,
+    max_values: int,
+    longest_string: int = LONGEST_STRING,
+    small: int = SMALL,
+) -> Steps[Any]:
     """Decode a body; of a large one, long lists of numbers stay `Numbers`.
 
     Args:
         body: what should be JSON.
         max_values: most values beside those in such lists, so that they can be decoded
             at once.
+        longest_string: bytes of the longest string, its quotes included.
         small: bodies of so many bytes are decoded whole.
 
     Raises:
@@ -85,7 +92,7 @@ def decode(body: bytes, *, max_values: int, small: int = SMALL) -> Steps[Any]:
     if len(body) <= small:
         yield
         return _piece(body, 0, len(body))
-    cut = _Cut(body, max_values)
+    cut = _Cut(body, max_values, longest_string)
     yield from cut.run()
     try:
         value = orjson.loads(cut.rest)
@@ -98,11 +105,12 @@ def decode(body: bytes, *, max_values: int, small: int = SMALL) -> Steps[Any]:
 class _Cut:
     """A body without its long lists and strings, which are named in their places."""
 
-    def __init__(self, body: bytes, max_values: int) -> None:
+    def __init__(self, body: bytes, max_values: int, longest_string: int) -> None:
         self.body, self.rest = body, bytearray()
         # no client can know it, and so none can name a piece
         self._name = token_hex(8)
         self._max_values, self._values = max_values, 0
+        self._longest_string = longest_string
         self._pieces: list[tuple[int, int]] = []
         self._resumed: list[tuple[int, int]] = []  # after each: in the rest, the body
 
@@ -117,10 +125,10 @@ class _Cut:
             if quote == len(body):
                 return
             end = yield from self._string_end(quote)
-            if end - quote > _LONGEST_STRING:
+            if end - quote > self._longest_string:
                 detail = (
-                    f"expected strings of at most {_LONGEST_STRING:,} bytes, got one "
-                    f"of {end - quote:,}"
+                    f"expected strings of at most {self._longest_string:,} bytes, got "
+                    f"one of {end - quote:,}"
                 )
                 raise BodyTooLargeError(detail)
             if end - quote >= _LONG_STRING and not _NAMES.match(body, end):

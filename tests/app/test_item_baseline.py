@@ -134,6 +134,25 @@ def test_its_bits_are_those_it_was_chosen_by(
     assert pool["bits"] == of_run["baseline_bits"].get(card["base"])
 
 
+def test_a_session_is_answered_as_its_whole_context_is(
+    served: Served, client: TestClient
+) -> None:
+    ids = [served.corpus.ids[row] for row in served.corpus.known(0)[:6]]
+    vector = served.corpus.vectors[served.corpus.known(0)[4]].tolist()
+
+    opened = client.post("/sessions", json={"ids": ids[:3]}).json()
+    name = opened["session"]
+    client.post(f"/sessions/{name}", json={"ids": ids[3:4]})
+    client.post(f"/sessions/{name}", json={"context": [vector]})
+    found = client.post(f"/sessions/{name}", json={"ids": ids[5:]}).json()
+
+    assert opened["prediction"] == ask(client, ids=ids[:3])
+    assert found == ask(client, ids=ids)
+    # scores of all items: no step can make them
+    assert opened["reads"] == "anew"
+    assert client.get(f"/sessions/{name}").json()["num_context"] == 6
+
+
 def test_fresh_figures_equal_the_recorded_ones(client: TestClient) -> None:
     report = client.get("/metrics/hitk").json()
 

@@ -65,13 +65,15 @@ class SequenceMemory:
             Shape ``(B, P, T - 1)``; rows sum to at most 1, zeros for what is not past.
         """
         position_T = torch.arange(context_BTD.shape[1], device=context_BTD.device)
-        everywhere_BT = position_T.expand(len(context_BTD), -1)
-        state_BTD = normalize(
-            weighted_mean_at(context_BTD, everywhere_BT, (self.rate,), (1.0,)), dim=-1
-        )
+        state_BTD = self.states_at(context_BTD, position_T.expand(len(context_BTD), -1))
         index_BPD = position_BP[..., None].expand(-1, -1, state_BTD.shape[-1])
         query_BPD = state_BTD.gather(1, index_BPD)
         return self.weigh(query_BPD @ state_BTD[:, :-1].transpose(1, 2), position_BP)
+
+    def states_at(self, context_BTD: Tensor, position_BP: Tensor) -> Tensor:
+        """Return the states at some positions, unit vectors of shape ``(B, P, D)``."""
+        mean_BPD = weighted_mean_at(context_BTD, position_BP, (self.rate,), (1.0,))
+        return normalize(mean_BPD, dim=-1)
 
     def weigh(self, cosine_BPS: Tensor, position_BP: Tensor) -> Tensor:
         """Like `weights_at`, from the cosines of states, shape ``(B, P, T - 1)``."""
@@ -116,9 +118,13 @@ class ClosedForm:
         Returns:
             Shape ``(B, P, D)``: the mean, of length 1, plus what is remembered.
         """
-        mean_BPD = weighted_mean_at(context_BTD, position_BP, self.rates, self.weights)
-        mean_BPD = normalize(mean_BPD, dim=-1)
+        mean_BPD = self.mean_at(context_BTD, position_BP)
         if self.memory is None:
             return mean_BPD
         recalled_BPD = self.memory.recall_at(context_BTD, position_BP)
         return mean_BPD + self.memory.gain * recalled_BPD
+
+    def mean_at(self, context_BTD: Tensor, position_BP: Tensor) -> Tensor:
+        """Return the mean alone at some positions, unit vectors ``(B, P, D)``."""
+        mean_BPD = weighted_mean_at(context_BTD, position_BP, self.rates, self.weights)
+        return normalize(mean_BPD, dim=-1)

@@ -39,6 +39,16 @@ class DeltaHead(nn.Module):
             Unit vectors, shape ``(B, P, D)``.
         """
         base_BPD = self.config.base.at(context_BTD, position_BP)
+        return self.change(base_BPD, context_BTD, features_BPH, position_BP)
+
+    def change(
+        self,
+        base_BPD: Tensor,
+        context_BTD: Tensor,
+        features_BPH: Tensor,
+        position_BP: Tensor,
+    ) -> Tensor:
+        """Like `forward`, from a base that is already there, shape ``(B, P, D)``."""
         free_BPD = self.free(torch.cat([features_BPH, base_BPD], dim=-1))
         free_BPD = free_BPD * self.config.free_scale
         lag_BPT = _by_column(self.lags(features_BPH), position_BP, context_BTD.shape[1])

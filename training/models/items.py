@@ -126,21 +126,45 @@ class Copying(nn.Module):
         """
         index_BPH = position_BP[..., None].expand(-1, -1, features_BTH.shape[-1])
         features_BPH = features_BTH.gather(1, index_BPH)
+        product_BPT = self._products(features_BPH, features_BTH)
+        return self.weigh(context_BTD, features_BPH, product_BPT, position_BP)
+
+    def _products(self, features_BPH: Tensor, features_BTH: Tensor) -> Tensor | None:
+        """Return the products of queries and keys, ``(B, P, T)``; None without keys."""
+        if self.query is None or self.key is None:
+            return None
+        query_BPK: Tensor = self.query(features_BPH)
+        if features_BPH.shape[1] == 1:
+            # one query: rather what it asks of features than every place's key
+            asked_BPH = query_BPK @ self.key.weight
+            product_BPT: Tensor = asked_BPH @ features_BTH.transpose(1, 2)
+            product_BPT = product_BPT + (query_BPK @ self.key.bias)[..., None]
+        else:
+            product_BPT = query_BPK @ self.key(features_BTH).transpose(1, 2)
+        return product_BPT
+
+    def weigh(
+        self,
+        context_BTD: Tensor,
+        features_BPH: Tensor,
+        product_BPT: Tensor | None,
+        position_BP: Tensor,
+    ) -> Tensor:
+        """Like `forward`, from products that are already there.
+
+        Args:
+            context_BTD: unit vectors of items.
+            features_BPH: what the network knows at the positions.
+            product_BPT: of their queries and the keys of all places; None where the
+                network has none.
+            position_BP: positions, 0 to ``T - 1``.
+        """
         place_T = torch.arange(context_BTD.shape[1], device=context_BTD.device)
         back_BPT = position_BP[..., None] - place_T
         weight_BPT = self.no_match + self.step * back_BPT + self.trust(features_BPH)
         match_BPLT = _matches(context_BTD, position_BP)
         weight_BPT = weight_BPT + (match_BPLT * self.match_L[:, None]).sum(dim=2)
-        if self.query is not None and self.key is not None:
-            query_BPK = self.query(features_BPH)
-            if position_BP.shape[1] == 1:
-                # one query: rather what it asks of features than every place's key
-                asked_BPH = query_BPK @ self.key.weight
-                product_BPT = asked_BPH @ features_BTH.transpose(1, 2)
-                product_BPT = product_BPT + (query_BPK @ self.key.bias)[..., None]
-            else:
-                key_BTK = self.key(features_BTH)
-                product_BPT = query_BPK @ key_BTK.transpose(1, 2)
+        if product_BPT is not None:
             weight_BPT = weight_BPT + product_BPT / math.sqrt(_KEY_SIZE)
         weight_BPT = weight_BPT.masked_fill(back_BPT <= 0, NEVER)
         # what is told of a place so far is about the item after it

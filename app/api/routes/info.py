@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 from fastapi import APIRouter
@@ -10,8 +10,19 @@ from pydantic import NonNegativeInt
 from starlette.responses import Response
 
 from nextvec.app.api.openapi import problems
-from nextvec.app.service import Service
+from nextvec.app.service import Live, Service
 from nextvec.app.wire.problems import NOT_READY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionFacts:
+    """What a step of a session costs."""
+
+    reads: Literal["new", "anew"]
+    """Whether the model reads the new vectors alone, or all that are kept anew."""
+
+    state_bytes: NonNegativeInt
+    """What the model keeps of a session of the longest context, in bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +43,8 @@ class Info:
     has_texts: bool
     encodes_texts: bool
     """Whether the bundle knows what encodes a text; `bundle.encoder` says what."""
+
+    sessions: SessionFacts
 
     limits: dict[str, Any]
     threads: NonNegativeInt
@@ -68,13 +81,25 @@ def _info(service: Service) -> Info:
         engine=live.engine.predictor.name,
         has_texts=bundle.catalogue.texts is not None,
         encodes_texts=bundle.manifest.encoder is not None,
+        sessions=_sessions(live),
         limits={
             **asdict(live.limits),
             "max_body_bytes": settings.max_body_bytes,
             "max_batch": settings.max_batch,
             "max_queue": settings.max_queue,
             "max_hitk_k": settings.max_hitk_k,
+            "max_sessions": settings.max_sessions,
+            "max_session_bytes": settings.max_session_bytes,
+            "session_idle_s": settings.session_idle_s,
             "request_timeout_s": settings.request_timeout_s,
         },
         threads=service.threads,
     )
+
+
+def _sessions(live: Live) -> SessionFacts:
+    stepping = live.engine.stepping
+    if stepping is None:
+        return SessionFacts(reads="anew", state_bytes=0)
+    longest = stepping.state_bytes(live.limits.max_context)
+    return SessionFacts(reads="new", state_bytes=longest)

@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
 from fastapi import APIRouter, Request
 from starlette.requests import ClientDisconnect
@@ -15,6 +15,7 @@ from nextvec.app.api.prediction import batch_operation, predict_operation
 from nextvec.app.errors import InvalidOptionError, UnsupportedBodyError
 from nextvec.app.inference.engine import Answer, Query
 from nextvec.app.service import Live, Service
+from nextvec.app.sessions.session import Step
 from nextvec.app.steps import in_turns
 from nextvec.app.wire.answers import encode, encode_batch
 from nextvec.app.wire.layouts import layout_of_batch, layout_of_one
@@ -26,6 +27,7 @@ from nextvec.app.wire.requests import (
     decode_json,
     decode_json_batch,
     decode_octets,
+    decode_step,
 )
 
 JSON: Final = "application/json"
@@ -35,6 +37,8 @@ _GONE: Final = 499
 
 Computed = tuple[Answer, float]
 """An answer, and the seconds its query was queued."""
+
+ItemOf = Callable[[PredictRequest, Query], Query | Step]
 
 
 def predict_router(service: Service) -> APIRouter:
@@ -57,9 +61,44 @@ async def _predict(service: Service, request: Request, *, is_batch: bool) -> Res
     try:
         body = await request.body()
     except ClientDisconnect:
-        return _gone(service)
+        return gone(service)
+    outcome = await answered(service, request, live, body, is_batch=is_batch)
+    if outcome is None:
+        return gone(service)
+    content, headers = outcome
+    return Response(content, media_type=JSON, headers=headers)
+
+
+async def answered(
+    service: Service,
+    request: Request,
+    live: Live,
+    body: bytes,
+    *,
+    is_batch: bool = False,
+    takes_state: bool = False,
+    item_of: ItemOf = lambda _, query: query,
+    beside: Callable[[], Mapping[str, Any]] = dict,
+) -> tuple[bytes, dict[str, str]] | None:
+    """Decode a body, and wait for its answer.
+
+    Args:
+        service: what answers.
+        request: whose body it is.
+        live: what was live when the request came.
+        body: as it arrived.
+        is_batch: whether it holds several contexts.
+        takes_state: whether it may hold what a client holds of a session.
+        item_of: says what is to be computed for a query that was decoded.
+        beside: returns what else the answer holds, once it is computed; of one context.
+
+    Returns:
+        The answer as JSON, and headers that go with it; None if the client left.
+    """
     began = time.perf_counter()
-    asked, encoding = await _decode(request, body, live, is_batch=is_batch)
+    asked, encoding = await _decode(
+        request, body, live, is_batch=is_batch, takes_state=takes_state
+    )
     texts, encoded = asked.texts, None
     if texts:
         encoded = await service.encode(live, texts)
@@ -70,21 +109,21 @@ async def _predict(service: Service, request: Request, *, is_batch: bool) -> Res
     fields["k"] = asked.options.k
     if is_batch:
         fields["contexts"] = len(queries)
-    computed = await _answers_or_disconnect(service, queries, request)
+    items = [item_of(asked, query) for query in queries]
+    computed = await _answers_or_disconnect(service, items, request)
     if computed is None:
-        return _gone(service)
+        return None
     answers = [answer for answer, _ in computed]
     content = await in_turns(
         encode_batch(answers, asked.options)
         if is_batch
-        else encode(answers[0], asked.options)
+        else encode(answers[0], asked.options, beside())
     )
-    timing = _timed(service, decode_s, computed)
-    return Response(content, media_type=JSON, headers={"Server-Timing": timing})
+    return content, {"Server-Timing": _timed(service, decode_s, computed)}
 
 
 async def _decode(
-    request: Request, body: bytes, live: Live, *, is_batch: bool
+    request: Request, body: bytes, live: Live, *, is_batch: bool, takes_state: bool
 ) -> tuple[PredictRequest, str]:
     """Decode a body by its content type.
 
@@ -104,6 +143,8 @@ async def _decode(
             )
             raise InvalidOptionError(detail)
         decoded = decode_json_batch if is_batch else decode_json
+        if takes_state:
+            decoded = decode_step
         asked = await in_turns(decoded(body, limits))
         return asked, asked.encoding
     if kind == OCTETS:
@@ -133,7 +174,7 @@ def _timed(service: Service, decode_s: float, computed: Sequence[Computed]) -> s
 
 
 async def _answers_or_disconnect(
-    service: Service, queries: Sequence[Query], request: Request
+    service: Service, queries: Sequence[Query | Step], request: Request
 ) -> list[Computed] | None:
     """Wait for the answers; None if the client left, whose queries leave the queue."""
     answers = asyncio.create_task(service.predict(queries))
@@ -148,7 +189,7 @@ async def _answers_or_disconnect(
         answers.cancel()
 
 
-def _gone(service: Service) -> Response:
+def gone(service: Service) -> Response:
     """Note a client that left; the answer is for the log alone."""
     service.metrics.dropped.labels("disconnected").inc()
     return Response(status_code=_GONE)

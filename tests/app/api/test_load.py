@@ -27,15 +27,17 @@ if TYPE_CHECKING:
     from tests.app.conftest import World
 
 
-def status_of(client: TestClient, messages: list[dict[str, Any]]) -> int:
+def status_of(
+    client: TestClient, messages: list[dict[str, Any]], path: str = "/predict"
+) -> int:
     """Ask with these messages from the client, and return the status of the answer."""
     scope = {
         "type": "http",
         "asgi": {"version": "3.0"},
         "http_version": "1.1",
         "method": "POST",
-        "path": "/predict",
-        "raw_path": b"/predict",
+        "path": path,
+        "raw_path": path.encode(),
         "query_string": b"",
         "headers": [(b"content-type", b"application/json")],
     }
@@ -125,6 +127,29 @@ class TestLoad:
 
         assert status == 499
         assert service_of(client).batcher.depth == 0
+
+    @pytest.mark.parametrize("path", ["/sessions", "/step", "/sessions/{}"])
+    def test_a_client_that_leaves_takes_no_step(
+        self,
+        held: tuple[TestClient, threading.Event],
+        context: list[str],
+        path: str,
+    ) -> None:
+        client, leave = held
+        name = client.post("/sessions").json()["session"]
+        body = json.dumps({"ids": context}).encode()
+
+        for message in (
+            {"type": "http.request", "body": body},
+            {"type": "http.request", "body": body[:9], "more_body": True},
+        ):
+            messages = [message, {"type": "http.disconnect"}]
+            assert status_of(client, messages, path.format(name)) == 499
+
+        leave.set()
+        assert service_of(client).batcher.depth == 0
+        assert len(service_of(client).sessions) == 1
+        assert client.get(f"/sessions/{name}").json()["num_vectors"] == 0
 
     def test_a_client_that_leaves_while_it_sends_is_no_error(
         self, settings: Settings, caplog: pytest.LogCaptureFixture

@@ -59,6 +59,11 @@ def test_what_is_described_keeps_its_name() -> None:
     assert operations == {
         "post /predict": "predict",
         "post /predict/batch": "predict_batch",
+        "post /sessions": "open_session",
+        "post /sessions/{session}": "append_to_session",
+        "get /sessions/{session}": "describe_session",
+        "delete /sessions/{session}": "delete_session",
+        "post /step": "step",
         "get /metrics": "metrics",
         "get /metrics/hitk": "hitk",
         "get /info": "info",
@@ -112,13 +117,22 @@ def test_the_limits_are_those_of_the_settings() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", list(_document(Settings())["paths"]))
-def test_the_service_does_what_it_says(settings: Settings, path: str) -> None:
+@pytest.mark.parametrize(
+    ("path", "method"),
+    [
+        (path, method.upper())
+        for path, methods in _document(Settings())["paths"].items()
+        for method in methods
+    ],
+)
+def test_the_service_does_what_it_says(
+    settings: Settings, path: str, method: str
+) -> None:
     load_all_checks()
     app = create_app(settings)
     schema = schemathesis.openapi.from_dict(app.openapi())
     schema.app = app
-    operation = schema[path]["POST" if path.startswith("/predict") else "GET"]
+    operation = schema[path][method]
     client: Any = get_client(app)  # type: ignore[arg-type]  # FastAPI is an ASGI app
     with client as session:
 

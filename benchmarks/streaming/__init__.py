@@ -1,0 +1,1 @@
+"""What a session that is longer than a context is answered with."""
