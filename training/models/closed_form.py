@@ -67,25 +67,17 @@ class SequenceMemory:
         position_T = torch.arange(context_BTD.shape[1], device=context_BTD.device)
         state_BTD = self.states_at(context_BTD, position_T.expand(len(context_BTD), -1))
         index_BPD = position_BP[..., None].expand(-1, -1, state_BTD.shape[-1])
-        return self.weigh(state_BTD.gather(1, index_BPD), state_BTD, position_BP)
+        query_BPD = state_BTD.gather(1, index_BPD)
+        return self.weigh(query_BPD @ state_BTD[:, :-1].transpose(1, 2), position_BP)
 
     def states_at(self, context_BTD: Tensor, position_BP: Tensor) -> Tensor:
         """Return the states at some positions, unit vectors of shape ``(B, P, D)``."""
         mean_BPD = weighted_mean_at(context_BTD, position_BP, (self.rate,), (1.0,))
         return normalize(mean_BPD, dim=-1)
 
-    def weigh(
-        self, query_BPD: Tensor, state_BTD: Tensor, position_BP: Tensor
-    ) -> Tensor:
-        """Like `weights_at`, from states that are already there.
-
-        Args:
-            query_BPD: states at the positions.
-            state_BTD: at all of them, padded at the end.
-            position_BP: positions, 0 to ``T - 1``.
-        """
-        cosine_BPS = query_BPD @ state_BTD[:, :-1].transpose(1, 2)
-        place_S = torch.arange(cosine_BPS.shape[2], device=cosine_BPS.device)
+    def weigh(self, cosine_BPS: Tensor, position_BP: Tensor) -> Tensor:
+        """Like `weights_at`, from the cosines of states, shape ``(B, P, T - 1)``."""
+        place_S = torch.arange(cosine_BPS.shape[-1], device=cosine_BPS.device)
         weight_BPS = torch.exp((cosine_BPS - 1) / self.tau)
         weight_BPS = weight_BPS * (place_S < position_BP[..., None])
         total_BP1 = weight_BPS.sum(dim=-1, keepdim=True).clamp(min=self.cap)

@@ -126,36 +126,41 @@ class Copying(nn.Module):
         """
         index_BPH = position_BP[..., None].expand(-1, -1, features_BTH.shape[-1])
         features_BPH = features_BTH.gather(1, index_BPH)
-        key_BTK = None if self.key is None else self.key(features_BTH)
-        return self.weigh(context_BTD, features_BPH, key_BTK, position_BP)
+        product_BPT = None
+        if self.query is not None and self.key is not None:
+            query_BPK = self.query(features_BPH)
+            if position_BP.shape[1] == 1:
+                # one query: rather what it asks of features than every place's key
+                asked_BPH = query_BPK @ self.key.weight
+                product_BPT = asked_BPH @ features_BTH.transpose(1, 2)
+                product_BPT = product_BPT + (query_BPK @ self.key.bias)[..., None]
+            else:
+                key_BTK = self.key(features_BTH)
+                product_BPT = query_BPK @ key_BTK.transpose(1, 2)
+        return self.weigh(context_BTD, features_BPH, product_BPT, position_BP)
 
     def weigh(
         self,
         context_BTD: Tensor,
         features_BPH: Tensor,
-        key_BTK: Tensor | None,
+        product_BPT: Tensor | None,
         position_BP: Tensor,
     ) -> Tensor:
-        """Like `forward`, from keys that are already there.
+        """Like `forward`, from products of queries and keys that are already there.
 
         Args:
             context_BTD: unit vectors of items.
             features_BPH: what the network knows at the positions.
-            key_BTK: keys of all places; None where the network has none.
+            product_BPT: of the queries at the positions with the keys of all places;
+                None where the network has none.
             position_BP: positions, 0 to ``T - 1``.
         """
         place_T = torch.arange(context_BTD.shape[1], device=context_BTD.device)
         back_BPT = position_BP[..., None] - place_T
         weight_BPT = self.no_match + self.step * back_BPT + self.trust(features_BPH)
-        if position_BP.shape[1] == 1:
-            matched_BLT = _matches_of_one(context_BTD, position_BP)
-            weight_BPT = weight_BPT + (self.match_L @ matched_BLT)[:, None]
-        else:
-            matches = _matches(context_BTD, position_BP)
-            for bonus, is_match_BPT in zip(self.match_L, matches, strict=True):
-                weight_BPT = weight_BPT + bonus * is_match_BPT
-        if self.query is not None and key_BTK is not None:
-            product_BPT = self.query(features_BPH) @ key_BTK.transpose(1, 2)
+        match_BPLT = _matches(context_BTD, position_BP)
+        weight_BPT = weight_BPT + (match_BPLT * self.match_L[:, None]).sum(dim=2)
+        if product_BPT is not None:
             weight_BPT = weight_BPT + product_BPT / math.sqrt(_KEY_SIZE)
         weight_BPT = weight_BPT.masked_fill(back_BPT <= 0, NEVER)
         # what is told of a place so far is about the item after it
@@ -163,40 +168,29 @@ class Copying(nn.Module):
 
 
 @torch.no_grad()
-def _matches(context_BTD: Tensor, position_BP: Tensor) -> list[Tensor]:
+def _matches(context_BTD: Tensor, position_BP: Tensor) -> Tensor:
     """Tell where the newest 1, 2, ... items before a place are those of a position.
 
     Returns:
-        For each length up to `_LONGEST_MATCH` 0 or 1, shape ``(B, P, T)``.
+        For each length up to `_LONGEST_MATCH`, L, 0 or 1; shape ``(B, P, L, T)``.
     """
-    same_BTT = context_BTD @ context_BTD.transpose(1, 2) >= _SAME_COSINE
-    length = same_BTT.shape[1]
-    found: list[Tensor] = []
-    for back in range(_LONGEST_MATCH):
-        # where a position has fewer before it, what matches lies after it: masked
-        there_BP = (position_BP - back).clamp(min=0)
-        index_BPT = there_BP[..., None].expand(-1, -1, length)
-        # place s against position t: s - back against t - back
-        shifted_BPT = pad(same_BTT.gather(1, index_BPT), (back, 0))[..., :length]
-        found.append(shifted_BPT & found[-1] if found else shifted_BPT)
-    return [is_match.to(context_BTD.dtype) for is_match in found]
-
-
-@torch.no_grad()
-def _matches_of_one(context_BTD: Tensor, position_B1: Tensor) -> Tensor:
-    """The same for one position of each, which asks for a few rows of the product.
-
-    Returns:
-        Shape ``(B, L, T)``.
-    """
+    num_contexts, length, dim = context_BTD.shape
     back_L = torch.arange(_LONGEST_MATCH, device=context_BTD.device)
-    length, dim = context_BTD.shape[1:]
-    index_BL1 = (position_B1 - back_L).clamp(min=0)[..., None]
-    row_BLD = context_BTD.gather(1, index_BL1.expand(-1, -1, dim))
-    same_BLT = row_BLD @ context_BTD.transpose(1, 2) >= _SAME_COSINE
-    # row l moves on by l places: what it loses at the end is after the position
-    place_T = torch.arange(length, device=context_BTD.device)
-    from_LT = place_T - back_L[:, None]
-    moved_BLT = same_BLT.gather(2, from_LT.clamp(min=0).expand_as(same_BLT))
-    moved_BLT = moved_BLT & (from_LT >= 0)
-    return moved_BLT.to(context_BTD.dtype).cumprod(dim=1)
+    # where a position has fewer before it, what matches lies after it: masked
+    there_BPL = (position_BP[..., None] - back_L).clamp(min=0)
+    shape = (*there_BPL.shape, length)
+    index_BR1 = there_BPL.reshape(num_contexts, -1, 1)
+    if position_BP.shape[1] == 1:
+        newest_BRD = context_BTD.gather(1, index_BR1.expand(-1, -1, dim))
+        product_BRT = newest_BRD @ context_BTD.transpose(1, 2)
+    else:
+        product_BTT = context_BTD @ context_BTD.transpose(1, 2)
+        product_BRT = product_BTT.gather(1, index_BR1.expand(-1, -1, length))
+    same_BPLT = (product_BRT >= _SAME_COSINE).to(context_BTD).reshape(shape)
+    # place s against position t: s - back against t - back. Rows read as if they were
+    # one shorter than they are begin one later each
+    wide_BPLW = pad(same_BPLT, (0, _LONGEST_MATCH - 1))
+    width = wide_BPLW.shape[-1] - 1
+    moved = wide_BPLW.flatten(2)[..., : _LONGEST_MATCH * width]
+    moved_BPLT = moved.reshape(*shape[:3], width)[..., :length]
+    return moved_BPLT.cumprod(dim=2)

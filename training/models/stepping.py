@@ -139,11 +139,13 @@ class Stepping:
         if isinstance(model.head, ItemHead):
             copies_BT = None
             if model.copying is not None:
-                key_BTK = None
-                if model.copying.key is not None:
+                product_B1T = None
+                if model.copying.query is not None:
                     key_BTK = padded([own[-1].rows for own in places])
+                    query_B1K = model.copying.query(features_B1H)
+                    product_B1T = query_B1K @ key_BTK.transpose(1, 2)
                 copies_BT = model.copying.weigh(
-                    grown.padded, features_B1H, key_BTK, grown.last
+                    grown.padded, features_B1H, product_B1T, grown.last
                 )[:, 0]
             return Prediction(model.head(features_B1H)[:, 0], copies_BT)
         base_B1D = torch.cat(
@@ -167,7 +169,8 @@ class Stepping:
         if self._memory is None:
             return mean_11D
         state_1TD = own[-1].rows[None]
-        weight_11S = self._memory.weigh(state_1TD[:, -1:], state_1TD, last_11)
+        cosine_11S = state_1TD[:, -1:] @ state_1TD[:, :-1].transpose(1, 2)
+        weight_11S = self._memory.weigh(cosine_11S, last_11)
         return mean_11D + self._memory.gain * (weight_11S @ context_TD[1:])
 
 
