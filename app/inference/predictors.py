@@ -108,6 +108,5 @@ def _rebuilt(
         # a copy of a module shares the table of its parts
         object.__setattr__(module, "_modules", children)
     rebuilt.encoder = encoder
-    if kernel is not None:
-        rebuilt.describe = kernel.describe
+    rebuilt.describe = kernel.describe
     return rebuilt
