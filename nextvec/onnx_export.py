@@ -15,13 +15,9 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from nextvec.app.bundle.bundle import Bundle
-from nextvec.app.bundle.engine_names import (
-    EAGER,
-)
+from nextvec.app.bundle.engine_names import EAGER
 from nextvec.app.inference.engine import Engine
-from nextvec.app.inference.predictors import (
-    make_predictor,
-)
+from nextvec.app.inference.predictors import make_predictor
 from nextvec.predictor import Predictor
 from nextvec.training.errors import ProjectError
 from nextvec.training.models.model import NextVectorModel

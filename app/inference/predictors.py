@@ -8,11 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from nextvec.app.bundle.engine_names import (
-    EAGER,
-    ENGINES,
-    INT8,
-)
+from nextvec.app.bundle.engine_names import EAGER, ENGINES, INT8
 from nextvec.app.inference.kernel import Kernel, load_kernel
 from nextvec.app.inference.recurrence import FoldedMemory, FusedGRU
 from nextvec.training.errors import BundleError

@@ -13,11 +13,7 @@ from nextvec.app.bundle.engine_names import AUTO, EAGER, ENGINES
 from nextvec.app.bundle.manifest import EngineFacts, EngineTrial
 from nextvec.app.inference.engine import Engine
 from nextvec.app.inference.kernel import load_kernel
-from nextvec.app.inference.predictors import (
-    Predictor,
-    engines_for,
-    make_predictor,
-)
+from nextvec.app.inference.predictors import Predictor, engines_for, make_predictor
 from nextvec.app.inference.threads import inference_threads
 from nextvec.training.corpus.windows import Windows
 from nextvec.training.errors import BundleError

@@ -8,13 +8,8 @@ import numpy as np
 import torch
 from torch.nn.functional import normalize
 
-from nextvec.app.bundle.engine_names import (
-    EAGER,
-    ENGINES,
-)
-from nextvec.app.inference.predictors import (
-    make_predictor,
-)
+from nextvec.app.bundle.engine_names import EAGER, ENGINES
+from nextvec.app.inference.predictors import make_predictor
 from nextvec.training.corpus.corpus import Kind
 from nextvec.training.models.closed_form import ClosedForm, SequenceMemory
 from nextvec.training.models.config import ModelConfig

@@ -13,9 +13,7 @@ from fastapi.testclient import TestClient
 
 from nextvec.app.api.app import create_app
 from nextvec.app.bundle.bundle import load_bundle
-from nextvec.app.bundle.engine_names import (
-    EAGER,
-)
+from nextvec.app.bundle.engine_names import EAGER
 from nextvec.app.inference.engine import Engine
 from nextvec.app.release.building import build_bundle
 from nextvec.app.release.registry import Registry

@@ -3,16 +3,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity, normalize
 
-from nextvec.app.bundle.engine_names import (
-    EAGER,
-    ENGINES,
-    FUSED,
-    INT8,
-)
-from nextvec.app.inference.predictors import (
-    engines_for,
-    make_predictor,
-)
+from nextvec.app.bundle.engine_names import EAGER, ENGINES, FUSED, INT8
+from nextvec.app.inference.predictors import engines_for, make_predictor
 from nextvec.training.errors import BundleError
 from nextvec.training.models.closed_form import ClosedForm, SequenceMemory
 from nextvec.training.models.config import ModelConfig

@@ -8,23 +8,13 @@ from fastapi.testclient import TestClient
 
 from nextvec.app.api.app import create_app
 from nextvec.app.bundle.bundle import Bundle, load_bundle
-from nextvec.app.bundle.engine_names import (
-    AUTO,
-    EAGER,
-    ENGINES,
-    FUSED,
-    INT8,
-)
+from nextvec.app.bundle.engine_names import AUTO, EAGER, ENGINES, FUSED, INT8
 from nextvec.app.bundle.manifest import MANIFEST, EngineFacts, EngineTrial, Manifest
 from nextvec.app.inference.engine import Engine
 from nextvec.app.inference.golden import open_engine
 from nextvec.app.release import engines
 from nextvec.app.release.building import build_bundle
-from nextvec.app.release.engines import (
-    BATCHES,
-    choose_engine,
-    decide,
-)
+from nextvec.app.release.engines import BATCHES, choose_engine, decide
 from nextvec.app.release.registry import Registry
 from nextvec.app.settings import Settings
 from nextvec.training.errors import BundleError
