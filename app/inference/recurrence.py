@@ -1,7 +1,6 @@
 """Recurrent layers and their memory, rebuilt to be run and not to be trained."""
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -28,17 +27,17 @@ class FusedGRU(nn.Module):
     Sums of codes are exact, whoever adds them up.
     """
 
-    def __init__(self, gru: nn.GRU, *, kernel: Kernel | None, is_int8: bool) -> None:
+    def __init__(self, gru: nn.GRU, *, kernel: Kernel, is_int8: bool) -> None:
         """Rebuild a GRU.
 
         Args:
             gru: of one direction, with biases; its dropout is left out.
-            kernel: what runs it; None runs it in torch.
+            kernel: what runs it.
             is_int8: whether matrices are rounded to int8.
         """
         super().__init__()
-        self._size = gru.hidden_size
-        self._layers: list[Callable[[Tensor], Tensor]] = []
+        self._kernel, self._size = kernel, gru.hidden_size
+        self._layers: list[tuple[Packed, Packed]] = []
         for number in range(gru.num_layers):
             reading, recurrent = (
                 (
@@ -48,80 +47,25 @@ class FusedGRU(nn.Module):
                 for part in ("ih", "hh")
             )
             is_coded = is_int8 and reading[0].shape[1] >= _FEWEST_CODED
-            matrices = Product(*reading, is_coded), Product(*recurrent, is_int8)
-            self._layers.append(_layer(matrices, kernel, self._size))
+            self._layers.append(
+                (packed(*reading, is_coded), packed(*recurrent, is_int8))
+            )
 
     def forward(self, read_BTI: Tensor) -> tuple[Tensor, None]:
         """Return states ``(B, T, H)`` as `nn.GRU` does, and no last state."""
         for layer in self._layers:
-            read_BTI = layer(read_BTI)
+            read_BTI = self._kernel.layer(*layer, read_BTI, self._size)
         return read_BTI, None
 
 
-class Product:
-    """A matrix and a bias, in float32 or int8, as the kernel and as torch use it."""
-
-    def __init__(self, weight_NK: Float32, bias_N: Float32, is_int8: bool) -> None:
-        """Take them; ``is_int8`` rounds the matrix."""
-        self.is_int8 = is_int8
-        self.bias = torch.from_numpy(bias_N)
-        if not is_int8:
-            self.weight, self.scale = torch.from_numpy(weight_NK), None
-            self.packed = Packed.floats(weight_NK, bias_N)
-            return
-        most_N = np.abs(weight_NK).max(axis=1)
-        scale_N = np.where(most_N > 0, most_N / _MOST_CODE, 1.0).astype(np.float32)
-        code_NK = np.rint(weight_NK / scale_N[:, None]).astype(np.int8)
-        # as float32, in which sums of products of codes are exact up to 2^24: 1,040 of
-        # the largest
-        self.weight = torch.from_numpy(code_NK.astype(np.float32))
-        self.scale = torch.from_numpy(scale_N)
-        self.packed = Packed.codes(code_NK, scale_N, bias_N)
-
-    def of(self, row_BK: Tensor, unit_B1: Tensor | float) -> Tensor:
-        """Return the products in torch, bias included.
-
-        Args:
-            row_BK: what is multiplied.
-            unit_B1: what a code of it stands for; without meaning in float32.
-        """
-        if self.scale is None:
-            return linear(row_BK, self.weight, self.bias)
-        sums_BN = linear(torch.round(row_BK / unit_B1), self.weight)
-        return sums_BN * (unit_B1 * self.scale) + self.bias
-
-
-def _layer(
-    matrices: tuple[Product, Product], kernel: Kernel | None, size: int
-) -> Callable[[Tensor], Tensor]:
-    reading, recurrent = matrices
-    if kernel is None:
-        return lambda read_BTI: gru_in_torch(reading, recurrent, read_BTI)
-    run, packed = kernel.layer, (reading.packed, recurrent.packed)
-    return lambda read_BTI: run(*packed, read_BTI, size)
-
-
-def gru_in_torch(reading: Product, recurrent: Product, read_BTI: Tensor) -> Tensor:
-    """Run one layer step by step: the slow way, and the judge of the kernel.
-
-    Returns:
-        States, shape ``(B, T, H)``.
-    """
-    most_BT1 = read_BTI.abs().amax(dim=-1, keepdim=True)
-    unit_BT1 = torch.where(most_BT1 > 0, most_BT1 / _MOST_CODE, 1.0)
-    read_BTN = reading.of(read_BTI, unit_BT1)
-    size = read_BTN.shape[-1] // 3
-    state_BH = read_BTN.new_zeros(len(read_BTN), size)
-    states = []
-    for step_BN in read_BTN.unbind(1):
-        own_BN = recurrent.of(state_BH, 1 / _MOST_CODE)
-        own_r, own_z, own_n = own_BN.split(size, dim=1)
-        read_r, read_z, read_n = step_BN.split(size, dim=1)
-        keep_BH = torch.sigmoid(read_z + own_z)
-        new_BH = torch.tanh(read_n + torch.sigmoid(read_r + own_r) * own_n)
-        state_BH = new_BH + keep_BH * (state_BH - new_BH)
-        states.append(state_BH)
-    return torch.stack(states, dim=1)
+def packed(weight_NK: Float32, bias_N: Float32, is_int8: bool) -> Packed:
+    """Return a matrix and its bias as the kernel reads them, rounded to int8 or not."""
+    if not is_int8:
+        return Packed.floats(weight_NK, bias_N)
+    most_N = np.abs(weight_NK).max(axis=1)
+    scale_N = np.where(most_N > 0, most_N / _MOST_CODE, 1.0).astype(np.float32)
+    code_NK = np.rint(weight_NK / scale_N[:, None]).astype(np.int8)
+    return Packed.codes(code_NK, scale_N, bias_N)
 
 
 class FoldedMemory(nn.Module):

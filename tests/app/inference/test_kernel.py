@@ -7,9 +7,10 @@ import torch
 from torch.nn.functional import normalize
 
 from nextvec.app.inference.kernel import Kernel, load_kernel
-from nextvec.app.inference.recurrence import FusedGRU, Product, gru_in_torch
+from nextvec.app.inference.recurrence import FusedGRU, packed
 from nextvec.training.models.closed_form import ClosedForm, SequenceMemory
 from nextvec.training.models.similarities import describe
+from tests.app.inference.gru_in_torch import layer_in_torch
 
 
 @pytest.fixture
@@ -24,19 +25,24 @@ def load_anew() -> Kernel | None:
     return load_kernel.__wrapped__()
 
 
+def compiled() -> Kernel:
+    """Return the kernel; the machines that test it have a compiler."""
+    kernel = load_kernel()
+    assert kernel is not None
+    return kernel
+
+
 def some_gru(num_inputs: int, size: int, *, num_layers: int = 1) -> torch.nn.GRU:
     torch.manual_seed(0)
     return torch.nn.GRU(num_inputs, size, num_layers, batch_first=True).eval()
 
 
-@pytest.mark.parametrize("kernel", [load_kernel, lambda: None], ids=["here", "torch"])
 @pytest.mark.parametrize(
     ("num_inputs", "size", "num_layers"), [(5, 8, 1), (30, 20, 2), (96, 33, 1)]
 )
 @pytest.mark.parametrize(("contexts", "length"), [(1, 1), (1, 25), (3, 9), (11, 20)])
 @torch.inference_mode()
 def test_in_float32_it_is_the_gru_of_torch(
-    kernel: type,
     num_inputs: int,
     size: int,
     num_layers: int,
@@ -46,7 +52,7 @@ def test_in_float32_it_is_the_gru_of_torch(
     gru = some_gru(num_inputs, size, num_layers=num_layers)
     read_BTI = 3 * torch.randn(contexts, length, num_inputs)
 
-    found_BTH, _ = FusedGRU(gru, kernel=kernel(), is_int8=False)(read_BTI)
+    found_BTH, _ = FusedGRU(gru, kernel=compiled(), is_int8=False)(read_BTI)
 
     expected_BTH, _ = gru(read_BTI)
     torch.testing.assert_close(found_BTH, expected_BTH, atol=2e-6, rtol=0)
@@ -58,8 +64,9 @@ def test_in_int8_it_is_near_and_the_kernel_does_as_torch_does(num_inputs: int) -
     gru, read_BTI = some_gru(num_inputs, 24), torch.randn(6, 30, num_inputs)
     read_BTI[0, 3] = 0.0
 
-    slow_BTH, _ = FusedGRU(gru, kernel=None, is_int8=True)(read_BTI)
-    fast_BTH, _ = FusedGRU(gru, kernel=load_kernel(), is_int8=True)(read_BTI)
+    # figures, few and of different sizes, stay float32
+    slow_BTH = layer_in_torch(gru, read_BTI, 0, coded=(num_inputs >= 64, True))
+    fast_BTH, _ = FusedGRU(gru, kernel=compiled(), is_int8=True)(read_BTI)
 
     # a code on the other side of a rounding is worth 1/127 of one weight
     torch.testing.assert_close(fast_BTH, slow_BTH, atol=5e-3, rtol=0)
@@ -68,15 +75,21 @@ def test_in_int8_it_is_near_and_the_kernel_does_as_torch_does(num_inputs: int) -
     assert (slow_BTH - expected_BTH).abs().max() > 1e-4
 
 
-@torch.inference_mode()
-def test_codes_are_what_the_nearest_of_255_steps_says() -> None:
+def test_codes_are_the_nearest_of_255_steps() -> None:
     weight_NK = np.array([[1.27, -0.5, 0.004], [0.0, 0.0, 0.0]], np.float32)
-    product = Product(weight_NK, np.array([0.5, -1.0], np.float32), True)
 
-    found_BN = product.of(torch.tensor([[1.0, 2.0, -1.0]]), 0.1)
+    matrix = packed(weight_NK, np.array([0.5, -1.0], np.float32), is_int8=True)
 
-    # 0.004 of steps of 0.01 is none; a row of zeros stays one
-    torch.testing.assert_close(found_BN, torch.tensor([[1.27 - 1.0 + 0.5, -1.0]]))
+    codes, bias, scale, sums = matrix.arrays
+    # in panels of 16 outputs and fours of inputs; 0.004 of steps of 0.01 is none
+    assert codes.reshape(-1, 16, 4)[0, :3].tolist() == [
+        [127, -50, 0, 0],
+        [0, 0, 0, 0],
+        [0, 0, 0, 0],
+    ]
+    assert bias[:2].tolist() == [0.5, -1.0]
+    assert scale[:2].tolist() == pytest.approx([0.01, 1.0])
+    assert sums[:2].tolist() == [77, 0]
 
 
 @pytest.mark.parametrize("is_int8", [False, True])
@@ -85,7 +98,7 @@ def test_a_sequence_gives_to_the_bit_what_it_gives_among_others(
     is_int8: bool,
 ) -> None:
     gru, read_BTI = some_gru(70, 40), torch.randn(13, 25, 70)
-    fused = FusedGRU(gru, kernel=load_kernel(), is_int8=is_int8)
+    fused = FusedGRU(gru, kernel=compiled(), is_int8=is_int8)
 
     together_BTH = fused(read_BTI)[0]
 
@@ -99,7 +112,7 @@ def test_states_that_leap_stay_finite() -> None:
     for parameter in gru.parameters():
         parameter.mul_(1000)
 
-    states_BTH, _ = FusedGRU(gru, kernel=load_kernel(), is_int8=False)(
+    states_BTH, _ = FusedGRU(gru, kernel=compiled(), is_int8=False)(
         torch.randn(2, 30, 4)
     )
 
@@ -108,15 +121,10 @@ def test_states_that_leap_stay_finite() -> None:
 
 
 @torch.inference_mode()
-def test_one_layer_step_by_step_is_the_gru_of_torch() -> None:
+def test_the_judge_in_float32_is_the_gru_of_torch() -> None:
     gru, read_BTI = some_gru(6, 9), torch.randn(2, 5, 6)
-    arrays = {name: part.detach().numpy() for name, part in gru.named_parameters()}
-    reading, recurrent = (
-        Product(arrays[f"weight_{part}_l0"], arrays[f"bias_{part}_l0"], False)
-        for part in ("ih", "hh")
-    )
 
-    states_BTH = gru_in_torch(reading, recurrent, read_BTI)
+    states_BTH = layer_in_torch(gru, read_BTI, 0, coded=(False, False))
 
     torch.testing.assert_close(states_BTH, gru(read_BTI)[0], atol=1e-6, rtol=0)
 
