@@ -79,7 +79,7 @@ class EngineFacts:
     """What runs the network of a bundle, and why."""
 
     name: str = "eager"
-    """One of `nextvec.app.inference.predictors.ENGINES`."""
+    """One of `nextvec.app.bundle.engine_names.ENGINES`."""
 
     reason: str = "made before engines were chosen"
     """Why this one, in plain words."""

@@ -225,11 +225,17 @@ def load_kernel() -> Kernel | None:
         return Kernel(ctypes.CDLL(str(_compiled(compiler, _cache()))))
     except (OSError, RuntimeError, subprocess.SubprocessError) as error:
         log.warning(
-            "the recurrent step cannot be compiled: networks run as they were trained, "
+            "the kernel cannot be compiled: networks run as they were trained, "
             "more slowly",
-            extra={"reason": str(error)},
+            extra={"reason": _said(error)},
         )
         return None
+
+
+def _said(error: Exception) -> str:
+    """Return why, in the compiler's own words where it was the compiler."""
+    words: bytes = getattr(error, "stderr", None) or b""
+    return "\n".join(filter(None, [str(error), words.decode(errors="replace")]))
 
 
 def _compiled(compiler: str, folder: Path) -> Path:
@@ -237,7 +243,7 @@ def _compiled(compiler: str, folder: Path) -> Path:
     options = [*_OPTIONS, "-march=native"]
     if platform.machine() in {"x86_64", "AMD64"}:
         options.append("-mprefer-vector-width=512")
-    told = [SOURCE.read_text(), compiler, *options, _processor()]
+    told = [SOURCE.read_text(), compiler, *options, platform.machine(), _processor()]
     digest = hashlib.sha256("\0".join(told).encode()).hexdigest()[:16]
     path = folder / f"kernel-{digest}.so"
     if path.exists():
@@ -268,7 +274,8 @@ def _processor() -> str:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
         return platform.processor()
-    return next((line for line in lines if line.startswith("flags")), "")
+    names = ("flags", "Features")  # as x86 and ARM call them
+    return next((line for line in lines if line.startswith(names)), "")
 
 
 def _padded(matrix_NK: np.ndarray) -> np.ndarray:

@@ -187,7 +187,7 @@ def seal(
     checksums = Checksums(paths, partial(progress, "taking checksums, in MB"))
     files = {path.name: checksums.of(path) for path in paths}
     tried = partial(progress, "trying the bundle")
-    tried(0, 3)
+    tried(0, 4)
     unasked = Manifest(
         version=version,
         created=datetime.now(UTC).isoformat(timespec="seconds"),

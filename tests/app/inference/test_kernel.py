@@ -185,7 +185,7 @@ def test_a_compiler_that_fails_is_none(
 ) -> None:
     compiler = tmp_path / "bin" / "cc"
     compiler.parent.mkdir()
-    compiler.write_text("#!/bin/sh\nexit 1\n")
+    compiler.write_text("#!/bin/sh\necho no such thing >&2\nexit 1\n")
     compiler.chmod(0o755)
     monkeypatch.setenv("PATH", str(compiler.parent))
 
@@ -193,4 +193,5 @@ def test_a_compiler_that_fails_is_none(
         assert load_anew() is None
 
     assert "cannot be compiled" in caplog.text
+    assert "no such thing" in vars(caplog.records[-1])["reason"]
     assert list(cache.iterdir()) == []

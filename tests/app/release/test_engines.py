@@ -1,7 +1,9 @@
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import orjson
 import pytest
 from fastapi.testclient import TestClient
@@ -10,8 +12,11 @@ from nextvec.app.api.app import create_app
 from nextvec.app.bundle.bundle import Bundle, load_bundle
 from nextvec.app.bundle.engine_names import AUTO, EAGER, ENGINES, FUSED, INT8
 from nextvec.app.bundle.manifest import MANIFEST, EngineFacts, EngineTrial, Manifest
+from nextvec.app.inference import engine as engine_module
+from nextvec.app.inference.baseline_engine import engine_of
 from nextvec.app.inference.engine import Engine
-from nextvec.app.inference.golden import open_engine
+from nextvec.app.inference.golden import make_golden, open_engine
+from nextvec.app.inference.predictors import make_predictor
 from nextvec.app.release import engines
 from nextvec.app.release.building import build_bundle
 from nextvec.app.release.engines import BATCHES, choose_engine, decide
@@ -173,6 +178,31 @@ def test_a_bundle_names_its_engine_and_is_served_by_it(
     assert set(info["bundle"]["engine"]["trials"]) == {EAGER, engine}
     assert len(answer.json()["neighbors"]) == 5
     assert hitk.status_code == 200
+
+
+def test_a_bundle_of_int8_goes_live_where_there_is_no_compiler(
+    items: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built = build_bundle(items.run, tmp_path, engine=EAGER)
+    folder = tmp_path / built.manifest.version
+    facts = replace(built.manifest.engine, name=INT8)
+    coded = replace(built, manifest=replace(built.manifest, engine=facts))
+    golden = make_golden(engine_of(coded))
+    replace(coded.manifest, golden=golden).save(folder)
+    eager = partial(make_predictor, load=lambda: None)
+    monkeypatch.setattr(engine_module, "make_predictor", eager)
+
+    found = open_engine(folder)
+
+    assert found.predictor.name == "eager: int8 wants a C compiler"
+    told = np.array(golden.prediction)
+    moved = np.abs(found.golden_vector(np.array(golden.context_rows)) - told).max()
+    assert moved > 0
+    replace(coded.manifest, golden=replace(golden, prediction=(-told).tolist())).save(
+        folder
+    )
+    with pytest.raises(BundleError, match="prediction moved by"):
+        open_engine(folder)
 
 
 def test_a_bundle_of_another_engine_is_another_version(
