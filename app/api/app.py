@@ -57,7 +57,11 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(router)
     # FastAPI keeps the document that it makes here
     add_problem(app.openapi())
-    add_error_handlers(app, retry_after_s=settings.retry_after_s)
+    add_error_handlers(
+        app,
+        retry_after_s=settings.retry_after_s,
+        on_gone=service.metrics.dropped.labels("disconnected").inc,
+    )
     # the last one added is the outermost
     app.add_middleware(BodyLimit, max_body_bytes=settings.max_body_bytes)
     app.add_middleware(RequestLog, metrics=service.metrics)

@@ -1,7 +1,11 @@
 """Errors of the domain and of the framework, answered as problems."""
 
+from collections.abc import Callable
+from typing import Final
+
 from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from nextvec.app.api.middleware import request_id
@@ -11,13 +15,19 @@ from nextvec.app.wire.problems import INTERNAL_ERROR, type_of_error, type_of_sta
 from nextvec.app.wire.quoting import cut
 from nextvec.training.errors import ProjectError
 
+_GONE: Final = 499
+# What nginx logs for a client that left; nobody reads the answer.
 
-def add_error_handlers(app: FastAPI, *, retry_after_s: int) -> None:
+
+def add_error_handlers(
+    app: FastAPI, *, retry_after_s: int, on_gone: Callable[[], None]
+) -> None:
     """Answer errors as problems.
 
     Args:
         app: whose errors these are.
         retry_after_s: what every 503 tells the client to wait, in seconds.
+        on_gone: told of each client that left before its answer.
     """
 
     async def domain_error(request: Request, error: Exception) -> Response:
@@ -35,7 +45,12 @@ def add_error_handlers(app: FastAPI, *, retry_after_s: int) -> None:
             kind, str(error), headers=headers, request_id=request_id(request.scope)
         )
 
+    async def client_left(_: Request, __: Exception) -> Response:
+        on_gone()
+        return Response(status_code=_GONE)
+
     app.add_exception_handler(ProjectError, domain_error)
+    app.add_exception_handler(ClientDisconnect, client_left)
     app.add_exception_handler(HTTPException, _http_error)
 
 

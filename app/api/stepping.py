@@ -1,6 +1,6 @@
 """What the routes of sessions take and answer, for the OpenAPI document."""
 
-from typing import Any, Final, Literal, NotRequired
+from typing import Any, Final, NotRequired
 
 from pydantic import NonNegativeInt, PositiveInt, with_config
 from typing_extensions import TypedDict
@@ -13,6 +13,7 @@ from nextvec.app.api.prediction import (
     body_schema,
     option_parameters,
 )
+from nextvec.app.inference.engine import Reads
 from nextvec.app.settings import Settings
 from nextvec.app.wire.answers import Prediction
 from nextvec.app.wire.problems import (
@@ -22,8 +23,6 @@ from nextvec.app.wire.problems import (
     UNKNOWN_SESSION,
     ProblemType,
 )
-
-Reads = Literal["new", "anew"]
 
 _TIMING: Final = header("Server-Timing", "Milliseconds in parse, queue, model, search.")
 _NAME: Final = header("Location", "Where the session is.")

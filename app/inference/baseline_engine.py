@@ -19,6 +19,8 @@ from nextvec.training.vectors import Float32, Int64
 class BaselineEngine(Engine):
     """Answers by the scores that a baseline gives all items after a context."""
 
+    reads_rows = True
+
     def __init__(self, bundle: Bundle, baseline: ItemBaseline) -> None:
         """Take a loaded bundle, and what of it answers."""
         super().__init__(bundle)
@@ -37,7 +39,7 @@ class BaselineEngine(Engine):
         """
         self.require_own(queries)
         began = time.perf_counter()
-        contexts = [query.rows for query in queries if query.rows is not None]
+        contexts = [_rows_of(query) for query in queries]
         score_QN = self.scores(contexts)
         scored = time.perf_counter()
         found = [
@@ -57,6 +59,11 @@ class BaselineEngine(Engine):
             )
             for one, rows in zip(found, contexts, strict=True)
         ]
+
+    @property
+    def name(self) -> str:
+        """Name the baseline: no network is run."""
+        return self.bundle.serves
 
     def golden_vector(self, _rows: Int64) -> Float32:
         """Return nothing: no vector is predicted."""
@@ -83,6 +90,13 @@ class BaselineEngine(Engine):
             positions=nowhere_Q,
         )
         return self.baseline.scores(windows)
+
+
+def _rows_of(query: Query) -> Int64:
+    if query.rows is None:
+        msg = "expected a query with the rows of its context, got vectors"
+        raise ValueError(msg)
+    return query.rows
 
 
 def best_first(score_N: Float32, k: int, left_out: Int64) -> Found:

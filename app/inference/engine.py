@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 import torch
@@ -21,6 +21,8 @@ from nextvec.app.inference.predictors import Predictor, make_predictor
 from nextvec.training.models.prediction import Prediction
 from nextvec.training.models.stepping import Stepping
 from nextvec.training.vectors import Float32, Int64
+
+Reads = Literal["new", "anew"]
 
 _BATCH_SIZES: Final = (1, 2, 4, 8, 16, 32)
 _LENGTHS: Final = (10, 25, 50, 100)
@@ -123,6 +125,19 @@ class Engine:
         self.predictor = predictor or make_predictor(
             bundle.checkpoint.model, bundle.manifest.engine.name
         )
+
+    reads_rows = False
+    """Whether the rows of a context are all that counts of it."""
+
+    @property
+    def name(self) -> str:
+        """What answers, in words for people."""
+        return self.predictor.name
+
+    @property
+    def reads(self) -> Reads:
+        """Whether a step of a session reads the new vectors alone, or all anew."""
+        return "anew" if self.stepping is None else "new"
 
     @cached_property
     def stepping(self) -> Stepping | None:

@@ -8,9 +8,9 @@ from typing import Final
 import numpy as np
 import torch
 
-from nextvec.app.inference.baseline_engine import BaselineEngine
 from nextvec.app.inference.engine import Answer, Engine, Query, answer
 from nextvec.app.sessions.session import Session, Step
+from nextvec.app.sessions.trail import Trail
 from nextvec.training.models.prediction import Prediction
 from nextvec.training.models.stepping import State, Stepping
 from nextvec.training.vectors import Float32
@@ -51,20 +51,20 @@ def take_steps(steps: Sequence[Step]) -> list[Answer]:
         if step.answer is None:
             engines.setdefault(step.session.engine, []).append(step)
     for engine, own in engines.items():
-        if isinstance(engine, BaselineEngine):
+        if engine.reads_rows:
             _by_rows(engine, own)
         else:
             _by_vectors(engine, own)
     return [step.answer for step in steps if step.answer is not None]
 
 
-def _by_rows(engine: BaselineEngine, steps: Sequence[Step]) -> None:
+def _by_rows(engine: Engine, steps: Sequence[Step]) -> None:
     """Answer from all rows of each session: nothing else is kept of it."""
     trails = []
     for step in steps:
         trail = step.session.trail
         rows = np.empty(0, np.int64) if step.query.rows is None else step.query.rows
-        longer = trail.extended(rows, np.repeat(trail.given, 0, axis=0))
+        longer = Trail(np.concatenate([trail.rows, rows]), trail.given)
         trails.append(longer.newest(step.session.window))
     queries = [
         replace(step.query, rows=trail.rows, context=None)
@@ -139,14 +139,15 @@ class _Read:
 def _stepped(
     stepping: Stepping, read: Sequence[_Read]
 ) -> tuple[list[State | None], Prediction]:
-    """Step those that have one new vector together, and read others one by one."""
+    """Step those together that have as many new vectors."""
     states: list[State | None] = [None] * len(read)
     predictions: dict[int, Prediction] = {}
-    single = [at for at, own in enumerate(read) if own.num_new == 1]
-    batches = [[at] for at, own in enumerate(read) if own.num_new > 1]
-    for batch in [single, *batches] if single else batches:
+    batches: dict[int, list[int]] = {}
+    for at, own in enumerate(read):
+        batches.setdefault(own.num_new, []).append(at)
+    for batch in batches.values():
         after, predicted = stepping.step(
-            [read[at].state or stepping.start() for at in batch],
+            [state for at in batch if (state := read[at].state) is not None],
             [torch.from_numpy(read[at].context) for at in batch],
         )
         for place, at in enumerate(batch):

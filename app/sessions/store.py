@@ -5,7 +5,9 @@ import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from threading import RLock
 from typing import Final
 
@@ -20,12 +22,22 @@ _SECRET_BYTES: Final = 18
 _REMEMBERED: Final = 10_000
 # Sessions that are gone of which the reason is still known: a megabyte or two.
 
+_AT_ONCE: Final = 100
+# Sessions that are let go in one turn of the event loop: of 10,000 it took 28 ms.
+
 _WHY: Final = {
     "deleted": "it was deleted",
     "expired": "it was not used for {idle_s:g} s",
     "evicted": "others were used since, and there is room for {most}",
     "bundle": "another bundle is live, in which its rows and state mean nothing",
 }
+
+
+@dataclass(slots=True)
+class _Kept:
+    session: Session
+    used: float
+    size_bytes: int = 0
 
 
 class SessionStore:
@@ -56,9 +68,7 @@ class SessionStore:
         self._max_sessions, self._max_bytes = max_sessions, max_bytes
         self._idle_s, self._on_gone, self._clock = idle_s, on_gone, clock
         # the one that was used last is at the end
-        self._open: OrderedDict[str, Session] = OrderedDict()
-        self._bytes: dict[str, int] = {}
-        self._used: dict[str, float] = {}
+        self._open: OrderedDict[str, _Kept] = OrderedDict()
         self._gone: OrderedDict[str, str] = OrderedDict()
         self._mark = secrets.token_bytes(_MARK_BYTES)
         self._total = 0
@@ -82,7 +92,7 @@ class SessionStore:
         secret = secrets.token_bytes(_SECRET_BYTES)
         name = urlsafe_b64encode(self._mark + secret).decode()
         with self._lock:
-            self._open[name], self._bytes[name] = session, 0
+            self._open[name] = _Kept(session, self._clock())
             self._note(name)
         session.on_change = partial(self._note, name)
         return name
@@ -100,13 +110,18 @@ class SessionStore:
         """
         with self._lock:
             self._expire()
-            session = self._open.get(name)
-            if session is None:
+            kept = self._open.get(name)
+            if kept is None:
                 raise self._missing(name)
-            if session.engine is not engine:
+            if self._is_idle(kept):
+                self._drop(name, "expired")
+                raise self._missing(name)
+            if kept.session.engine is not engine:
                 self._drop(name, "bundle")
                 raise self._missing(name)
-            return session
+            # from here on: until its step is taken it must not be the oldest
+            self._use(name)
+            return kept.session
 
     def delete(self, name: str, engine: Engine) -> None:
         """Forget a session.
@@ -122,15 +137,13 @@ class SessionStore:
     def _note(self, name: str) -> None:
         """Note that a session has been used, and make room for what it now takes."""
         with self._lock:
-            session = self._open.get(name)
-            if session is None:
+            if name not in self._open:
                 # it went while its step was being taken
                 return
-            self._open.move_to_end(name)
-            self._used[name] = self._clock()
-            size = session.size_bytes
-            self._total += size - self._bytes[name]
-            self._bytes[name] = size
+            kept = self._use(name)
+            size = kept.session.size_bytes
+            self._total += size - kept.size_bytes
+            kept.size_bytes = size
             self._expire()
             while len(self._open) > 1 and self._is_over():
                 self._drop(next(iter(self._open)), "evicted")
@@ -138,17 +151,24 @@ class SessionStore:
     def _is_over(self) -> bool:
         return len(self._open) > self._max_sessions or self._total > self._max_bytes
 
+    def _use(self, name: str) -> "_Kept":
+        kept = self._open[name]
+        self._open.move_to_end(name)
+        kept.used = self._clock()
+        return kept
+
+    def _is_idle(self, kept: "_Kept") -> bool:
+        return kept.used < self._clock() - self._idle_s
+
     def _expire(self) -> None:
-        latest = self._clock() - self._idle_s
-        while self._open:
-            oldest = next(iter(self._open))
-            if self._used[oldest] >= latest:
+        """Drop what is idle, the rest of many when somebody asks next."""
+        for name in list(islice(self._open, _AT_ONCE)):
+            if not self._is_idle(self._open[name]):
                 return
-            self._drop(oldest, "expired")
+            self._drop(name, "expired")
 
     def _drop(self, name: str, reason: str) -> None:
-        del self._open[name], self._used[name]
-        self._total -= self._bytes.pop(name)
+        self._total -= self._open.pop(name).size_bytes
         self._gone[name] = reason
         if len(self._gone) > _REMEMBERED:
             self._gone.popitem(last=False)

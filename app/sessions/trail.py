@@ -39,8 +39,6 @@ class Trail:
             rows: of the vectors that are new, -1 for one that is no row.
             context_TD: they themselves.
         """
-        if len(context_TD) == 0:
-            return Trail(np.concatenate([self.rows, rows]), self.given)
         given = np.concatenate([self.given, context_TD[rows < 0]])
         return Trail(np.concatenate([self.rows, rows]), given)
 

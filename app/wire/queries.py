@@ -41,7 +41,7 @@ def to_queries(
         InvalidContextError: items are known by ids alone, and it holds none of them.
     """
     options, catalogue = asked.options, engine.bundle.catalogue
-    if options.return_vector and engine.bundle.item_baseline is not None:
+    if options.return_vector and engine.reads_rows:
         detail = (
             f"return_vector: {engine.bundle.serves} answers by ids, and predicts no "
             "vector"
@@ -61,7 +61,7 @@ def to_queries(
                 texts_ND = encoded[num_texts : num_texts + len(mixture.texts)]
                 num_texts += len(mixture.texts)
             context, rows = _mixed(mixture, catalogue, texts_ND, given.name)
-        if engine.bundle.item_baseline is not None:
+        if engine.reads_rows:
             rows = _rows_alone(context, rows, engine.bundle, given.name)
             context = None
         queries.append(

@@ -31,8 +31,8 @@ _MAX_NAMES: Final = 20_000
 # Beside the names of contexts: those of documents. They are decoded in one go, which
 # takes 2 ms.
 
-_LONGEST_STATE: Final = 1 << 21
-# Of 100 vectors of D = 3,072 that are no item's: 1.6 MB.
+_STATE_BESIDE: Final = 1 << 14
+# Bytes of a state beside the vectors of its context: what the model keeps, names.
 
 PLURAL: Final = {"contexts": "context", "ids": "ids", "texts": "texts"}
 """The fields that contexts can be given in, and what each of them then is."""
@@ -86,7 +86,11 @@ def decode_step(body: bytes, limits: Limits) -> Steps[PredictRequest]:
     Raises:
         RequestError: as there, or the state is no string.
     """
-    fields = yield from _fields(body, limits, contexts=1, longest_string=_LONGEST_STATE)
+    # every vector as it was sent, and its row; four characters for three bytes
+    content = limits.max_context * 4 * (limits.dim + 1) + _STATE_BESIDE
+    fields = yield from _fields(
+        body, limits, contexts=1, longest_string=4 * content // 3
+    )
     state = fields.pop("state", None)
     if not (state is None or isinstance(state, str)):
         detail = f"state: expected a string, got {name_of(state)}"

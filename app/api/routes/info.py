@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
-from typing import Any, Literal
+from typing import Any
 
 import orjson
 from fastapi import APIRouter
@@ -10,6 +10,7 @@ from pydantic import NonNegativeInt
 from starlette.responses import Response
 
 from nextvec.app.api.openapi import problems
+from nextvec.app.inference.engine import Reads
 from nextvec.app.service import Live, Service
 from nextvec.app.wire.problems import NOT_READY
 
@@ -18,7 +19,7 @@ from nextvec.app.wire.problems import NOT_READY
 class SessionFacts:
     """What a step of a session costs."""
 
-    reads: Literal["new", "anew"]
+    reads: Reads
     """Whether the model reads the new vectors alone, or all that are kept anew."""
 
     state_bytes: NonNegativeInt
@@ -78,7 +79,7 @@ def _info(service: Service) -> Info:
         bundle=about,
         card=bundle.card,
         serves=bundle.serves,
-        engine=live.engine.predictor.name,
+        engine=live.engine.name,
         has_texts=bundle.catalogue.texts is not None,
         encodes_texts=bundle.manifest.encoder is not None,
         sessions=_sessions(live),
@@ -98,8 +99,7 @@ def _info(service: Service) -> Info:
 
 
 def _sessions(live: Live) -> SessionFacts:
-    stepping = live.engine.stepping
-    if stepping is None:
-        return SessionFacts(reads="anew", state_bytes=0)
-    longest = stepping.state_bytes(live.limits.max_context)
-    return SessionFacts(reads="new", state_bytes=longest)
+    engine, longest = live.engine, 0
+    if engine.stepping is not None:
+        longest = engine.stepping.state_bytes(live.limits.max_context)
+    return SessionFacts(reads=engine.reads, state_bytes=longest)

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from fastapi import APIRouter, Request
@@ -16,10 +17,10 @@ from nextvec.app.errors import InvalidOptionError, UnsupportedBodyError
 from nextvec.app.inference.engine import Answer, Query
 from nextvec.app.service import Live, Service
 from nextvec.app.sessions.session import Step
-from nextvec.app.steps import in_turns
+from nextvec.app.steps import Steps, in_turns
 from nextvec.app.wire.answers import encode, encode_batch
 from nextvec.app.wire.layouts import layout_of_batch, layout_of_one
-from nextvec.app.wire.options import options_of_query
+from nextvec.app.wire.options import Limits, options_of_query
 from nextvec.app.wire.queries import to_queries
 from nextvec.app.wire.quoting import cut, quoted
 from nextvec.app.wire.requests import (
@@ -27,14 +28,10 @@ from nextvec.app.wire.requests import (
     decode_json,
     decode_json_batch,
     decode_octets,
-    decode_step,
 )
 
 JSON: Final = "application/json"
 OCTETS: Final = "application/octet-stream"
-_GONE: Final = 499
-# What nginx logs for a client that left; nobody reads the answer.
-
 Computed = tuple[Answer, float]
 """An answer, and the seconds its query was queued."""
 
@@ -47,58 +44,62 @@ def predict_router(service: Service) -> APIRouter:
 
     @router.post("/predict", **predict_operation(service.settings))
     async def predict(request: Request) -> Response:
-        return await _predict(service, request, is_batch=False)
+        return (await answered(service, request, service.live)).response()
 
     @router.post("/predict/batch", **batch_operation(service.settings))
     async def predict_batch(request: Request) -> Response:
-        return await _predict(service, request, is_batch=True)
+        reply = await answered(
+            service,
+            request,
+            service.live,
+            decode=decode_json_batch,
+            is_batch=True,
+        )
+        return reply.response()
 
     return router
 
 
-async def _predict(service: Service, request: Request, *, is_batch: bool) -> Response:
-    live = service.live
-    try:
-        body = await request.body()
-    except ClientDisconnect:
-        return gone(service)
-    outcome = await answered(service, request, live, body, is_batch=is_batch)
-    if outcome is None:
-        return gone(service)
-    content, headers = outcome
-    return Response(content, media_type=JSON, headers=headers)
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer as JSON."""
+
+    content: bytes
+    headers: dict[str, str]
+
+    def response(self) -> Response:
+        """Return it as it is sent."""
+        return Response(self.content, media_type=JSON, headers=self.headers)
 
 
 async def answered(
     service: Service,
     request: Request,
     live: Live,
-    body: bytes,
     *,
+    decode: Callable[[bytes, Limits], Steps[PredictRequest]] = decode_json,
     is_batch: bool = False,
-    takes_state: bool = False,
     item_of: ItemOf = lambda _, query: query,
     beside: Callable[[], Mapping[str, Any]] = dict,
-) -> tuple[bytes, dict[str, str]] | None:
+) -> Reply:
     """Decode a body, and wait for its answer.
 
     Args:
         service: what answers.
         request: whose body it is.
-        live: what was live when the request came.
-        body: as it arrived.
+        live: what was live when the request came, and answers it.
+        decode: how a body of JSON is read.
         is_batch: whether it holds several contexts.
-        takes_state: whether it may hold what a client holds of a session.
         item_of: says what is to be computed for a query that was decoded.
         beside: returns what else the answer holds, once it is computed; of one context.
 
-    Returns:
-        The answer as JSON, and headers that go with it; None if the client left.
+    Raises:
+        ClientDisconnect: the client left.
+        ProjectError: as the body, the options and the service have it.
     """
+    body = await request.body()
     began = time.perf_counter()
-    asked, encoding = await _decode(
-        request, body, live, is_batch=is_batch, takes_state=takes_state
-    )
+    asked, encoding = await _decode(request, body, live, decode, is_batch=is_batch)
     texts, encoded = asked.texts, None
     if texts:
         encoded = await service.encode(live, texts)
@@ -111,19 +112,22 @@ async def answered(
         fields["contexts"] = len(queries)
     items = [item_of(asked, query) for query in queries]
     computed = await _answers_or_disconnect(service, items, request)
-    if computed is None:
-        return None
     answers = [answer for answer, _ in computed]
     content = await in_turns(
         encode_batch(answers, asked.options)
         if is_batch
         else encode(answers[0], asked.options, beside())
     )
-    return content, {"Server-Timing": _timed(service, decode_s, computed)}
+    return Reply(content, {"Server-Timing": _timed(service, decode_s, computed)})
 
 
 async def _decode(
-    request: Request, body: bytes, live: Live, *, is_batch: bool, takes_state: bool
+    request: Request,
+    body: bytes,
+    live: Live,
+    decode: Callable[[bytes, Limits], Steps[PredictRequest]],
+    *,
+    is_batch: bool,
 ) -> tuple[PredictRequest, str]:
     """Decode a body by its content type.
 
@@ -142,10 +146,7 @@ async def _decode(
                 "body, not in the query"
             )
             raise InvalidOptionError(detail)
-        decoded = decode_json_batch if is_batch else decode_json
-        if takes_state:
-            decoded = decode_step
-        asked = await in_turns(decoded(body, limits))
+        asked = await in_turns(decode(body, limits))
         return asked, asked.encoding
     if kind == OCTETS:
         layout, rest = (
@@ -175,24 +176,22 @@ def _timed(service: Service, decode_s: float, computed: Sequence[Computed]) -> s
 
 async def _answers_or_disconnect(
     service: Service, queries: Sequence[Query | Step], request: Request
-) -> list[Computed] | None:
-    """Wait for the answers; None if the client left, whose queries leave the queue."""
+) -> list[Computed]:
+    """Wait for the answers.
+
+    Raises:
+        ClientDisconnect: the client left; its queries leave the queue.
+    """
     answers = asyncio.create_task(service.predict(queries))
     left = asyncio.create_task(_disconnect(request))
     try:
         await asyncio.wait((answers, left), return_when=asyncio.FIRST_COMPLETED)
         if answers.done():
             return answers.result()
-        return None
+        raise ClientDisconnect
     finally:
         left.cancel()
         answers.cancel()
-
-
-def gone(service: Service) -> Response:
-    """Note a client that left; the answer is for the log alone."""
-    service.metrics.dropped.labels("disconnected").inc()
-    return Response(status_code=_GONE)
 
 
 async def _disconnect(request: Request) -> None:

@@ -4,11 +4,10 @@ from typing import Any
 
 import orjson
 from fastapi import APIRouter, Request
-from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from nextvec.app.api.media import media_type
-from nextvec.app.api.routes.predict import JSON, answered, gone
+from nextvec.app.api.routes.predict import JSON, Reply, answered
 from nextvec.app.api.stepping import (
     SessionContent,
     about_operation,
@@ -17,12 +16,12 @@ from nextvec.app.api.stepping import (
     open_operation,
     step_operation,
 )
-from nextvec.app.errors import UnsupportedBodyError
+from nextvec.app.errors import InvalidOptionError, UnsupportedBodyError
 from nextvec.app.inference.engine import Query
 from nextvec.app.service import Live, Service
 from nextvec.app.sessions.session import Session, Step
-from nextvec.app.wire.quoting import cut
-from nextvec.app.wire.requests import PredictRequest
+from nextvec.app.wire.quoting import cut, quoted
+from nextvec.app.wire.requests import PredictRequest, decode_step
 
 
 def sessions_router(service: Service) -> APIRouter:
@@ -32,19 +31,17 @@ def sessions_router(service: Service) -> APIRouter:
     @router.post("/sessions", **open_operation(settings))
     async def open_session(request: Request) -> Response:
         live = service.live
-        try:
-            body = await request.body()
-        except ClientDisconnect:
-            return gone(service)
         session = Session.new(live.engine, live.limits.max_context)
         content: dict[str, Any] = {}
         headers: dict[str, str] = {}
-        if body:
-            outcome = await _taken(service, request, live, body, session)
-            if outcome is None:
-                return gone(service)
-            prediction, headers = outcome
-            content["prediction"] = orjson.Fragment(prediction)
+        if await request.body():
+            reply = await _taken(service, request, live, session)
+            content["prediction"] = orjson.Fragment(reply.content)
+            headers = reply.headers
+        elif request.query_params:
+            name = quoted(next(iter(request.query_params)))
+            detail = f"{name}: expected a context beside it, got no body"
+            raise InvalidOptionError(detail)
         name = service.sessions.add(session)
         headers["Location"] = f"{request.scope.get('root_path', '')}/sessions/{name}"
         about = _about(service, name, session)
@@ -53,15 +50,10 @@ def sessions_router(service: Service) -> APIRouter:
     @router.post("/sessions/{session}", **append_operation(settings))
     async def append_to_session(session: str, request: Request) -> Response:
         live = service.live
-        try:
-            body = await request.body()
-        except ClientDisconnect:
-            return gone(service)
+        # the body first: until it is there the session may be gone
+        await request.body()
         known = service.sessions.get(session, live.engine)
-        outcome = await _taken(service, request, live, body, known)
-        if outcome is None:
-            return gone(service)
-        return Response(outcome[0], media_type=JSON, headers=outcome[1])
+        return (await _taken(service, request, live, known)).response()
 
     @router.get("/sessions/{session}", **about_operation())
     async def describe_session(session: str) -> Response:
@@ -82,59 +74,46 @@ def step_router(service: Service) -> APIRouter:
 
     @router.post("/step", **step_operation(service.settings))
     async def step(request: Request) -> Response:
-        live = service.live
-        try:
-            body = await request.body()
-        except ClientDisconnect:
-            return gone(service)
         kind = media_type(request.headers)
         if kind != JSON:
             detail = f"expected {JSON}, got {cut(kind) or 'no content type'}"
             raise UnsupportedBodyError(detail)
-        window, taken = live.limits.max_context, list[Step]()
+        live, taken = service.live, list[Step]()
 
         def step_of(asked: PredictRequest, query: Query) -> Step:
+            engine, window = live.engine, live.limits.max_context
             if asked.state is None:
-                session = Session.new(live.engine, window)
+                session = Session.new(engine, window)
             else:
-                session = service.tokens.read(asked.state, live.engine, window)
+                session = service.tokens.read(asked.state, engine, window)
             taken.append(Step(session, query))
             return taken[0]
 
         def state() -> dict[str, str]:
             return {"state": service.tokens.write(taken[0].session)}
 
-        outcome = await answered(
-            service,
-            request,
-            live,
-            body,
-            takes_state=True,
-            item_of=step_of,
-            beside=state,
+        reply = await answered(
+            service, request, live, decode=decode_step, item_of=step_of, beside=state
         )
-        if outcome is None:
-            return gone(service)
         _count(service, taken[0])
-        return Response(outcome[0], media_type=JSON, headers=outcome[1])
+        return reply.response()
 
     return router
 
 
 async def _taken(
-    service: Service, request: Request, live: Live, body: bytes, session: Session
-) -> tuple[bytes, dict[str, str]] | None:
-    """Take a step with what a body holds; None if the client left."""
+    service: Service, request: Request, live: Live, session: Session
+) -> Reply:
+    """Take a step with what a body holds."""
     taken: list[Step] = []
 
     def step_of(_: PredictRequest, query: Query) -> Step:
         taken.append(Step(session, query))
         return taken[0]
 
-    outcome = await answered(service, request, live, body, item_of=step_of)
-    if outcome is not None:
-        _count(service, taken[0])
-    return outcome
+    reply = await answered(service, request, live, item_of=step_of)
+    _count(service, taken[0])
+    return reply
 
 
 def _count(service: Service, step: Step) -> None:
@@ -148,7 +127,7 @@ def _about(service: Service, name: str, session: Session) -> SessionContent:
         "num_vectors": session.total,
         "num_context": len(session.trail),
         "max_context": session.window,
-        "reads": "anew" if session.engine.stepping is None else "new",
+        "reads": session.engine.reads,
         "size_bytes": session.size_bytes,
         "idle_s": service.settings.session_idle_s,
         "bundle": session.engine.bundle.manifest.version,

@@ -164,8 +164,10 @@ def test_a_body_that_cannot_be_used_opens_nothing_and_changes_nothing(
 
     refused = item_client.post("/sessions", json={"ids": ["nobody"]})
     appended = item_client.post(f"/sessions/{name}", json={"ids": []})
+    options_alone = item_client.post("/sessions?k=3")
 
     assert_problem(refused, "unknown-id", "nobody")
+    assert_problem(options_alone, "invalid-option", "got no body")
     assert_problem(appended, "invalid-context", "1 to 100")
     assert len(sessions) == before
     assert item_client.get(f"/sessions/{name}").json()["num_vectors"] == 3

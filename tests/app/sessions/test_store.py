@@ -152,6 +152,35 @@ def test_a_session_that_is_not_used_expires(
     assert shelf_.gone == ["expired"]
 
 
+def test_to_be_asked_for_is_to_be_used(
+    shelf: Callable[..., Shelf], engine: Engine
+) -> None:
+    shelf_ = shelf(max_sessions=2)
+    store, first = shelf_.store, session(engine)
+    names = [store.add(first), store.add(session(engine))]
+    shelf_.clock.now = 50.0
+    store.get(names[0], engine)
+    shelf_.clock.now = 100.0
+
+    assert_gone(store, names[1], engine, "not used for 60 s")
+    assert store.get(names[0], engine) is first
+
+
+def test_of_very_many_that_are_idle_a_few_go_at_a_time(
+    shelf: Callable[..., Shelf], engine: Engine
+) -> None:
+    shelf_ = shelf(max_sessions=1000)
+    store = shelf_.store
+    names = [store.add(session(engine)) for _ in range(250)]
+    shelf_.clock.now = 61.0
+
+    assert len(store) == 150
+    # whoever asks for one of the others is told the truth all the same
+    assert_gone(store, names[-1], engine, "not used for 60 s")
+    assert len(store) == 0
+    assert shelf_.gone == ["expired"] * 250
+
+
 def test_a_session_that_was_deleted_is_gone(
     shelf: Callable[..., Shelf], engine: Engine
 ) -> None:

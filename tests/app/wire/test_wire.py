@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
-from nextvec.app.errors import RequestError
+from nextvec.app.errors import BodyTooLargeError, RequestError
 from nextvec.app.steps import finish
 from nextvec.app.wire.contexts import Context
 from nextvec.app.wire.options import Limits, Options, options_of_query
 from nextvec.app.wire.problems import type_of_error
-from nextvec.app.wire.requests import PredictRequest
+from nextvec.app.wire.requests import PredictRequest, decode_step
 from nextvec.app.wire.requests import decode_json as json_steps
 from nextvec.app.wire.requests import decode_octets as octet_steps
 from nextvec.training.vectors import l2_normalize
@@ -97,6 +97,21 @@ def test_whole_numbers_are_numbers() -> None:
 
     assert asked.vectors is not None
     np.testing.assert_allclose(asked.vectors, [[0.6, 0.8, 0.0]], atol=1e-7)
+
+
+def test_a_state_may_be_as_long_as_its_vectors_and_no_longer() -> None:
+    limits = Limits(dim=4096, max_context=100, max_k=20, default_k=10)
+    # 100 vectors and rows, four characters for three bytes
+    longest = 4 * 100 * 4 * 4097 // 3
+
+    def asked(length: int) -> PredictRequest:
+        state = b"A" * length
+        body = b'{"ids": ["a"], "state": "' + state + b'"}'
+        return finish(decode_step(body, limits))
+
+    assert asked(longest).state == "A" * longest
+    with pytest.raises(BodyTooLargeError, match="expected strings of at most"):
+        asked(longest + 30_000)
 
 
 def test_null_options_are_absent_options() -> None:
