@@ -3,11 +3,9 @@
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from nextvec.training.checkpoint import read_checkpoint_card
 from nextvec.training.config import TrainingConfig
@@ -21,7 +19,7 @@ from nextvec.training.evaluation.item_baselines.storage import baseline_bytes
 from nextvec.training.evaluation.metrics import hit_at_k
 from nextvec.training.evaluation.pools import PoolName
 from nextvec.training.evaluation.readiness import assess
-from nextvec.training.evaluation.statistics import Estimate, estimate
+from nextvec.training.evaluation.statistics import estimate
 from nextvec.training.evaluation.suite import PRIMARY_POOL, build_suite
 from nextvec.training.files import write_bytes, write_json
 from nextvec.training.listener import Listener, NullListener
@@ -38,6 +36,9 @@ from nextvec.training.run_folder import BUNDLED, CARD, ITEM_BASELINE, SHARED
 from nextvec.training.vectors import Int64
 
 Paired = Mapping[PoolName, tuple[str, Int64]]
+
+_POOL: Final = PRIMARY_POOL["items"]
+# The only one of items.
 
 
 def baseline_run(
@@ -97,10 +98,9 @@ def _best_over_ids(
     prepared: Preparation, chosen: BestBaselines
 ) -> tuple[str, ItemBaseline]:
     """Choose on validation, in the pool that is served; return its name as well."""
-    pool = PRIMARY_POOL["items"]
     named = {baseline.name: baseline for baseline in prepared.fitted_baselines}
     over_ids = {n: one for n, one in named.items() if isinstance(one, ItemBaseline)}
-    best = max(over_ids, key=lambda name: chosen.scores[name][pool])
+    best = max(over_ids, key=lambda name: chosen.scores[name][_POOL])
     return best, over_ids[best]
 
 
@@ -118,13 +118,20 @@ def _judged(
     ).in_pools_of(suite)
     test_judge = Judge(prepared.vectors, prepared.groups, test_suite, prepared.score)
     on_test = baselines_on_test(prepared, chosen, test_judge, cache)
-    evaluation = _evaluation(judge, baseline, chosen.paired())
-    score = hit_at_k(_ranks(baseline, judge, suite.windows)[0], suite.k)
+    rank_Q, included_Q = _ranks(baseline, judge, suite.windows)
+    evaluation = _evaluation(judge, baseline, chosen.paired(), rank_Q, included_Q)
+    shuffled_Q, _ = _ranks(
+        baseline, judge, shuffled(suite.windows, np.random.default_rng(0))
+    )
+    lost_Q = (rank_Q <= suite.k).astype(float) - (shuffled_Q <= suite.k)
+    score = hit_at_k(rank_Q, suite.k)
+    test_ranks = _ranks(baseline, test_judge, test_suite.windows)
+    test = _evaluation(test_judge, baseline, on_test, *test_ranks)
     readiness = assess(
         evaluation,
         kind=corpus.kind,
-        shuffled_loss=_shuffled_loss(baseline, judge),
-        recorded_score=chosen.scores[name][suite.primary],
+        shuffled_loss=estimate(lost_Q, suite.windows.documents),
+        recorded_score=chosen.scores[name][_POOL],
         restored_score=score,
         num_test_leaked=test_suite.num_leaked,
         is_test_clean=test_suite.is_clean,
@@ -137,7 +144,7 @@ def _judged(
         "start": None,
         "history": [],
         "evaluation": evaluation.to_dict(),
-        "test_evaluation": _evaluation(test_judge, baseline, on_test).to_dict(),
+        "test_evaluation": test.to_dict(),
         "readiness": readiness.to_dict(),
         "diagnostics": None,
         "diagnosis": [],
@@ -145,63 +152,38 @@ def _judged(
     }
 
 
-def _evaluation(judge: Judge, baseline: ItemBaseline, best: Paired) -> Evaluation:
-    """Judge a baseline; its lift is over the best of each pool, often itself."""
-    suite = judge.suite
-    windows, excludes = suite.windows, suite.excludes_context
-    results = []
-    for pool in suite.pools:
-        name, best_Q = best.get(pool.name, (None, None))
-        rank_Q, included_Q = _ranks(baseline, judge, windows, pool.name)
-        bits = None
-        if isinstance(baseline, Probabilistic) and pool.name == PRIMARY_POOL["items"]:
-            bits = mean_bits(baseline, windows, pool.size, excludes_context=excludes)
-        results.append(
-            pool_result(
-                pool,
-                rank_Q,
-                windows.documents,
-                k=suite.k,
-                baseline=name,
-                baseline_rank_Q=best_Q,
-                with_context=hit_at_k(included_Q, suite.k) if excludes else None,
-                bits=bits,
-            )
+def _evaluation(
+    judge: Judge,
+    baseline: ItemBaseline,
+    best: Paired,
+    rank_Q: Int64,
+    included_Q: Int64,
+) -> Evaluation:
+    """Judge a baseline; its lift is over the best one, often itself."""
+    suite, pool = judge.suite, judge.suite.pool(_POOL)
+    name, best_Q = best[_POOL]
+    bits = None
+    if isinstance(baseline, Probabilistic):
+        bits = mean_bits(
+            baseline, suite.windows, pool.size, excludes_context=suite.excludes_context
         )
-    return Evaluation(
-        part=suite.part,
+    result = pool_result(
+        pool,
+        rank_Q,
+        suite.windows.documents,
         k=suite.k,
-        num_leaked=suite.num_leaked,
-        num_unseen=suite.num_unseen,
-        excludes_context=excludes,
-        is_clean=suite.is_clean,
-        # there is no vector to compare
-        mean_cosine=float("nan"),
-        pools=tuple(results),
+        baseline=name,
+        baseline_rank_Q=best_Q,
+        with_context=hit_at_k(included_Q, suite.k) if suite.excludes_context else None,
+        bits=bits,
     )
+    # there is no vector to compare
+    return judge.evaluation([result], mean_cosine=float("nan"))
 
 
 def _ranks(
-    baseline: ItemBaseline,
-    judge: Judge,
-    windows: Windows,
-    pool: PoolName = PRIMARY_POOL["items"],
+    baseline: ItemBaseline, judge: Judge, windows: Windows
 ) -> tuple[Int64, Int64]:
     """Rank the targets of a judge after these contexts, and with the context, too."""
-
-    def scores(part: slice) -> Tensor:
-        numbers = np.arange(part.start, part.stop)
-        return torch.from_numpy(baseline.scores(windows.take(numbers)))
-
-    return judge.rankers[pool].ranks_and_included_by_scores(scores)
-
-
-def _shuffled_loss(baseline: ItemBaseline, judge: Judge) -> Estimate:
-    """Return what Hit@K loses where contexts are in random order."""
-    windows, k = judge.suite.windows, judge.suite.k
-    rng = np.random.default_rng(0)
-    hit_Q, shuffled_Q = (
-        (_ranks(baseline, judge, asked)[0] <= k).astype(float)
-        for asked in (windows, shuffled(windows, rng))
-    )
-    return estimate(hit_Q - shuffled_Q, windows.documents)
+    ranker = judge.rankers[_POOL]
+    return ranker.ranks_and_included_by_scores(baseline.by_part(windows))

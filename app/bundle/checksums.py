@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from threading import Lock
@@ -11,6 +12,10 @@ from nextvec.training.errors import BundleError
 from nextvec.training.steps import Steps, ignore_steps
 
 _MB: Final = 1_000_000
+
+_AT_ONCE: Final = 4
+# Files whose checksums are taken at once: the vectors are most of a bundle, the codes a
+# fifth; more threads than that have nothing to do.
 
 
 class Checksums:
@@ -25,8 +30,19 @@ class Checksums:
                 how many.
         """
         self._progress, self._done, self._lock = progress, 0, Lock()
+        self._paths = list(paths)
         # a missing one is told when it is asked for
-        self._total = sum(path.stat().st_size for path in paths if path.exists())
+        self._total = sum(path.stat().st_size for path in self._paths if path.exists())
+
+    def all(self) -> dict[str, str]:
+        """Return those of all files by name, a few taken at once.
+
+        Raises:
+            BundleError: one cannot be read.
+        """
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            found = list(pool.map(self.of, self._paths))
+        return {p.name: one for p, one in zip(self._paths, found, strict=True)}
 
     def of(self, path: Path) -> str:
         """Return the checksum of a file, as 64 hexadecimal digits.

@@ -204,7 +204,7 @@ class Codes:
             some_bQ.addmm_(self._bound_4N[1:, rows].t(), asked.weights)
             for place, selection in enumerate(selections):
                 if selection is not None:
-                    barred_b = torch.from_numpy(~selection.allowed[rows])
+                    barred_b = torch.from_numpy(selection.barred[rows])
                     some_bQ[:, place].masked_fill_(barred_b, -torch.inf)
             own = slice(group, group + step)
             torch.amax(ceiling_gGQ[own], dim=1, out=peak_gQ[own])

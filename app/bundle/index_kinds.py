@@ -7,4 +7,4 @@ INDEX_KIND_NAMES: Final = ("flat-int8", "flat")
 
 DEFAULT_KIND: Final = "flat-int8"
 """What a bundle gets that names none: it answers as the flat one, and is used where it
-takes less time of processors, which is measured when it is loaded."""
+takes less time of processors, which is measured at the first search."""

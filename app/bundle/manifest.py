@@ -1,6 +1,5 @@
 """`bundle.json`: what a bundle is made of, and how to tell that it is whole."""
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final, Self
@@ -16,10 +15,6 @@ from nextvec.training.steps import Steps, ignore_steps
 
 MANIFEST: Final = "bundle.json"
 FORMAT: Final = 4
-
-_AT_ONCE: Final = 4
-# Files whose checksums are taken at once: the vectors are most of a bundle, the codes a
-# fifth; more threads than that have nothing to do.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,9 +181,7 @@ class Manifest:
             BundleError: a file is missing or is not the one that was sealed.
         """
         checksums = Checksums((folder / name for name in self.files), progress)
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            digests = pool.map(checksums.of, [folder / name for name in self.files])
-            found_of = dict(zip(self.files, digests, strict=True))
+        found_of = checksums.all()
         for name, expected in self.files.items():
             found = found_of[name]
             if found != expected:

@@ -8,6 +8,7 @@ answers.
 import math
 import time
 from collections.abc import Sequence
+from functools import cached_property
 from itertools import product
 from pathlib import Path
 from typing import Final, Self
@@ -39,21 +40,24 @@ class ScreenedSearcher(Searcher):
 
     files = (CODES, BOUNDS)
 
-    def __init__(self, row_NC: Float32, codes: Codes, *, least: float) -> None:
+    def __init__(
+        self, row_NC: Float32, codes: Codes, *, least: float | None = None
+    ) -> None:
         """Search these rows.
 
         Args:
             row_NC: of `nextvec.app.bundle.vectors`.
             codes: of the same rows.
-            least: queries from which on the first pass pays.
+            least: queries from which on the first pass pays; None measures it when
+                first something is searched for.
         """
         self._row_NC, self._flat = row_NC, FlatSearcher(row_NC)
-        self._codes, self._least = codes, least
+        self._codes, self._told = codes, least
 
     @classmethod
     def build(cls, row_NC: Float32, dim: int) -> Self:
         """Encode the rows."""
-        return cls._timed(row_NC, Codes.of(row_NC, dim))
+        return cls(row_NC, Codes.of(row_NC, dim))
 
     @classmethod
     def load(cls, folder: Path, row_NC: Float32, dim: int) -> Self:
@@ -62,19 +66,22 @@ class ScreenedSearcher(Searcher):
         Raises:
             BundleError: they are missing, damaged, or of other rows.
         """
-        return cls._timed(row_NC, Codes.load(folder, len(row_NC), dim))
+        return cls(row_NC, Codes.load(folder, len(row_NC), dim))
 
-    @classmethod
-    def _timed(cls, row_NC: Float32, codes: Codes) -> Self:
-        """See from how many queries on the first pass pays on this processor.
+    @cached_property
+    def _least(self) -> float:
+        """Queries from which on the first pass pays on this processor.
 
-        In the thread that loads, with its threads: a tenth of a second. By the time of
-        processors, not that of the clock: a machine that was busy when the service
-        started must not make it slow for as long as it runs.
+        Measured in the thread that searches, with its threads, and a service searches
+        before it is ready: a tenth of a second. By the time of processors, not that of
+        the clock: a machine that was busy when the service started must not make it
+        slow for as long as it runs.
         """
-        tried = cls(row_NC[:_TRIED], codes.head(_TRIED), least=1)
-        query_QC = row_NC[np.arange(max(_COUNTS)) % len(row_NC)]
-        ways = (tried._flat.candidates, tried._screened)
+        if self._told is not None:
+            return self._told
+        tried = type(self)(self._row_NC[:_TRIED], self._codes.head(_TRIED), least=1)
+        query_QC = self._row_NC[np.arange(max(_COUNTS)) % len(self._row_NC)]
+        ways = (tried._flat.candidates, tried._screened)  # noqa: SLF001 - its own
         took: dict[tuple[int, int], list[float]] = {}
         for _ in range(_REPEATS):
             for way, count in product(range(len(ways)), _COUNTS):
@@ -84,7 +91,7 @@ class ScreenedSearcher(Searcher):
         flat, screened = (
             [min(took[way, count]) for count in _COUNTS] for way in range(len(ways))
         )
-        return cls(row_NC, codes, least=pays_from(flat, screened))
+        return pays_from(flat, screened)
 
     def save(self, folder: Path) -> None:
         """Write the codes beside the vectors."""

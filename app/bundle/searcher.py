@@ -26,6 +26,11 @@ class Selection:
         self.count = int(np.count_nonzero(allowed_N))
 
     @cached_property
+    def barred(self) -> NDArray[np.bool_]:
+        """The rows that may not."""
+        return ~self.allowed
+
+    @cached_property
     def bits(self) -> NDArray[np.uint8]:
         """The same, eight rows in an octet, the first in its lowest bit."""
         return np.packbits(self.allowed, bitorder="little")

@@ -8,15 +8,12 @@ from collections.abc import Generator
 import numpy as np
 import torch
 
-from nextvec.app.bundle.index import Found
-from nextvec.app.bundle.searcher import Selection
-from nextvec.app.hitk.validator import Validator
+from nextvec.app.hitk.validator import PoolRanks, Validator, steps
 from nextvec.app.inference.baseline_engine import BaselineEngine, best_first
 from nextvec.app.inference.engine import Engine
-from nextvec.training.evaluation.pools import Pool
-from nextvec.training.evaluation.ranking import Ranker
+from nextvec.training.evaluation.pools import PoolName
 from nextvec.training.models.prediction import Prediction
-from nextvec.training.vectors import Float32, Int64
+from nextvec.training.vectors import Int64
 
 
 class BaselineValidator(Validator):
@@ -41,32 +38,33 @@ class BaselineValidator(Validator):
         yield
         return np.nan
 
-    def _ranks(self, ranker: Ranker, _prediction: Prediction, part: slice) -> Int64:
-        return ranker.ranks_of_scores(torch.from_numpy(self._scores(part)), part.start)
+    def measure(
+        self, name: PoolName, _prediction: Prediction
+    ) -> Generator[None, None, PoolRanks]:
+        """Rank every target in the one pool of items, a few at a time.
 
-    def _search(
-        self,
-        pool: Pool,
-        _shared: Selection | None,
-        _prediction: Prediction,
-        part: slice,
-        out: list[tuple[Int64, Int64]],
-    ) -> list[Found]:
-        """Take the best of all candidates, as deep as in an index."""
-        depth = self._depth + 1 + max(len(same) + len(seen) for same, seen in out)
-        size = len(self._engine.bundle.index)
-        others = np.setdiff1d(np.arange(size), pool.rows)
-        return [best_first(s, depth, others) for s in self._scores(part)]
+        Among all by `Ranker`, and as `/predict` finds them: by the same scores.
+        """
+        windows, ranker = self._windows, self._rankers[name]
 
-    def _scores(self, part: slice) -> Float32:
-        windows = self._windows
-        contexts = [
-            rows_T[:length]
-            for rows_T, length in zip(
-                windows.context_rows[part], windows.lengths[part], strict=True
-            )
-        ]
-        return self._baseline_engine.scores(contexts)
+        def rank(part: slice) -> tuple[Int64, Int64]:
+            numbers = range(part.start, part.stop)
+            score_QN = self._baseline_engine.scores(windows.known(part))
+            exact_Q = ranker.ranks_of_scores(torch.from_numpy(score_QN), part.start)
+            out = [self._left_out(number) for number in numbers]
+            depth, nothing = self._deep_enough(out), np.empty(0, np.int64)
+            found = [best_first(score_N, depth, nothing) for score_N in score_QN]
+            return exact_Q, self._pairs(numbers, found, out)
+
+        parts = yield from steps(len(windows), self._step_s, rank)
+        pairs = np.concatenate([pair_Q2 for _, pair_Q2 in parts])
+        return PoolRanks(
+            pool=self._engine.bundle.suite.pool(name),
+            exact=np.concatenate([exact_Q for exact_Q, _ in parts]),
+            through_index=pairs[:, 0],
+            with_context=pairs[:, 1],
+            baseline=self._engine.bundle.baselines.get(name),
+        )
 
 
 def validator_of(engine: Engine, *, step_s: float, depth: int) -> Validator:

@@ -4,7 +4,7 @@ Runs in the inference thread only (`nextvec.app.inference.batcher`).
 """
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -85,12 +85,7 @@ class Validator:
         vectors, windows = self._engine.bundle.index.vectors, self._windows
 
         def predict(part: slice) -> Prediction:
-            rows_BT, lengths = windows.context_rows[part], windows.lengths[part]
-            contexts = [
-                vectors[rows_T[:length]]
-                for rows_T, length in zip(rows_BT, lengths, strict=True)
-            ]
-            return self._engine.predict(contexts)
+            return self._engine.predict([vectors[r] for r in windows.known(part)])
 
         parts = yield from steps(len(windows), self._step_s, predict)
         joined = Prediction.joined(parts)
@@ -125,14 +120,10 @@ class Validator:
         self, ranker: Ranker, prediction: Prediction
     ) -> Generator[None, None, Int64]:
         def rank(part: slice) -> Int64:
-            return self._ranks(ranker, prediction, part)
+            return ranker.ranks_of(prediction[part], part.start)
 
         parts = yield from steps(len(prediction), self._step_s, rank)
         return np.concatenate(parts)
-
-    def _ranks(self, ranker: Ranker, prediction: Prediction, part: slice) -> Int64:
-        """Rank the targets of some windows among all candidates."""
-        return ranker.ranks_of(prediction[part], part.start)
 
     def _through_index(
         self, pool: Pool, prediction: Prediction
@@ -145,12 +136,7 @@ class Validator:
             numbers = range(part.start, part.stop)
             out = [self._left_out(number) for number in numbers]
             found = self._search(pool, shared, prediction, part, out)
-            return np.array(
-                [
-                    self._pair(number, hits, *left_out)
-                    for number, hits, left_out in zip(numbers, found, out, strict=True)
-                ]
-            )
+            return self._pairs(numbers, found, out)
 
         parts = yield from steps(len(prediction), self._step_s, rank)
         return np.concatenate(parts)
@@ -166,8 +152,7 @@ class Validator:
         """Search deep enough that what is left out afterwards cannot be missed."""
         index, beta = self._engine.bundle.index, self._betas.get(pool.name, 0.0)
         prediction_QD = prediction.vectors.numpy()
-        # one more than the depth, so that a tie behind the target is seen as well
-        depth = self._depth + 1 + max(len(same) + len(seen) for same, seen in out)
+        depth = self._deep_enough(out)
         if pool.members is None:
             found = index.search(prediction_QD[part], depth, shared, beta=beta)
             if prediction.rows is None:
@@ -190,6 +175,10 @@ class Validator:
             for number in range(part.start, part.stop)
         ]
 
+    def _deep_enough(self, out: Sequence[tuple[Int64, Int64]]) -> int:
+        # one more than the depth, so that a tie behind the target is seen as well
+        return self._depth + 1 + max(len(same) + len(seen) for same, seen in out)
+
     def _selection(self, rows: Int64) -> Selection:
         allowed_N = np.zeros(len(self._engine.bundle.index), dtype=bool)
         allowed_N[rows] = True
@@ -206,6 +195,20 @@ class Validator:
         low, high = np.searchsorted(self._sorted_groups, [group, group + 1])
         same = self._by_group[low:high]
         return same[same != target], context
+
+    def _pairs(
+        self,
+        numbers: range,
+        found: Sequence[Found],
+        out: Sequence[tuple[Int64, Int64]],
+    ) -> Int64:
+        """Rank the targets of some windows as they were found, ``(Q, 2)``."""
+        return np.array(
+            [
+                self._pair(number, hits, *left_out)
+                for number, hits, left_out in zip(numbers, found, out, strict=True)
+            ]
+        )
 
     def _pair(
         self, number: int, found: Found, same: Int64, context: Int64

@@ -185,7 +185,7 @@ def seal(
     """
     paths = sorted(path for path in folder.iterdir() if path.name != MANIFEST)
     checksums = Checksums(paths, partial(progress, "taking checksums, in MB"))
-    files = {path.name: checksums.of(path) for path in paths}
+    files = checksums.all()
     tried = partial(progress, "trying the bundle")
     tried(0, 4)
     unasked = Manifest(

@@ -206,15 +206,10 @@ def _ranker(bundle: Bundle, windows: Windows) -> Ranker:
 
 def _predict(engine: Engine, windows: Windows) -> Prediction:
     vectors = engine.bundle.index.vectors
-    contexts = [
-        vectors[rows[:length]]
-        for rows, length in zip(windows.context_rows, windows.lengths, strict=True)
-    ]
+    starts = range(0, len(windows), _AT_ONCE)
+    parts = [windows.known(slice(start, start + _AT_ONCE)) for start in starts]
     joined = Prediction.joined(
-        [
-            engine.predict(contexts[start : start + _AT_ONCE])
-            for start in range(0, len(contexts), _AT_ONCE)
-        ]
+        [engine.predict([vectors[rows] for rows in part]) for part in parts]
     )
     # by cosine alone nothing is copied either
     return joined.at(windows.context_rows) if engine.bundle.manifest.betas else joined

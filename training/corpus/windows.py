@@ -59,6 +59,13 @@ class Windows:
             positions=self.positions,
         )
 
+    def known(self, part: slice) -> list[Int64]:
+        """Return the rows of some contexts, each without its padding, ``(T,)``."""
+        rows_QT, length_Q = self.context_rows[part], self.lengths[part]
+        return [
+            rows_T[:length] for rows_T, length in zip(rows_QT, length_Q, strict=True)
+        ]
+
     @property
     def width(self) -> int:
         """Columns of the contexts, T."""

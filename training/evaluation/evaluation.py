@@ -192,6 +192,19 @@ class Judge:
                     bits=self._bits(ranker, prediction),
                 )
             )
+        return self.evaluation(
+            results, mean_cosine(prediction.vectors, windows, self._vectors_ND)
+        )
+
+    def evaluation(
+        self, results: Sequence[PoolResult], mean_cosine: float
+    ) -> Evaluation:
+        """Put results of the pools of these windows together.
+
+        Args:
+            results: of each pool.
+            mean_cosine: between predictions and targets; NaN where nothing is a vector.
+        """
         return Evaluation(
             part=self.suite.part,
             k=self.suite.k,
@@ -199,7 +212,7 @@ class Judge:
             num_unseen=self.suite.num_unseen,
             excludes_context=self.suite.excludes_context,
             is_clean=self.suite.is_clean,
-            mean_cosine=mean_cosine(prediction.vectors, windows, self._vectors_ND),
+            mean_cosine=mean_cosine,
             pools=tuple(results),
         )
 

@@ -1,6 +1,6 @@
 """What the closed forms over ids have in common: scores for the whole catalogue."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -27,13 +27,17 @@ class ItemBaseline:
     ) -> dict[PoolName, Int64]:
         """Rank the targets of the judge's windows in every pool."""
         del context_QTD, length_Q
-        windows = judge.suite.windows
+        scores = self.by_part(judge.suite.windows)
+        return {n: r.ranks_by_scores(scores) for n, r in judge.rankers.items()}
 
-        def block(part: slice) -> Tensor:
+    def by_part(self, windows: Windows) -> Callable[[slice], Tensor]:
+        """Return what scores the windows of a slice, shape ``(Q, N)``."""
+
+        def scores(part: slice) -> Tensor:
             numbers = np.arange(part.start, part.stop)
             return torch.from_numpy(self.scores(windows.take(numbers)))
 
-        return {n: r.ranks_by_scores(block) for n, r in judge.rankers.items()}
+        return scores
 
 
 def by_lag(
