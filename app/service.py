@@ -200,8 +200,8 @@ class Service:
                 max_context=settings.max_context,
                 max_k=settings.max_k,
                 # what cannot wait at once is never answered
-                max_contexts=min(settings.max_contexts, settings.max_queue),
-                default_k=min(settings.default_k, settings.max_k),
+                max_contexts=settings.most_contexts,
+                default_k=settings.k_by_default,
                 excludes_context=engine.bundle.suite.excludes_context,
             ),
         )

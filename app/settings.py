@@ -97,6 +97,16 @@ class Settings(BaseSettings):
     """Least severe level that is logged."""
 
     @property
+    def most_contexts(self) -> int:
+        """Most contexts of one call: all of them have to fit into the queue."""
+        return min(self.max_contexts, self.max_queue)
+
+    @property
+    def k_by_default(self) -> int:
+        """K where none is given."""
+        return min(self.default_k, self.max_k)
+
+    @property
     def url(self) -> str:
         """Where this machine reaches the service."""
         # who listens on every address is found on the machine's own

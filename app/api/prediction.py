@@ -170,7 +170,7 @@ def predict_operation(settings: Settings) -> dict[str, Any]:
 def batch_operation(settings: Settings) -> dict[str, Any]:
     """Describe the route of several contexts, with the limits of these settings."""
     body = _schema(BatchBody, settings)
-    most = min(settings.max_contexts, settings.max_queue)
+    most = settings.most_contexts
     for name in PLURAL:
         contexts = body["properties"][name]
         contexts |= {"minItems": 1, "maxItems": most}
@@ -216,7 +216,7 @@ _LAYOUT: Final = (
 def _schema(body: Any, settings: Settings) -> dict[str, Any]:  # noqa: ANN401 - a type
     schema = TypeAdapter(body).json_schema()
     schema["properties"]["k"]["maximum"] = settings.max_k
-    schema["properties"]["k"]["default"] = min(settings.default_k, settings.max_k)
+    schema["properties"]["k"]["default"] = settings.k_by_default
     # what is asked stands before how it is to be answered
     fields = schema["properties"]
     options = {name: fields.pop(name) for name in OPTION_NAMES}

@@ -72,7 +72,7 @@ class Bundle:
     @property
     def serves(self) -> str:
         """Name what answers: the architecture, or the closed form it did not better."""
-        if self.checkpoint.model.is_run and self.item_baseline is None:
+        if self.checkpoint.model.is_run:
             return str(self.checkpoint.model.config.architecture)
         return str(self.card.get("base", "its base"))
 
@@ -118,6 +118,9 @@ def load_parts(folder: Path, manifest: Manifest) -> Bundle:
         msg = f"{folder}: the bundle lists no {', '.join(sorted(missing))}"
         raise BundleError(msg)
     checkpoint = load_checkpoint(folder)
+    if ITEM_BASELINE in manifest.files and checkpoint.model.is_run:
+        msg = f"{folder}: holds a baseline, and a network that is to be run beside it"
+        raise BundleError(msg)
     index = NeighborIndex.load(
         folder,
         dim=manifest.dim,

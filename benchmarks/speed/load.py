@@ -144,9 +144,14 @@ def _of_engine(
 
 @contextmanager
 def _threads(number: int) -> Iterator[None]:
+    """Let torch and the index use so many threads; torch as many as before after it."""
+    before = torch.get_num_threads()
     torch.set_num_threads(number)
     set_index_threads(number)
-    yield
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _seconds(engine: Engine, queries: list[Query]) -> float:

@@ -11,7 +11,8 @@ from fastapi.testclient import TestClient
 
 import nextvec
 from nextvec.app.api.app import create_app
-from nextvec.app.bundle.bundle import load_bundle
+from nextvec.app.bundle.bundle import load_bundle, load_parts
+from nextvec.app.bundle.manifest import Manifest
 from nextvec.app.inference.baseline_engine import BaselineEngine, best_first, engine_of
 from nextvec.app.inference.engine import Query
 from nextvec.app.inference.golden import open_engine
@@ -22,6 +23,7 @@ from nextvec.training.baseline_run import baseline_run
 from nextvec.training.config import TrainingConfig
 from nextvec.training.corpus.corpus import Corpus, CorpusCard
 from nextvec.training.corpus.store import save_corpus
+from nextvec.training.errors import BundleError
 from nextvec.training.files import read_json, write_json
 from nextvec.training.run import train
 from nextvec.training.run_folder import CARD, ITEM_BASELINE
@@ -257,6 +259,16 @@ def test_a_changed_baseline_is_refused(served: Served, tmp_path: Path) -> None:
     (folder / ITEM_BASELINE).write_bytes(b"something else")
     with pytest.raises(nextvec.NextvecError, match="damaged"):
         load_bundle(folder)
+
+
+def test_a_network_that_is_to_be_run_beside_it_is_refused(
+    served: Served, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(served.bundles / served.version, tmp_path / "bundle")
+    write_json(folder / CARD, read_json(folder / CARD) | {"is_better_than_base": True})
+
+    with pytest.raises(BundleError, match="a network that is to be run beside it"):
+        load_parts(folder, Manifest.load(folder))
 
 
 def test_the_command_makes_one_and_finds_it_again(
