@@ -36,6 +36,9 @@ def read_keys(path: Path) -> dict[str, Key]:
     """
     try:
         keys = from_json(_Content, path.read_bytes()).keys
+    except FileNotFoundError as error:
+        msg = f"{path}: expected keys, found no file; nextvec keys create makes one"
+        raise KeyFileError(msg) from error
     except OSError as error:
         msg = f"{path}: the keys cannot be read: {error.strerror or error}"
         raise KeyFileError(msg) from error

@@ -11,10 +11,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from nextvec.app.access.address import UNKNOWN, network_of
 from nextvec.app.access.key import Key
-from nextvec.app.access.key import Scope as KeyScope
 from nextvec.app.access.key_ring import KeyRing
 from nextvec.app.access.rate import Rate
 from nextvec.app.api.middleware import log_fields, request_id
+from nextvec.app.api.paths import PAGES, PROBES, is_admin, path_of, scope_of
 from nextvec.app.api.responses import problem_response
 from nextvec.app.errors import (
     AccessError,
@@ -28,30 +28,6 @@ from nextvec.app.wire.problems import NOT_FOUND, type_of_error
 from nextvec.app.wire.quoting import cut
 
 log = logging.getLogger(__name__)
-
-ADMIN: Final = "/admin"
-"""Every path under this is for keys of the scope admin, and for nobody without."""
-
-PROBES: Final = frozenset(("/livez", "/healthz", "/readyz"))
-"""Open and not counted: an orchestrator that is kept from them would restart what is
-only busy."""
-
-PAGES: Final = frozenset(
-    (
-        "/",
-        "/docs",
-        "/docs/swagger-ui-bundle.js",
-        "/docs/swagger-ui.css",
-        "/docs/favicon.png",
-        "/openapi.json",
-    )
-)
-"""Open: a browser cannot send a key with an address that is typed or clicked, and they
-say nothing that another service of the same version and settings would not."""
-
-METRICS: Final = "/metrics"
-"""Tells how much others ask: of no interest to who predicts, and a scraper has no need
-to predict."""
 
 _MOST_SWALLOWED: Final = 1 << 16
 # Bytes of a body that is refused unread which the server may still take in, so that the
@@ -92,7 +68,7 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        path = _path(scope)
+        path = path_of(scope)
         if path in PROBES:
             await self._app(scope, receive, send)
             return
@@ -103,7 +79,7 @@ class Guard:
         except AccessError as error:
             await self._refuse(error, address, scope, receive, send)
             return
-        if self._ring.is_open and _is_admin(path):
+        if self._ring.is_open and is_admin(path):
             # as if it were not there; it is not, unless somebody built the app so
             detail = f"{cut(scope['method'])} {cut(path)}: Not Found"
             answer = problem_response(NOT_FOUND, detail, request_id=request_id(scope))
@@ -125,7 +101,7 @@ class Guard:
             return
         key = self._key(Headers(scope=scope), address)
         log_fields(scope)["key"] = key.name
-        needed = _scope_of(path)
+        needed = scope_of(path)
         if not key.allows(needed):
             detail = f"expected a key of the scope {needed}, got one of {key.scope}"
             raise ForbiddenError(detail)
@@ -216,24 +192,6 @@ def announce(ring: KeyRing, settings: Settings) -> None:
         "everyone is answered: there are no keys",
         extra={"host": settings.host},
     )
-
-
-def _path(scope: Scope) -> str:
-    """Return the path that routes are compared with: below where the app is mounted."""
-    path: str = scope["path"]
-    root: str = scope.get("root_path", "").rstrip("/")
-    return path.removeprefix(root) if path.startswith(f"{root}/") else path
-
-
-def _is_admin(path: str) -> bool:
-    return path == ADMIN or path.startswith(f"{ADMIN}/")
-
-
-def _scope_of(path: str) -> KeyScope:
-    """Return what a key has to be for; of a path that is not there as well."""
-    if _is_admin(path):
-        return "admin"
-    return "metrics" if path == METRICS else "predict"
 
 
 def _secret(headers: Headers) -> str | None:

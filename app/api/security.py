@@ -2,8 +2,8 @@
 
 from typing import Any, Final
 
-from nextvec.app.api.guard import PAGES, PROBES
 from nextvec.app.api.openapi import Json, header, problems
+from nextvec.app.api.paths import PAGES, PROBES
 from nextvec.app.wire.problems import (
     DOOR_PROBLEMS,
     FORBIDDEN,

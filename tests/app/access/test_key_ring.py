@@ -46,7 +46,7 @@ def test_without_a_file_everyone_is_answered(path: Path, clock: Clock) -> None:
 
 
 def test_a_file_that_has_to_be_there_is_named_where_it_is_not(path: Path) -> None:
-    with pytest.raises(KeyFileError, match=r"keys\.json: .* No such file"):
+    with pytest.raises(KeyFileError, match=r"keys\.json: .*found no file"):
         KeyRing(path, is_required=True)
 
 

@@ -17,7 +17,9 @@ from starlette.routing import Mount, Route
 from nextvec.app.access.key_file import KeyFileError, create_key
 from nextvec.app.access.key_ring import KeyRing
 from nextvec.app.api.app import create_app
-from nextvec.app.api.guard import ADMIN, PAGES, PROBES, Guard
+from nextvec.app.api.guard import Guard
+from nextvec.app.api.paths import ADMIN, PAGES, PROBES
+from nextvec.app.api.routes.pages import pages_router
 from nextvec.app.metrics import Metrics
 from nextvec.app.settings import Settings
 from nextvec.app.wire.problems import MEDIA_TYPE, PROBLEM_TYPES
@@ -112,6 +114,10 @@ def test_without_a_key_nobody_comes_in(
 @pytest.mark.parametrize("path", sorted(PROBES | PAGES))
 def test_probes_and_pages_are_open(guarded: TestClient, path: str) -> None:
     assert guarded.get(path).status_code == 200
+
+
+def test_no_page_is_forgotten() -> None:
+    assert {getattr(route, "path", None) for route in pages_router().routes} == PAGES
 
 
 @pytest.mark.parametrize(
