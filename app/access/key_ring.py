@@ -16,9 +16,6 @@ LOOKS_EVERY_S: Final = 1.0
 """How long a change of the file may go unseen, in seconds: a look takes microseconds,
 but on a mounted volume can take more."""
 
-_NOBODY, _ = new_key("predict")
-# Compared with where no key has the id: an unknown id takes as long as a known one.
-
 _Stamp = tuple[int, ...] | str | None
 
 
@@ -49,6 +46,8 @@ class KeyRing:
         """
         self._path, self._clock, self._is_required = path, clock, is_required
         self._keys: dict[str, Key] = {}
+        # compared with where no key has the id: that takes as long as if one had
+        self._nobody, _ = new_key("predict")
         self._fault: str | None = None
         self._stamp = self._look()
         self._looked = clock()
@@ -78,7 +77,7 @@ class KeyRing:
         id_ = id_of(secret)
         if id_ is None:
             return None
-        key = self._keys.get(id_, _NOBODY)
+        key = self._keys.get(id_, self._nobody)
         return key if key.is_of(secret) else None
 
     def _refresh(self) -> None:

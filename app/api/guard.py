@@ -101,13 +101,13 @@ class Guard:
             return
         key = self._key(Headers(scope=scope), address)
         log_fields(scope)["key"] = key.name
+        if self._per_key is not None:
+            charges.append((self._per_key, key.id))
+            self._per_key.take(key.id)
         needed = scope_of(path)
         if not key.allows(needed):
             detail = f"expected a key of the scope {needed}, got one of {key.scope}"
             raise ForbiddenError(detail)
-        if self._per_key is not None:
-            charges.append((self._per_key, key.id))
-            self._per_key.take(key.id)
 
     def _key(self, headers: Headers, address: str) -> Key:
         """Return the key of a request.
