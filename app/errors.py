@@ -18,6 +18,11 @@
   - NotReadyError             nothing is live
   - OverloadedError           as many requests wait as may
   - DeadlineExceededError     the answer took too long
+  - AccessError               who asks may not have this, or not now
+    + UnauthenticatedError      a key is needed, and none that is valid came
+    + ForbiddenError            the key is valid and not for this
+    + RateLimitedError          more was asked than a key or an address may
+    + KeysUnusableError         nobody can be told apart: the keys cannot be read
 
 `nextvec.app.wire.problems` is the one table that turns them into problems.
 """
@@ -91,3 +96,34 @@ class OverloadedError(ProjectError):
 
 class DeadlineExceededError(ProjectError):
     """The answer took longer than it may."""
+
+
+class AccessError(ProjectError):
+    """Who asks may not have this, or not now."""
+
+
+class UnauthenticatedError(AccessError):
+    """A key is needed, and none that is valid came with the request."""
+
+
+class ForbiddenError(AccessError):
+    """The key is valid, and not for this."""
+
+
+class RateLimitedError(AccessError):
+    """More was asked in a time than a key or an address may ask.
+
+    Args:
+        detail: what was expected and what came.
+        retry_after_s: after how many seconds the same would be answered; None if it
+            never would, because it alone is more than may be asked.
+    """
+
+    def __init__(self, detail: str, retry_after_s: int | None) -> None:
+        """Take what is said, and when to ask again."""
+        super().__init__(detail)
+        self.retry_after_s = retry_after_s
+
+
+class KeysUnusableError(AccessError):
+    """The keys cannot be read, so nobody can be let in."""

@@ -97,6 +97,12 @@ class Metrics:
             ["reads"],
             registry=registry,
         )
+        self.refused = Counter(
+            "nextvec_refused",
+            "Requests refused at the door, by the type of the problem.",
+            ["reason"],
+            registry=registry,
+        )
         Gauge(
             "nextvec_queue_depth", "Predictions that wait.", registry=registry
         ).set_function(queue_depth)

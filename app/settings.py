@@ -1,14 +1,49 @@
 """The settings of the service, and the only reader of the environment."""
 
+import ipaddress
+import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from nextvec.training.checked import faults
 from nextvec.training.context_length import CONTEXT_LENGTH
 from nextvec.training.errors import ProjectError
+
+KEYS: Final = Path("artifacts/keys.json")
+"""Where the API keys are, unless a setting says otherwise."""
+
+Rate = Annotated[
+    str,
+    Field(pattern=r"^[1-9][0-9]{0,8}/(second|minute|hour|day)$"),
+]
+"""So many in a time, such as ``100/second``."""
+
+_ORIGIN: Final = re.compile(r"https?://[^/,\s*]+")
+
+
+def _listed(told: str) -> list[str]:
+    return [part.strip() for part in told.split(",")]
+
+
+def _origins(told: str) -> str:
+    for origin in _listed(told):
+        if origin != "*" and not _ORIGIN.fullmatch(origin):
+            msg = f"cors_origins: expected scheme://host[:port] or *, got {origin!r}"
+            raise ValueError(msg)
+    return told
+
+
+def _networks(told: str) -> str:
+    for network in _listed(told):
+        try:
+            ipaddress.ip_network(network)
+        except ValueError as error:
+            msg = f"trusted_proxies: expected addresses or networks: {error}"
+            raise ValueError(msg) from error
+    return told
 
 
 class Settings(BaseSettings):
@@ -90,6 +125,33 @@ class Settings(BaseSettings):
     processes that answer them; not set: one of this process alone, and every state is
     refused after a restart."""
 
+    keys: Path | None = None
+    """File of the API keys, which then has to be there; not set: artifacts/keys.json,
+    if it is there. Without a file of keys everyone is answered."""
+
+    api_key: SecretStr | None = None
+    """Key that `nextvec predict` sends; the service itself reads none here."""
+
+    rate_per_key: Rate | None = None
+    """Most requests of one API key, such as 100/second (or minute, hour, day); a batch
+    counts as its contexts; not set: no limit."""
+
+    rate_per_address: Rate | None = None
+    """The same for one address of a client, or one /64 of IPv6, with a key or without;
+    not set: no limit."""
+
+    rate_refused: Rate = "30/minute"
+    """Most requests without a valid key of one address that get a 401; more get a
+    429."""
+
+    trusted_proxies: Annotated[str, AfterValidator(_networks)] | None = None
+    """Addresses or networks, with commas between, whose X-Forwarded-For is believed;
+    not set: nobody's."""
+
+    cors_origins: Annotated[str, AfterValidator(_origins)] | None = None
+    """Origins, with commas between, whose pages may ask (CORS), or *; not set: none
+    but the service's own."""
+
     shutdown_timeout_s: int = Field(default=10, ge=0)
     """How long open requests may finish after a stop signal, in seconds."""
 
@@ -100,6 +162,21 @@ class Settings(BaseSettings):
     def most_contexts(self) -> int:
         """Most contexts of one call: all of them have to fit into the queue."""
         return min(self.max_contexts, self.max_queue)
+
+    @property
+    def keys_file(self) -> Path:
+        """Where the API keys are."""
+        return self.keys or KEYS
+
+    @property
+    def origins(self) -> list[str]:
+        """Origins whose pages may ask."""
+        return [] if self.cors_origins is None else _listed(self.cors_origins)
+
+    @property
+    def proxies(self) -> list[str]:
+        """Addresses and networks of proxies that are believed."""
+        return [] if self.trusted_proxies is None else _listed(self.trusted_proxies)
 
     @property
     def k_by_default(self) -> int:

@@ -16,15 +16,22 @@ from filelock import FileLock, Timeout
 from nextvec.training.errors import ProjectError
 
 
-def write_bytes(path: Path, data: bytes) -> None:
+def write_bytes(path: Path, data: bytes, *, mode: int = 0o666) -> None:
     """Write ``data`` to ``path`` so that a reader sees all of it or none.
 
     Written to a temporary name in the same folder, synced, renamed.
+
+    Args:
+        path: the file.
+        data: all that it is to hold.
+        mode: its permissions from the first byte on, less those that the process takes
+            away (umask).
     """
     # in containers on one volume every process can have the same number
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
-        with temporary.open("wb") as file:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

@@ -6,8 +6,12 @@ from importlib.metadata import version
 from operator import attrgetter
 
 from fastapi import FastAPI
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from nextvec.app.access.key_ring import KeyRing
+from nextvec.app.api.cors import add_cors
 from nextvec.app.api.error_handlers import add_error_handlers
+from nextvec.app.api.guard import Guard, announce
 from nextvec.app.api.middleware import BodyLimit, RequestLog
 from nextvec.app.api.openapi import add_problem
 from nextvec.app.api.routes.health import health_router
@@ -16,16 +20,23 @@ from nextvec.app.api.routes.metrics import metrics_router
 from nextvec.app.api.routes.pages import pages_router
 from nextvec.app.api.routes.predict import predict_router
 from nextvec.app.api.routes.sessions import sessions_router, step_router
+from nextvec.app.api.security import add_access
 from nextvec.app.service import Service
 from nextvec.app.settings import Settings
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """Make the app; the live bundle is loaded when it starts, not here."""
+    """Make the app; the live bundle is loaded when it starts, not here.
+
+    Raises:
+        KeyFileError: there are keys that cannot be used, or none where there must be.
+    """
     service = Service(settings)
+    ring = KeyRing(settings.keys_file, is_required=settings.keys is not None)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        announce(ring, settings)
         await service.start()
         yield
         service.stop()
@@ -57,6 +68,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(router)
     # FastAPI keeps the document that it makes here
     add_problem(app.openapi())
+    add_access(app.openapi(), is_open=ring.is_open)
     add_error_handlers(
         app,
         retry_after_s=settings.retry_after_s,
@@ -64,5 +76,11 @@ def create_app(settings: Settings) -> FastAPI:
     )
     # the last one added is the outermost
     app.add_middleware(BodyLimit, max_body_bytes=settings.max_body_bytes)
+    app.add_middleware(Guard, ring=ring, settings=settings, metrics=service.metrics)
+    # outside of the guard: a preflight has no key, and pages may read a refusal
+    if settings.origins:
+        add_cors(app, settings.origins)
+    if settings.proxies:
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=settings.proxies)
     app.add_middleware(RequestLog, metrics=service.metrics)
     return app

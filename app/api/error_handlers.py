@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
+from nextvec.app.api.guard import refusal_headers
 from nextvec.app.api.middleware import request_id
 from nextvec.app.api.responses import problem_response
 from nextvec.app.errors import EncodedBodyError
@@ -35,7 +36,7 @@ def add_error_handlers(
         if kind is INTERNAL_ERROR:
             # no client did this: the edge of the app logs it and answers
             raise error
-        headers = {}
+        headers = refusal_headers(error)
         if kind.status == 503:
             headers["Retry-After"] = str(retry_after_s)
         if isinstance(error, EncodedBodyError):

@@ -8,6 +8,7 @@ from pydantic import TypeAdapter
 from nextvec.app.wire.problems import (
     MEDIA_TYPE,
     OVERLOADED,
+    RATE_LIMITED,
     Problem,
     ProblemType,
     problem_body,
@@ -36,7 +37,7 @@ def _problem(status: int, kinds: list[ProblemType]) -> Json:
             }
         },
     }
-    if status == OVERLOADED.status:
+    if status in {OVERLOADED.status, RATE_LIMITED.status}:
         response["headers"] = header("Retry-After", "Seconds to wait.", "integer")
     return response
 

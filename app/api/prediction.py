@@ -14,6 +14,7 @@ from nextvec.app.wire.layouts import DTYPES
 from nextvec.app.wire.options import OPTION_NAMES
 from nextvec.app.wire.problems import (
     BAD_REQUEST,
+    DOOR_PROBLEMS,
     INVALID_STATE,
     METHOD_NOT_ALLOWED,
     NOT_FOUND,
@@ -34,7 +35,9 @@ _ELSEWHERE: Final = (BAD_REQUEST, NOT_FOUND, METHOD_NOT_ALLOWED)
 _OF_SESSIONS: Final = (INVALID_STATE, UNKNOWN_SESSION, SESSION_GONE)
 
 PREDICT_PROBLEMS: Final = tuple(
-    kind for kind in PROBLEM_TYPES if kind not in (*_ELSEWHERE, *_OF_SESSIONS)
+    kind
+    for kind in PROBLEM_TYPES
+    if kind not in (*_ELSEWHERE, *DOOR_PROBLEMS, *_OF_SESSIONS)
 )
 """What can be wrong with a context and its options, or with answering it."""
 

@@ -1,7 +1,7 @@
 """Asking a running service."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,9 @@ class Client:
 
     timeout_s: float = 30.0
     """Longest wait for an answer, in seconds."""
+
+    api_key: str | None = field(default=None, repr=False)
+    """Key to ask with, where the service needs one."""
 
     def predict_ids(self, ids: list[str], **options: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON values
         """Ask with names of vectors that the index holds.
@@ -71,6 +74,13 @@ class Client:
 
     def _predict(self, path: str = "/predict", **request: Any) -> dict[str, Any]:  # noqa: ANN401 - as httpx2 takes it
         url = self.url.rstrip("/") + path
+        if self.api_key is not None:
+            if not self.api_key.isascii() or not self.api_key.isprintable():
+                # the library would show it
+                msg = "expected a key of printable ASCII, got something else"
+                raise ServiceError(msg)
+            bearer = {"Authorization": f"Bearer {self.api_key}"}
+            request["headers"] = {**request.get("headers", {}), **bearer}
         try:
             answer = httpx2.post(url, timeout=self.timeout_s, **request)
             answer.raise_for_status()

@@ -40,6 +40,10 @@ COMMANDS: Final = {
         "nextvec.app.commands.bundle_group:bundle_app",
         "Make bundles, and choose which one is live.",
     ),
+    "keys": LazyCommand(
+        "nextvec.app.commands.keys_group:keys_app",
+        "Make and revoke the API keys of the service.",
+    ),
     "serve": LazyCommand(
         "nextvec.app.commands.serve:serve",
         "Serve the live bundle over HTTP.",

@@ -180,7 +180,9 @@ def _example(folder: Path) -> list[str]:
 def curl_line(live: Live, settings: Settings) -> str:
     """Return a request that works when it is pasted into a shell."""
     body = orjson.dumps({"ids": live.example, "k": 3, "return_texts": True}).decode()
+    needs_key = settings.keys is not None or settings.keys_file.exists()
+    key = '-H "Authorization: Bearer $NEXTVEC_API_KEY" ' if needs_key else ""
     return (
-        f"curl -s {settings.url}/predict "
+        f"curl -s {settings.url}/predict {key}"
         f"-H 'Content-Type: application/json' -d {shlex.quote(body)}"
     )

@@ -37,6 +37,13 @@ def predict(
             "or their defaults, let it listen)."
         ),
     ] = None,
+    api_key: Annotated[
+        str | None,
+        typer.Option(
+            help="Key to ask with (default: NEXTVEC_API_KEY, which, unlike this, "
+            "nobody else on this machine sees)."
+        ),
+    ] = None,
     k: Annotated[int, typer.Option(min=1, help="Neighbors to show.")] = 10,
     include_context: Annotated[
         bool | None,
@@ -57,7 +64,11 @@ def predict(
     if sum(given is not None for given in (vectors, ids, text)) != 1:
         msg = "give either a .npy file, --ids or --text"
         raise typer.BadParameter(msg)
-    client = Client(url or read_settings().url, timeout_s)
+    settings = read_settings(api_key=api_key)
+    key = settings.api_key
+    client = Client(
+        url or settings.url, timeout_s, None if key is None else key.get_secret_value()
+    )
     options: dict[str, Any] = {"k": k}
     if include_context is not None:
         options["exclude_context"] = not include_context

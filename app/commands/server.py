@@ -19,6 +19,8 @@ def run_service(settings: Settings) -> None:
         loop="asyncio",
         # httptools, where it is installed, takes heads of any length; h11 of 64 KiB
         http="h11",
+        # who is believed is a setting of ours; uvicorn's own believes this machine
+        proxy_headers=False,
         # ours are JSON, one line for each request
         log_config=None,
         access_log=False,

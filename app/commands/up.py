@@ -78,10 +78,14 @@ def up(
     own = one_corpus(corpus, corpus_option, (root or ROOT) / "corpora")
 
     # after that: torch takes seconds, and a wrong word is told at once
+    from nextvec.app.access.key_ring import KeyRing
     from nextvec.app.commands.pipeline import curl_line, make_live
     from nextvec.app.commands.server import run_service
     from nextvec.training.commands.run_summary import say_plainly
 
+    if serve:
+        # nor must keys that cannot be used show only then
+        KeyRing(settings.keys_file, is_required=settings.keys is not None)
     live = make_live(
         root or ROOT,
         settings.bundles,

@@ -15,15 +15,19 @@ from typing_extensions import TypedDict
 from nextvec.app.errors import (
     BodyTooLargeError,
     DeadlineExceededError,
+    ForbiddenError,
     InvalidContextError,
     InvalidOptionError,
     InvalidStateError,
+    KeysUnusableError,
     MalformedBodyError,
     NoEncoderError,
     NotApplicableError,
     NotReadyError,
     OverloadedError,
+    RateLimitedError,
     SessionGoneError,
+    UnauthenticatedError,
     UnknownDocumentError,
     UnknownIdError,
     UnknownSessionError,
@@ -57,6 +61,8 @@ INVALID_STATE: Final = ProblemType(
     "invalid-state", 400, "The state is none that this service gave"
 )
 BAD_REQUEST: Final = ProblemType("bad-request", 400, "The request cannot be answered")
+UNAUTHENTICATED: Final = ProblemType("unauthenticated", 401, "A valid key is needed")
+FORBIDDEN: Final = ProblemType("forbidden", 403, "The key is not for this")
 NOT_FOUND: Final = ProblemType("not-found", 404, "There is nothing at this path")
 UNKNOWN_SESSION: Final = ProblemType(
     "unknown-session", 404, "No session is called that"
@@ -77,8 +83,14 @@ UNKNOWN_ID: Final = ProblemType("unknown-id", 422, "The index holds no such id")
 UNKNOWN_DOCUMENT: Final = ProblemType(
     "unknown-document", 422, "The index holds no such document"
 )
+RATE_LIMITED: Final = ProblemType(
+    "rate-limited", 429, "More was asked than may be in this time"
+)
 INTERNAL_ERROR: Final = ProblemType("internal-error", 500, "Something is broken here")
 NO_ENCODER: Final = ProblemType("no-encoder", 501, "Texts cannot be encoded here")
+KEYS_UNUSABLE: Final = ProblemType(
+    "keys-unusable", 503, "The keys of this service cannot be read"
+)
 NOT_READY: Final = ProblemType("not-ready", 503, "No bundle is live")
 OVERLOADED: Final = ProblemType("overloaded", 503, "Too many requests are waiting")
 DEADLINE_EXCEEDED: Final = ProblemType(
@@ -90,6 +102,8 @@ PROBLEM_TYPES: Final = (
     NOT_APPLICABLE,
     INVALID_STATE,
     BAD_REQUEST,
+    UNAUTHENTICATED,
+    FORBIDDEN,
     NOT_FOUND,
     UNKNOWN_SESSION,
     METHOD_NOT_ALLOWED,
@@ -100,12 +114,17 @@ PROBLEM_TYPES: Final = (
     INVALID_OPTION,
     UNKNOWN_ID,
     UNKNOWN_DOCUMENT,
+    RATE_LIMITED,
     INTERNAL_ERROR,
     NO_ENCODER,
+    KEYS_UNUSABLE,
     NOT_READY,
     OVERLOADED,
     DEADLINE_EXCEEDED,
 )
+
+DOOR_PROBLEMS: Final = (UNAUTHENTICATED, FORBIDDEN, RATE_LIMITED, KEYS_UNUSABLE)
+"""What may be answered at the door, whatever is behind it."""
 
 _OF_STATUS: Final = {404: NOT_FOUND, 405: METHOD_NOT_ALLOWED, 422: INVALID_OPTION}
 
@@ -126,6 +145,10 @@ _TYPE_OF_ERROR: Final[Mapping[type[ProjectError], ProblemType]] = {
     NotReadyError: NOT_READY,
     OverloadedError: OVERLOADED,
     DeadlineExceededError: DEADLINE_EXCEEDED,
+    UnauthenticatedError: UNAUTHENTICATED,
+    ForbiddenError: FORBIDDEN,
+    RateLimitedError: RATE_LIMITED,
+    KeysUnusableError: KEYS_UNUSABLE,
 }
 
 

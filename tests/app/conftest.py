@@ -164,6 +164,15 @@ def make_item_world(
     return make
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Look for no keys where somebody who works here may have made some."""
+    with pytest.MonkeyPatch.context() as patch:
+        nowhere = tmp_path_factory.mktemp("nowhere") / "keys.json"
+        patch.setattr("nextvec.app.settings.KEYS", nowhere)
+        yield
+
+
 @pytest.fixture
 def bundles(world: World, tmp_path: Path) -> Path:
     """A copy of the bundles, to be spoiled."""

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
+from nextvec.app.api.guard import charge_contexts
 from nextvec.app.api.media import media_type
 from nextvec.app.api.middleware import log_fields
 from nextvec.app.api.prediction import batch_operation, predict_operation
@@ -100,6 +101,7 @@ async def answered(
     body = await request.body()
     began = time.perf_counter()
     asked, encoding = await _decode(request, body, live, decode, is_batch=is_batch)
+    charge_contexts(request.scope, len(asked.contexts))
     texts, encoded = asked.texts, None
     if texts:
         encoded = await service.encode(live, texts)

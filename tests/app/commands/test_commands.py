@@ -449,4 +449,5 @@ def test_serving_runs_the_app_with_our_logs(
     server.run_service(Settings(bundles=tmp_path, port=8124))
 
     assert (asked["loop"], asked["http"]) == ("asyncio", "h11")
+    assert asked["proxy_headers"] is False
     assert (asked["port"], asked["level"], asked["access_log"]) == (8124, "INFO", False)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from nextvec.app.commands import bundle_group
+from nextvec.app.commands import bundle_group, keys_group
 from nextvec.app.commands.main import COMMANDS, cli
 from nextvec.training.commands import corpus_group
 from nextvec.training.commands.lazy_group import LazyCommand
@@ -16,6 +16,7 @@ from nextvec.training.commands.lazy_group import LazyCommand
     [
         *COMMANDS.items(),
         *bundle_group.COMMANDS.items(),
+        *keys_group.COMMANDS.items(),
         *corpus_group.COMMANDS.items(),
     ],
 )
@@ -29,7 +30,11 @@ def test_what_is_said_of_a_command_is_its_own_first_sentence(
 
 
 def test_no_help_imports_anything_heavy() -> None:
-    groups = {"corpus": corpus_group.COMMANDS, "bundle": bundle_group.COMMANDS}
+    groups = {
+        "corpus": corpus_group.COMMANDS,
+        "bundle": bundle_group.COMMANDS,
+        "keys": keys_group.COMMANDS,
+    }
     asked = [["--help"], ["--version"], *([name, "--help"] for name in COMMANDS)]
     for group, commands in groups.items():
         asked += [[group, name, "--help"] for name in commands]
