@@ -26,7 +26,7 @@ layers: $(VENV)/.dev ## who may import whom
 	$(BIN)/lint-imports
 
 pytest: $(VENV)/.dev ## the tests, with branch coverage
-	$(BIN)/pytest --cov --cov-report=term
+	$(BIN)/pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile --cov --cov-report=term
 
 bench: $(VENV)/.dev ## the benchmarks; the report goes to benchmarks/reports
 	$(BIN)/python -m benchmarks.speed

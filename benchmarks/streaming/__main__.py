@@ -2,9 +2,10 @@
 
     python -m benchmarks.streaming RUN
 
-RUN is a run on items; its corpus is where the run says it was. At the positions after
-the first hundred of the validation sequences each way predicts the next item among the
-whole catalogue without the newest hundred, which all ways know.
+RUN is a run whose network steps; its corpus is where the run says it was. Of items each
+way predicts, at the positions after the first hundred of the validation sequences, the
+next item among the whole catalogue without the newest hundred, which all ways know. Of
+documents it is judged at the windows of validation, in every pool.
 """
 
 import argparse
@@ -16,13 +17,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nextvec.training.checkpoint import load_checkpoint, read_checkpoint_card
+from nextvec.training.checkpoint import (
+    Checkpoint,
+    load_checkpoint,
+    read_checkpoint_card,
+)
+from nextvec.training.config import TrainingConfig
+from nextvec.training.corpus.corpus import Corpus
 from nextvec.training.corpus.store import load_corpus
+from nextvec.training.corpus.windows import Windows
 from nextvec.training.evaluation.suite_store import load_suite
+from nextvec.training.listener import NullListener
 from nextvec.training.models.growing import Kept
 from nextvec.training.models.model import NextVectorModel
 from nextvec.training.models.stepping import State, Stepping
-from nextvec.training.run_folder import VALIDATION
+from nextvec.training.preparation.preparing import prepare
+from nextvec.training.preparation.shared_cache import SharedCache
+from nextvec.training.run_folder import SHARED, VALIDATION
 from nextvec.training.vectors import CONTEXT_LENGTH
 
 _BLOCK: Final = 32
@@ -66,11 +77,20 @@ def read_anew(model: NextVectorModel, sequence_LD: Tensor) -> Iterator[Tensor]:
         yield found.vectors[0]
 
 
-WAYS: Final[dict[str, Callable[[NextVectorModel, Tensor], Iterator[Tensor]]]] = {
+Way = Callable[[NextVectorModel, Tensor], Iterator[Tensor]]
+"""Predicts after each position past the hundredth of a sequence, ``(L, D)``."""
+
+WAYS: Final[dict[str, Way]] = {
     "windows of 100": windows,
     "a state that runs on": running_on,
     "read anew, 51 to 100": read_anew,
 }
+
+
+def ways_of(model: NextVectorModel) -> dict[str, Way]:
+    """Return the ways that make sense for a network, by name."""
+    is_counted = model.config.architecture == "hierarchical"
+    return {n: way for n, way in WAYS.items() if not (is_counted and way is running_on)}
 
 
 def _stepping(model: NextVectorModel) -> Stepping:
@@ -93,9 +113,7 @@ def ranks(model: NextVectorModel, sequences: list[np.ndarray]) -> dict[str, np.n
         msg = "expected a network of items"
         raise ValueError(msg)
     unit_ND, bias_N = model.items.unit(), model.items.bias_N
-    ways = dict(WAYS)
-    if model.config.architecture == "hierarchical":
-        ways = {name: way for name, way in ways.items() if way is not running_on}
+    ways = ways_of(model)
     found: dict[str, list[int]] = {name: [] for name in ways}
     for rows in sequences:
         row_L = torch.from_numpy(rows)
@@ -109,24 +127,80 @@ def ranks(model: NextVectorModel, sequences: list[np.ndarray]) -> dict[str, np.n
     return {name: np.array(rank_P) for name, rank_P in found.items()}
 
 
+@torch.inference_mode()
+def document_predictions(
+    model: NextVectorModel, vectors_ND: Tensor, corpus: Corpus, windows: Windows
+) -> dict[str, Tensor]:
+    """Return what each way predicts at the windows of some documents, ``(Q, D)``.
+
+    Args:
+        model: of documents.
+        vectors_ND: of the whole catalogue, as the model reads them.
+        corpus: whose documents these are.
+        windows: each after at least a hundred vectors of its document.
+    """
+    found = {
+        name: torch.empty(len(windows), vectors_ND.shape[1]) for name in ways_of(model)
+    }
+    for document in np.unique(windows.documents):
+        numbers = np.flatnonzero(windows.documents == document)
+        sequence_LD = vectors_ND[torch.from_numpy(corpus.sequence(int(document)))]
+        for name, way in ways_of(model).items():
+            # nothing follows the last vector
+            after_PD = torch.stack(list(way(model, sequence_LD)))
+            at = windows.positions[numbers] - CONTEXT_LENGTH
+            found[name][numbers] = after_PD[at]
+    return found
+
+
 def main() -> None:
     """Measure one run, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=Path)
     run = parser.parse_args().run
-    corpus = load_corpus(Path(read_checkpoint_card(run)["corpus"]["folder"]))
+    card = read_checkpoint_card(run)
+    corpus = load_corpus(Path(card["corpus"]["folder"]))
+    torch.set_num_threads(1)
+    checkpoint = load_checkpoint(run)
+    print(f"{checkpoint.model.config.architecture} on {corpus.card.name}")
+    if checkpoint.model.items is None:
+        _print_documents(checkpoint, corpus, run)
+    else:
+        _print_items(checkpoint.model, corpus, run)
+
+
+def _print_items(model: NextVectorModel, corpus: Corpus, run: Path) -> None:
     documents = np.unique(load_suite(run / VALIDATION).windows.documents)
     known = [corpus.known(int(document)) for document in documents]
     sequences = [rows for rows in known if len(rows) > CONTEXT_LENGTH]
-    torch.set_num_threads(1)
-    model = load_checkpoint(run).model
-    found = ranks(model, sequences)
-    count, first = len(next(iter(found.values()))), next(iter(found.values()))
-    print(f"{model.config.architecture}: {len(sequences)} sequences, {count:,} targets")
+    print(f"{len(sequences)} sequences")
+    _print_ways(ranks(model, sequences), KS)
+
+
+def _print_documents(checkpoint: Checkpoint, corpus: Corpus, run: Path) -> None:
+    config = TrainingConfig.from_dict(checkpoint.card["options"], source=str(run))
+    cache = SharedCache(run, run.parent / SHARED)
+    prepared = prepare(
+        corpus, config, cache, NullListener(), transform=checkpoint.transform
+    )
+    windows = prepared.suite.windows
+    predicted = document_predictions(
+        checkpoint.model, prepared.space.vectors, corpus, windows
+    )
+    ranked = {name: prepared.judge.ranks(p) for name, p in predicted.items()}
+    for pool in prepared.judge.rankers:
+        print(f"pool {pool}")
+        _print_ways({name: r[pool] for name, r in ranked.items()}, (prepared.suite.k,))
+
+
+def _print_ways(found: dict[str, np.ndarray], ks: tuple[int, ...]) -> None:
+    """Print the hits of each way, and how the last cut-off differs from windows."""
+    first = next(iter(found.values()))
+    print(f"{len(first):,} targets")
     for name, rank_P in found.items():
-        hits = ", ".join(f"Hit@{k} {100 * np.mean(rank_P <= k):.2f} %" for k in KS)
-        apart = (rank_P <= KS[-1]).astype(float) - (first <= KS[-1])
-        error = 100 * apart.std() / np.sqrt(count)
+        hits = ", ".join(f"Hit@{k} {100 * np.mean(rank_P <= k):.2f} %" for k in ks)
+        apart = (rank_P <= ks[-1]).astype(float) - (first <= ks[-1])
+        error = 100 * apart.std() / np.sqrt(len(first))
         print(
             f"{name}: {hits}; against windows {100 * apart.mean():+.2f} ± {error:.2f}"
         )

@@ -3,11 +3,14 @@
 import numpy as np
 import torch
 
-from benchmarks.streaming.__main__ import WAYS, ranks
+from benchmarks.streaming.__main__ import WAYS, document_predictions, ranks
+from nextvec.training.corpus.windows import cut_windows
+from nextvec.training.models.closed_form import ClosedForm, SequenceMemory
 from nextvec.training.models.config import ModelConfig
 from nextvec.training.models.model import NextVectorModel
 from nextvec.training.models.options import Architecture
 from nextvec.training.vectors import CONTEXT_LENGTH
+from tests.conftest import MakeCorpus
 
 LENGTH = CONTEXT_LENGTH + 55
 
@@ -66,3 +69,26 @@ def test_chunks_are_not_counted_on_from_a_start_that_is_forgotten() -> None:
     found = ranks(network("hierarchical"), [rows])
 
     assert list(found) == ["windows of 100", "read anew, 51 to 100"]
+
+
+def test_documents_are_predicted_at_their_windows(make_corpus: MakeCorpus) -> None:
+    corpus = make_corpus([LENGTH, 40, CONTEXT_LENGTH + 1])
+    config = ModelConfig(
+        dim=8, hidden_size=8, reads="vectors", base=ClosedForm(memory=SequenceMemory())
+    )
+    model = NextVectorModel(config).eval()
+    vectors_ND = torch.from_numpy(np.array(corpus.vectors))
+    windows = cut_windows(corpus, np.array([0, 1, 2]), stride=7)
+
+    found = document_predictions(model, vectors_ND, corpus, windows)
+
+    length_Q = torch.from_numpy(windows.lengths)
+    contexts = torch.from_numpy(windows.contexts(vectors_ND.numpy()))
+    expected = model.predict(contexts, length_Q).vectors
+    torch.testing.assert_close(
+        found["windows of 100"], expected.detach(), atol=1e-5, rtol=1e-5
+    )
+    assert found.keys() == WAYS.keys()
+    apart = (found["read anew, 51 to 100"] - expected).norm(dim=1)
+    is_first = torch.from_numpy(windows.positions == CONTEXT_LENGTH)
+    assert apart[is_first].max() < 1e-4 < apart[~is_first].max()

@@ -1,0 +1,254 @@
+"""Ten minutes at 80 % of capacity, while everything else happens, too.
+
+Clients of every kind arrive at random (Poisson) at a share of the rate that 32 clients
+at once reached just before. Meanwhile another bundle is promoted every 15 seconds,
+where the folder holds several, validation runs are asked for, and slow clients send a
+byte a second. Every answer is counted; latencies count from when a request was due, so
+that a service which stalls is not flattered.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import psutil
+
+from benchmarks.faults.connection import Connection, request
+from benchmarks.faults.traffic import Traffic
+from benchmarks.speed.service import running
+from nextvec.app.release.registry import Registry
+
+_CLIENTS: Final = 32
+_CAPACITY_S: Final = 8.0
+_MOST_CONNECTIONS: Final = 256
+_SWAP_EVERY_S: Final = 15.0
+_REFRESH_EVERY_S: Final = 20.0
+_SAMPLE_EVERY_S: Final = 15.0
+_SLOW_CLIENTS: Final = 10
+_OK: Final = range(200, 300)
+
+
+@dataclass(slots=True)
+class SoakFigures:
+    """What happened."""
+
+    capacity: float = 0.0
+    """Requests a second that 32 clients at once got answered, the same mix."""
+
+    rate: float = 0.0
+    """Requests a second that arrived."""
+
+    seconds: float = 0.0
+    answers: Counter[str] = field(default_factory=Counter)
+    """How often each status came; ``no answer`` where none did."""
+
+    failed: Counter[str] = field(default_factory=Counter)
+    """Kind and status of what was not answered with success."""
+
+    latencies_ms: list[float] = field(default_factory=list)
+    """From when a request was due to its whole answer, of every kind but batches."""
+
+    versions: set[str] = field(default_factory=set)
+    """Bundles that answered."""
+
+    swaps: int = 0
+    validations: int = 0
+    cut: int = 0
+    """Slow clients whose connection the service ended."""
+
+    samples: list[tuple[float, float, int, int]] = field(default_factory=list)
+    """Seconds, resident MiB, threads and descriptors of the service."""
+
+
+def main(arguments: list[str] | None = None) -> list[str]:
+    """Run it, and return the section of the report."""
+    parser = argparse.ArgumentParser(description=__doc__, prog="faults soak")
+    parser.add_argument("--bundles", type=Path, default=Path("artifacts/bundles"))
+    parser.add_argument("--seconds", type=float, default=600.0)
+    parser.add_argument("--share", type=float, default=0.8)
+    told = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory() as scratch:
+        # promoted to and fro here, and not in the folder that is served elsewhere
+        bundles = shutil.copytree(told.bundles, Path(scratch) / "bundles")
+        with running(bundles) as (port, pid, _):
+            figures = asyncio.run(
+                _soak(port, pid, bundles, told.seconds, share=told.share)
+            )
+    return list(section(figures))
+
+
+def section(figures: SoakFigures) -> Iterator[str]:
+    """Write the figures."""
+    asked = sum(figures.answers.values())
+    failed = sum(figures.failed.values())
+    p50, p99, most = np.percentile(figures.latencies_ms, (50, 99, 100))
+    yield f"## Soak: {figures.seconds:.0f} s at {figures.rate:.0f} requests a second"
+    yield ""
+    yield (
+        f"Capacity, 32 clients at once, the same mix: {figures.capacity:.0f} a second. "
+        f"{asked:,} requests, **{failed} without success**; p50 {p50:.1f} ms, p99 "
+        f"{p99:.0f} ms, the slowest {most:.0f} ms. {figures.swaps} promotions between "
+        f"{len(figures.versions)} bundles, {figures.validations} validation runs asked "
+        f"for, {figures.cut} slow clients cut off."
+    )
+    yield ""
+    if figures.failed:
+        worst = figures.failed.most_common()
+        yield "Without success: " + ", ".join(f"{what} {n}" for what, n in worst) + "."
+        yield ""
+    yield "| after, s | resident, MiB | threads | descriptors |"
+    yield "|---|---|---|---|"
+    for seconds, resident, threads, descriptors in figures.samples:
+        yield f"| {seconds:.0f} | {resident:.0f} | {threads} | {descriptors} |"
+
+
+async def _soak(
+    port: int, pid: int, bundles: Path, seconds: float, *, share: float
+) -> SoakFigures:
+    names = Registry(bundles).versions()
+    figures, traffic = SoakFigures(), await Traffic.of(port)
+    figures.capacity = await _capacity(port, traffic)
+    figures.rate, figures.seconds = share * figures.capacity, seconds
+    beside = [
+        asyncio.create_task(work)
+        for work in (
+            _promote(bundles, names, figures),
+            _validate(port, figures),
+            _watch(psutil.Process(pid), figures),
+            *(_drip(port, figures) for _ in range(_SLOW_CLIENTS)),
+        )
+    ]
+    await _arrive(port, traffic, figures)
+    for task in beside:
+        task.cancel()
+    for outcome in await asyncio.gather(*beside, return_exceptions=True):
+        if isinstance(outcome, Exception):
+            raise outcome
+    return figures
+
+
+async def _capacity(port: int, traffic: Traffic) -> float:
+    """Return how many requests a second are answered when 32 clients ask at once."""
+    until, answered = time.perf_counter() + _CAPACITY_S, 0
+
+    async def ask() -> None:
+        nonlocal answered
+        async with Connection(port) as connection:
+            while time.perf_counter() < until:
+                await connection.ask(traffic.any()[1])
+                answered += 1
+
+    await asyncio.gather(*(ask() for _ in range(_CLIENTS)))
+    return answered / _CAPACITY_S
+
+
+async def _arrive(port: int, traffic: Traffic, figures: SoakFigures) -> None:
+    """Send requests when they are due, each over a connection that is free."""
+    rng = np.random.default_rng(1)
+    idle: list[Connection] = []
+    room = asyncio.Semaphore(_MOST_CONNECTIONS)
+    began = due = time.perf_counter()
+
+    async def one(due: float) -> None:
+        async with room:
+            connection = idle.pop() if idle else Connection(port)
+            await _answered(connection, traffic, figures, due)
+            idle.append(connection)
+
+    async with asyncio.TaskGroup() as group:
+        while due < began + figures.seconds:
+            due += rng.exponential(1 / figures.rate)
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            group.create_task(one(due))
+    for connection in idle:
+        connection.close()
+
+
+async def _answered(
+    connection: Connection, traffic: Traffic, figures: SoakFigures, due: float
+) -> None:
+    kind, sent = traffic.any()
+    try:
+        reply = await connection.ask(sent)
+    except (OSError, TimeoutError) as error:
+        figures.answers["no answer"] += 1
+        figures.failed[f"{kind} {type(error).__name__}"] += 1
+        return
+    figures.answers[str(reply.status)] += 1
+    if reply.status not in _OK:
+        figures.failed[f"{kind} {reply.status}"] += 1
+    elif kind in {"octets", "ids", "JSON"}:
+        figures.versions.add(str(reply.json()["bundle"]))
+    if kind != "batch":
+        figures.latencies_ms.append(1000 * (time.perf_counter() - due))
+
+
+async def _promote(bundles: Path, names: list[str], figures: SoakFigures) -> None:
+    """Make the next bundle of the folder live, again and again, as an operator does."""
+    command = Path(sys.prefix) / "bin" / "nextvec"
+    while len(names) > 1:
+        await asyncio.sleep(_SWAP_EVERY_S)
+        figures.swaps += 1
+        name = names[figures.swaps % len(names)]
+        process = await asyncio.create_subprocess_exec(
+            *(command, "bundle", "promote", name, f"--bundles={bundles}"),
+            stdout=asyncio.subprocess.DEVNULL,
+        )
+        if await process.wait():
+            msg = f"bundle promote {name} ended with status {process.returncode}"
+            raise RuntimeError(msg)
+
+
+async def _validate(port: int, figures: SoakFigures) -> None:
+    async with Connection(port, timeout_s=600) as connection:
+        while True:
+            await asyncio.sleep(_REFRESH_EVERY_S)
+            figures.validations += 1
+            with contextlib.suppress(OSError):
+                await connection.ask(request("GET", "/metrics/hitk?refresh=true"))
+
+
+async def _drip(port: int, figures: SoakFigures) -> None:
+    """Announce a body and send a byte of it a second, until the service has enough."""
+    while True:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            writer.write(
+                b"POST /predict HTTP/1.1\r\nHost: localhost\r\n"
+                b"Content-Type: application/octet-stream\r\n"
+                b"Content-Length: 100000\r\n\r\n"
+            )
+            while not reader.at_eof():
+                writer.write(b"0")
+                await asyncio.sleep(1.0)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(reader.read(4096), 0.01)
+        except OSError:
+            pass
+        finally:
+            writer.close()
+        figures.cut += 1
+
+
+async def _watch(process: psutil.Process, figures: SoakFigures) -> None:
+    began = time.perf_counter()
+    while True:
+        figures.samples.append(
+            (
+                time.perf_counter() - began,
+                process.memory_info().rss / 2**20,
+                process.num_threads(),
+                process.num_fds(),
+            )
+        )
+        await asyncio.sleep(_SAMPLE_EVERY_S)
