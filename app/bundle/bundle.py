@@ -15,6 +15,7 @@ from nextvec.app.bundle.catalogue import Catalogue
 from nextvec.app.bundle.index import NeighborIndex, index_files
 from nextvec.app.bundle.known import KNOWN, KnownItems
 from nextvec.app.bundle.manifest import Manifest
+from nextvec.app.bundle.mapped import mapped
 from nextvec.app.bundle.vectors import VECTORS
 from nextvec.training.checkpoint import Checkpoint, load_checkpoint
 from nextvec.training.corpus.parts import Progress, ignore_progress
@@ -136,7 +137,7 @@ def load_parts(folder: Path, manifest: Manifest) -> Bundle:
         index=index,
         catalogue=Catalogue.load(folder, manifest.corpus_kind),
         suite=load_suite(folder / VALIDATION),
-        groups=_load_groups(folder / GROUPS),
+        groups=mapped(folder / GROUPS, "groups", np.int64, (None,)),
         known=KnownItems.load(folder) if KNOWN in manifest.files else None,
         baselines=_load_baselines(folder / BASELINES),
         item_baseline=load_baseline(folder / ITEM_BASELINE)
@@ -158,15 +159,6 @@ def corpus_fingerprint(card: Mapping[str, Any]) -> str:
         msg = "the checkpoint's card names no corpus fingerprint"
         raise IndexMismatchError(msg)
     return fingerprint
-
-
-def _load_groups(path: Path) -> Int64:
-    try:
-        groups: Int64 = np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
-        msg = f"{path}: the duplicate groups are damaged: {error}"
-        raise BundleError(msg) from error
-    return groups
 
 
 def _load_baselines(path: Path) -> Mapping[str, Int64]:

@@ -14,7 +14,7 @@ from nextvec.training.files import read_versioned, write_json
 from nextvec.training.steps import Steps, ignore_steps
 
 MANIFEST: Final = "bundle.json"
-FORMAT: Final = 4
+FORMAT: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
