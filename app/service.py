@@ -13,6 +13,7 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from nextvec.app.bundle.flat import set_index_threads
+from nextvec.app.bundle.verified import VerifiedFiles
 from nextvec.app.errors import DeadlineExceededError, NotReadyError, OverloadedError
 from nextvec.app.hitk.baseline_validator import validator_of
 from nextvec.app.hitk.hitk import Hitk
@@ -185,7 +186,9 @@ class Service:
         threadpool_limits(1, user_api="blas")
         set_index_threads(self.threads)
         told = LoadingLog()
-        engine = open_engine(self._folder(), told)
+        reads_all = self.settings.verify == "all"
+        verified = None if reads_all else VerifiedFiles.of_user()
+        engine = open_engine(self._folder(), told, verified)
         settings, one_s = self.settings, engine.warm(partial(told, "warming up"))
         step_s = _STEP_SHARE * one_s
         if settings.hitk_step_ms is not None:

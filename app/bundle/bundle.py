@@ -17,6 +17,7 @@ from nextvec.app.bundle.known import KNOWN, KnownItems
 from nextvec.app.bundle.manifest import Manifest
 from nextvec.app.bundle.mapped import mapped
 from nextvec.app.bundle.vectors import VECTORS
+from nextvec.app.bundle.verified import VerifiedFiles
 from nextvec.training.checkpoint import Checkpoint, load_checkpoint
 from nextvec.training.corpus.parts import Progress, ignore_progress
 from nextvec.training.errors import BundleError, IndexMismatchError
@@ -83,7 +84,11 @@ class Bundle:
         return str((self.card.get("readiness") or {}).get("verdict", "unknown"))
 
 
-def load_bundle(folder: Path, progress: Progress = ignore_progress) -> Bundle:
+def load_bundle(
+    folder: Path,
+    progress: Progress = ignore_progress,
+    verified: VerifiedFiles | None = None,
+) -> Bundle:
     """Load a bundle and check that its parts are whole and belong together.
 
     The golden query is not asked here (`nextvec.app.inference.golden`).
@@ -91,6 +96,7 @@ def load_bundle(folder: Path, progress: Progress = ignore_progress) -> Bundle:
     Args:
         folder: of the bundle.
         progress: told of the checksums, in megabytes.
+        verified: files that need not be read again; None reads all.
 
     Raises:
         BundleError: missing, damaged, or parts that do not fit.
@@ -98,7 +104,7 @@ def load_bundle(folder: Path, progress: Progress = ignore_progress) -> Bundle:
         IndexMismatchError: model and index disagree.
     """
     manifest = Manifest.load(folder)
-    manifest.verify(folder, partial(progress, "comparing checksums, in MB"))
+    manifest.verify(folder, partial(progress, "comparing checksums, in MB"), verified)
     return load_parts(folder, manifest)
 
 

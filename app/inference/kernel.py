@@ -8,7 +8,6 @@ were trained.
 import ctypes
 import hashlib
 import logging
-import os
 import platform
 import shutil
 import subprocess
@@ -22,6 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nextvec.app.user_cache import user_cache
 from nextvec.training.models.closed_form import ClosedForm, SequenceMemory
 from nextvec.training.models.similarities import (
     NUM_SIMILARITIES,
@@ -222,7 +222,7 @@ def load_kernel() -> Kernel | None:
         log.warning("no C compiler: networks run as they were trained, more slowly")
         return None
     try:
-        return Kernel(ctypes.CDLL(str(_compiled(compiler, _cache()))))
+        return Kernel(ctypes.CDLL(str(_compiled(compiler, user_cache()))))
     except (OSError, RuntimeError, subprocess.SubprocessError) as error:
         log.warning(
             "the kernel cannot be compiled: networks run as they were trained, "
@@ -260,12 +260,6 @@ def _compiled(compiler: str, folder: Path) -> Path:
         # in one step: another process may be doing the same
         new.replace(path)
     return path
-
-
-def _cache() -> Path:
-    """Return the folder that compiled code is kept in."""
-    told = os.environ.get("XDG_CACHE_HOME")
-    return (Path(told) if told else Path.home() / ".cache") / "nextvec"
 
 
 def _processor() -> str:

@@ -7,7 +7,7 @@ from nextvec.app.commands.collector import uncollected
 
 def test_what_is_made_meanwhile_is_never_looked_through() -> None:
     before = gc.get_freeze_count()
-    made = []
+    made: list[list[int]] = []
 
     with uncollected():
         assert not gc.isenabled()
