@@ -62,7 +62,9 @@ LEVELS: Final[Mapping[str, tuple[Level, ...]]] = {
         Level("v3", ("-march=x86-64-v3",), _V3),
     ),
     "aarch64": (
-        Level("dotprod", ("-march=armv8.2-a+dotprod",), frozenset(("asimddp",))),
+        Level(
+            "dotprod", ("-march=armv8.2-a+dotprod",), frozenset(("asimd", "asimddp"))
+        ),
         Level("v8", ("-march=armv8-a",), frozenset(("asimd",))),
     ),
 }
