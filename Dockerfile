@@ -25,6 +25,11 @@ COPY app /build/app
 # its app and training are links to the two above
 COPY nextvec /build/nextvec
 RUN /opt/venv/bin/pip install --quiet --no-deps /build
+# the kernel, for every level of processors: the image itself has no compiler
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends gcc libc6-dev \
+ && rm -rf /var/lib/apt/lists/* \
+ && /opt/venv/bin/python -m nextvec.app.inference.compiling
 
 # ---- the image: no build tools, no root --------------------------------------
 FROM ${BASE_IMAGE}

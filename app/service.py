@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +13,7 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from nextvec.app.bundle.flat import set_index_threads
+from nextvec.app.bundle.verified import VerifiedFiles
 from nextvec.app.errors import DeadlineExceededError, NotReadyError, OverloadedError
 from nextvec.app.hitk.baseline_validator import validator_of
 from nextvec.app.hitk.hitk import Hitk
@@ -183,10 +185,11 @@ class Service:
         # against 0.2 ms for the transform of one context on two CPUs
         threadpool_limits(1, user_api="blas")
         set_index_threads(self.threads)
-        engine = open_engine(self._folder(), LoadingLog())
-        settings, one_s = self.settings, engine.warm()
-        # now and here: it would hold the event loop when the first name comes
-        engine.bundle.catalogue.prepare()
+        told = LoadingLog()
+        reads_all = self.settings.verify == "all"
+        verified = None if reads_all else VerifiedFiles.of_user()
+        engine = open_engine(self._folder(), told, verified)
+        settings, one_s = self.settings, engine.warm(partial(told, "warming up"))
         step_s = _STEP_SHARE * one_s
         if settings.hitk_step_ms is not None:
             step_s = settings.hitk_step_ms / 1000

@@ -71,6 +71,10 @@ class Settings(BaseSettings):
     port: int = Field(default=8000, ge=0, le=65535)
     """TCP port to listen on; 0 takes a free one."""
 
+    verify: Literal["changed", "all"] = "changed"
+    """Which files of a bundle are read to compare their checksums: those that changed
+    since that was done last, or all."""
+
     default_k: int = Field(default=10, ge=1)
     """Neighbors returned when a request names no k."""
 

@@ -15,7 +15,9 @@ from nextvec.app.bundle.catalogue import Catalogue
 from nextvec.app.bundle.index import NeighborIndex, index_files
 from nextvec.app.bundle.known import KNOWN, KnownItems
 from nextvec.app.bundle.manifest import Manifest
+from nextvec.app.bundle.mapped import mapped
 from nextvec.app.bundle.vectors import VECTORS
+from nextvec.app.bundle.verified import VerifiedFiles
 from nextvec.training.checkpoint import Checkpoint, load_checkpoint
 from nextvec.training.corpus.parts import Progress, ignore_progress
 from nextvec.training.errors import BundleError, IndexMismatchError
@@ -82,7 +84,11 @@ class Bundle:
         return str((self.card.get("readiness") or {}).get("verdict", "unknown"))
 
 
-def load_bundle(folder: Path, progress: Progress = ignore_progress) -> Bundle:
+def load_bundle(
+    folder: Path,
+    progress: Progress = ignore_progress,
+    verified: VerifiedFiles | None = None,
+) -> Bundle:
     """Load a bundle and check that its parts are whole and belong together.
 
     The golden query is not asked here (`nextvec.app.inference.golden`).
@@ -90,6 +96,7 @@ def load_bundle(folder: Path, progress: Progress = ignore_progress) -> Bundle:
     Args:
         folder: of the bundle.
         progress: told of the checksums, in megabytes.
+        verified: files that need not be read again; None reads all.
 
     Raises:
         BundleError: missing, damaged, or parts that do not fit.
@@ -97,7 +104,7 @@ def load_bundle(folder: Path, progress: Progress = ignore_progress) -> Bundle:
         IndexMismatchError: model and index disagree.
     """
     manifest = Manifest.load(folder)
-    manifest.verify(folder, partial(progress, "comparing checksums, in MB"))
+    manifest.verify(folder, partial(progress, "comparing checksums, in MB"), verified)
     return load_parts(folder, manifest)
 
 
@@ -136,7 +143,7 @@ def load_parts(folder: Path, manifest: Manifest) -> Bundle:
         index=index,
         catalogue=Catalogue.load(folder, manifest.corpus_kind),
         suite=load_suite(folder / VALIDATION),
-        groups=_load_groups(folder / GROUPS),
+        groups=mapped(folder / GROUPS, "groups", np.int64, (None,)),
         known=KnownItems.load(folder) if KNOWN in manifest.files else None,
         baselines=_load_baselines(folder / BASELINES),
         item_baseline=load_baseline(folder / ITEM_BASELINE)
@@ -158,15 +165,6 @@ def corpus_fingerprint(card: Mapping[str, Any]) -> str:
         msg = "the checkpoint's card names no corpus fingerprint"
         raise IndexMismatchError(msg)
     return fingerprint
-
-
-def _load_groups(path: Path) -> Int64:
-    try:
-        groups: Int64 = np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
-        msg = f"{path}: the duplicate groups are damaged: {error}"
-        raise BundleError(msg) from error
-    return groups
 
 
 def _load_baselines(path: Path) -> Mapping[str, Int64]:

@@ -1,24 +1,33 @@
 """Names of the rows of an index: ids, documents, positions and texts."""
 
-from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from itertools import takewhile
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
+from nextvec.app.bundle.mapped import mapped
+from nextvec.app.bundle.names import Names, Strings, name_files, string_files
 from nextvec.app.bundle.neighbor import Neighbor
 from nextvec.app.bundle.searcher import Selection
 from nextvec.training.corpus.corpus import Corpus, Kind
 from nextvec.training.errors import BundleError
-from nextvec.training.files import read_json, write_json
 from nextvec.training.vectors import Int64
 
-FILES: Final = ("ids.json", "document_ids.json", "documents.npy", "positions.npy")
-TEXTS: Final = "texts.json"
+_IDS: Final = "ids"
+_DOCUMENT_IDS: Final = "document_ids"
+_TEXTS: Final = "texts"
+_DOCUMENTS: Final = "documents.npy"
+_POSITIONS: Final = "positions.npy"
+
+FILES: Final = (
+    *name_files(_IDS),
+    *name_files(_DOCUMENT_IDS),
+    _DOCUMENTS,
+    _POSITIONS,
+)
+"""Names of what `Catalogue.save` writes always; texts come beside it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,11 +37,11 @@ class Catalogue:
     kind: Kind
     """Whether a row occurs once (documents) or can recur (items)."""
 
-    ids: Sequence[str]
-    """Unique name of each row, N of them."""
+    ids: Names
+    """Name of each row, N of them."""
 
-    document_ids: Sequence[str]
-    """Unique name of each document."""
+    document_ids: Names
+    """Name of each document."""
 
     documents: Int64
     """Number of the document that holds each row, -1 for none; shape ``(N,)``."""
@@ -40,7 +49,7 @@ class Catalogue:
     positions: Int64
     """Position of each row in its document, -1 for none; shape ``(N,)``."""
 
-    texts: Sequence[str] | None
+    texts: Strings | None
     """Text of each row, where there are any."""
 
     def __post_init__(self) -> None:
@@ -66,79 +75,38 @@ class Catalogue:
         """Take the names out of a corpus."""
         return cls(
             kind=corpus.kind,
-            ids=corpus.ids,
-            document_ids=corpus.document_ids,
+            ids=Names.of(corpus.ids),
+            document_ids=Names.of(corpus.document_ids),
             documents=corpus.document_of_row,
             positions=corpus.position_of_row,
-            texts=corpus.texts,
+            texts=None if corpus.texts is None else Strings.of(corpus.texts),
         )
 
     def save(self, folder: Path) -> None:
         """Write it into a bundle's folder."""
-        write_json(folder / "ids.json", list(self.ids))
-        write_json(folder / "document_ids.json", list(self.document_ids))
-        np.save(folder / "documents.npy", self.documents)
-        np.save(folder / "positions.npy", self.positions)
+        self.ids.save(folder, _IDS)
+        self.document_ids.save(folder, _DOCUMENT_IDS)
+        np.save(folder / _DOCUMENTS, self.documents)
+        np.save(folder / _POSITIONS, self.positions)
         if self.texts is not None:
-            write_json(folder / TEXTS, list(self.texts))
+            self.texts.save(folder, _TEXTS)
 
     @classmethod
     def load(cls, folder: Path, kind: Kind) -> "Catalogue":
-        """Read it from a bundle's folder.
+        """Map what `save` wrote into memory.
 
         Raises:
             BundleError: missing, damaged, or parts that do not fit.
         """
-        texts = folder / TEXTS
-        try:
-            return cls(
-                kind=kind,
-                ids=read_json(folder / "ids.json"),
-                document_ids=read_json(folder / "document_ids.json"),
-                documents=np.load(folder / "documents.npy", allow_pickle=False),
-                positions=np.load(folder / "positions.npy", allow_pickle=False),
-                texts=read_json(texts) if texts.exists() else None,
-            )
-        except (OSError, ValueError) as error:
-            msg = f"{folder}: the names of the rows are damaged: {error}"
-            raise BundleError(msg) from error
-
-    @cached_property
-    def row_of_id(self) -> dict[str, int]:
-        """Row of each name."""
-        return dict(zip(self.ids, range(len(self)), strict=True))
-
-    def prepare(self) -> None:
-        """Make what names are looked up in, which the first query would wait for.
-
-        A million names take half a second.
-        """
-        _ = self.row_of_id, self.number_of_document, self._sorted_ids
-
-    def nearest_id(self, name: str) -> str | None:
-        """Return a name that is there and begins as another one does.
-
-        Args:
-            name: of no row.
-
-        Returns:
-            Of its neighbors in the order of names that with the longer common
-            beginning; None if neither shares a character.
-        """
-        names = self._sorted_ids
-        at = bisect_left(names, name)
-        near = {n: _shared(n, name) for n in names[max(0, at - 1) : at + 1]}
-        best = max(near, key=lambda one: near[one], default=None)
-        return best if best is not None and near[best] else None
-
-    @cached_property
-    def _sorted_ids(self) -> list[str]:
-        return sorted(self.ids)
-
-    @cached_property
-    def number_of_document(self) -> dict[str, int]:
-        """Number of each document."""
-        return {name: number for number, name in enumerate(self.document_ids)}
+        has_texts = (folder / string_files(_TEXTS)[0]).exists()
+        return cls(
+            kind=kind,
+            ids=Names.load(folder, _IDS),
+            document_ids=Names.load(folder, _DOCUMENT_IDS),
+            documents=mapped(folder / _DOCUMENTS, "documents", np.int64, (None,)),
+            positions=mapped(folder / _POSITIONS, "positions", np.int64, (None,)),
+            texts=Strings.load(folder, _TEXTS) if has_texts else None,
+        )
 
     def select(
         self, documents: Sequence[int] | None, exclude_documents: Sequence[int]
@@ -177,9 +145,3 @@ class Catalogue:
         if with_text and self.texts is not None:
             neighbor["text"] = self.texts[row]
         return neighbor
-
-
-def _shared(one: str, other: str) -> int:
-    """Count the characters that two names have in common at their beginning."""
-    pairs = zip(one, other, strict=False)
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))

@@ -1,6 +1,7 @@
 """Checksums of files, and how far they have come: a large bundle takes seconds."""
 
 import hashlib
+import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -8,6 +9,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Final
 
+from nextvec.app.bundle.verified import VerifiedFiles
 from nextvec.training.errors import BundleError
 from nextvec.training.steps import Steps, ignore_steps
 
@@ -21,15 +23,22 @@ _AT_ONCE: Final = 4
 class Checksums:
     """SHA-256 of some files; threads may ask for one each."""
 
-    def __init__(self, paths: Iterable[Path], progress: Steps = ignore_steps) -> None:
+    def __init__(
+        self,
+        paths: Iterable[Path],
+        progress: Steps = ignore_steps,
+        verified: VerifiedFiles | None = None,
+    ) -> None:
         """Take the files, each to be asked for once.
 
         Args:
             paths: of all files.
             progress: told how many megabytes are read, begun ones included, and of
                 how many.
+            verified: files that are not read again; None reads all.
         """
         self._progress, self._done, self._lock = progress, 0, Lock()
+        self._verified = VerifiedFiles(None) if verified is None else verified
         self._paths = list(paths)
         # a missing one is told when it is asked for
         self._total = sum(path.stat().st_size for path in self._paths if path.exists())
@@ -42,6 +51,7 @@ class Checksums:
         """
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             found = list(pool.map(self.of, self._paths))
+        self._verified.save()
         return {p.name: one for p, one in zip(self._paths, found, strict=True)}
 
     def of(self, path: Path) -> str:
@@ -54,7 +64,14 @@ class Checksums:
         counted: Any = partial(_Counted, self)
         try:
             with path.open("rb") as file:
-                return hashlib.file_digest(file, counted).hexdigest()
+                before = os.fstat(file.fileno())
+                known = self._verified.find(before)
+                if known is not None:
+                    self.read(before.st_size)
+                    return known
+                found = hashlib.file_digest(file, counted).hexdigest()
+                self._verified.note(before, os.fstat(file.fileno()), found)
+                return found
         except OSError as error:
             msg = f"{path}: missing from the bundle: {error.strerror}"
             raise BundleError(msg) from error

@@ -21,8 +21,8 @@ import torch
 from numpy.typing import DTypeLike, NDArray
 from torch import Tensor
 
+from nextvec.app.bundle.mapped import mapped
 from nextvec.app.bundle.searcher import Candidates, Selection
-from nextvec.training.errors import BundleError
 from nextvec.training.vectors import Float32, Int64
 
 CODES: Final = "codes.npy"
@@ -98,8 +98,8 @@ class Codes:
         """
         columns = _num_columns(dim)
         return cls(
-            _mapped(folder / CODES, np.int8, (num_rows, columns)),
-            _mapped(folder / BOUNDS, np.float32, (4, num_rows)),
+            _load(folder / CODES, np.int8, (num_rows, columns)),
+            _load(folder / BOUNDS, np.float32, (4, num_rows)),
             dim,
         )
 
@@ -266,14 +266,5 @@ def _length_at_most(row_ND: NDArray[np.float64]) -> Float32:
     return more_N
 
 
-def _mapped(path: Path, dtype: DTypeLike, shape: tuple[int, int]) -> Tensor:
-    try:
-        mapped = np.load(path, mmap_mode="c", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        msg = f"{path}: the codes are damaged: {error}"
-        raise BundleError(msg) from error
-    if mapped.dtype != dtype or mapped.shape != shape:
-        expected = f"{np.dtype(dtype)} {shape}"
-        msg = f"{path}: expected {expected}, got {mapped.dtype} {mapped.shape}"
-        raise BundleError(msg)
-    return torch.from_numpy(mapped.view(np.ndarray))
+def _load(path: Path, dtype: DTypeLike, shape: tuple[int, int]) -> Tensor:
+    return torch.from_numpy(mapped(path, "codes", dtype, shape, mode="c"))

@@ -6,7 +6,8 @@ from typing import Final, Self
 
 import orjson
 
-from nextvec.app.bundle.checksums import Checksums
+from nextvec.app.bundle.checksums import Checksums, sha256_of
+from nextvec.app.bundle.verified import VerifiedFiles
 from nextvec.training.checked import from_json
 from nextvec.training.corpus.corpus import Kind
 from nextvec.training.errors import BundleError
@@ -14,7 +15,7 @@ from nextvec.training.files import read_versioned, write_json
 from nextvec.training.steps import Steps, ignore_steps
 
 MANIFEST: Final = "bundle.json"
-FORMAT: Final = 4
+FORMAT: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,20 +171,30 @@ class Manifest:
             msg = f"{path}: {error}"
             raise BundleError(msg) from error
 
-    def verify(self, folder: Path, progress: Steps = ignore_steps) -> None:
+    def verify(
+        self,
+        folder: Path,
+        progress: Steps = ignore_steps,
+        verified: VerifiedFiles | None = None,
+    ) -> None:
         """Compare every file with its checksum, a few files at once.
 
         Args:
             folder: of the bundle.
             progress: told as by `Checksums`.
+            verified: files that need not be read again; None reads all.
 
         Raises:
             BundleError: a file is missing or is not the one that was sealed.
         """
-        checksums = Checksums((folder / name for name in self.files), progress)
+        paths = [folder / name for name in self.files]
+        checksums = Checksums(paths, progress, verified)
         found_of = checksums.all()
         for name, expected in self.files.items():
             found = found_of[name]
+            if found != expected and verified is not None:
+                # what is remembered may be wrong, and then it refuses nothing
+                found = sha256_of(folder / name)
             if found != expected:
                 msg = (
                     f"{folder / name}: damaged: expected SHA-256 {expected[:12]}, "

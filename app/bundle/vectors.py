@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from nextvec.training.errors import BundleError
+from nextvec.app.bundle.mapped import mapped
 from nextvec.training.vectors import Float32
 
 VECTORS: Final = "vectors.npy"
@@ -63,24 +63,10 @@ def load_rows(folder: Path, dim: int) -> Float32:
 
     Returns:
         Shape ``(N, C)``, aligned to 64 bytes. What is written to it stays in this
-        process: torch takes no array that says it must not be written.
+        process.
 
     Raises:
         BundleError: missing, damaged, or not such rows.
     """
-    path = folder / VECTORS
-    try:
-        mapped = np.load(path, mmap_mode="c", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        msg = f"{path}: the vectors are damaged: {error}"
-        raise BundleError(msg) from error
-    expected = num_columns(dim)
-    if mapped.dtype != np.float32 or mapped.ndim != 2 or mapped.shape[1] != expected:
-        msg = (
-            f"{path}: expected rows of {expected} float32, got {mapped.dtype} "
-            f"{mapped.shape}"
-        )
-        raise BundleError(msg)
-    # the plain type: indexing np.memmap makes its Python class anew for every result
-    row_NC: Float32 = mapped.view(np.ndarray)
-    return row_NC
+    shape = (None, num_columns(dim))
+    return mapped(folder / VECTORS, "vectors", np.float32, shape, mode="c")

@@ -1,5 +1,6 @@
 """``serve``: the service over HTTP."""
 
+from nextvec.app.commands.collector import uncollected
 from nextvec.app.commands.options import BundlesFolder, BundleVersion, Host, Port
 from nextvec.app.settings import read_settings
 from nextvec.training.commands.console import handle_errors
@@ -17,6 +18,6 @@ def serve(
 
     Everything else is set by environment variables: see docs/configuration.md.
     """
-    from nextvec.app.commands.server import run_service
-
+    with uncollected():
+        from nextvec.app.commands.server import run_service
     run_service(read_settings(host=host, port=port, bundles=bundles, bundle=bundle))

@@ -69,6 +69,10 @@ class BaselineEngine(Engine):
         """Return nothing: no vector is predicted."""
         return np.zeros(0, np.float32)
 
+    def _shapes(self, _context_TD: Float32) -> list[list[Float32]]:
+        """Return none: no network is run."""
+        return []
+
     def scores(self, contexts: Sequence[Int64]) -> Float32:
         """Score the whole catalogue after each context, shape ``(Q, N)``.
 

@@ -20,6 +20,7 @@ from nextvec.app.inference.neighbors import Copies, find_neighbors, reach
 from nextvec.app.inference.predictors import Predictor, make_predictor
 from nextvec.training.models.prediction import Prediction
 from nextvec.training.models.stepping import Stepping
+from nextvec.training.steps import Steps, ignore_steps
 from nextvec.training.vectors import Float32, Int64
 
 Reads = Literal["new", "anew"]
@@ -28,6 +29,7 @@ _BATCH_SIZES: Final = (1, 2, 4, 8, 16, 32)
 _LENGTHS: Final = (10, 25, 50, 100)
 # Batches are padded to these sizes: kernels are cached for each shape they meet, and
 # a service meets every shape (https://github.com/pytorch/pytorch/issues/32596).
+_TIMED: Final = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,24 +219,39 @@ class Engine:
         vector_D: Float32 = predicted.vectors[0].numpy()
         return vector_D
 
-    def warm(self) -> float:
-        """Answer a batch of every size, so that no client pays for the first.
+    def warm(self, progress: Steps = ignore_steps) -> float:
+        """Predict in every shape, and search, so that no client pays for the first.
+
+        A search has no shape that costs: one of many queries, and some of one.
+
+        Args:
+            progress: told how much of that is done.
 
         Returns:
             Seconds that one full context takes alone, the best of three.
         """
         longest = self.bundle.suite.windows.context_rows[0]
         rows = np.resize(longest[longest >= 0], _LENGTHS[-1])
-        for size in _BATCH_SIZES:
-            self.run([Query(engine=self, rows=rows, k=1)] * size)
-        for length in _LENGTHS:
-            self.run([Query(engine=self, rows=rows[:length], k=1)])
+        shapes = self._shapes(self.bundle.index.vectors[rows])
+        counts = (_BATCH_SIZES[-1], *[1] * _TIMED)
+        total = len(shapes) + len(counts)
+        for done, contexts in enumerate(shapes, start=1):
+            self.predict(contexts)
+            progress(done, total)
         times = []
-        for _ in range(3):
+        for done, count in enumerate(counts, start=len(shapes) + 1):
             began = time.perf_counter()
-            self.run([Query(engine=self, rows=rows, k=10)])
+            self.run([Query(engine=self, rows=rows, k=10)] * count)
             times.append(time.perf_counter() - began)
-        return min(times)
+            progress(done, total)
+        return min(times[1:])
+
+    def _shapes(self, context_TD: Float32) -> list[list[Float32]]:
+        """Return batches of every shape that a network is given."""
+        return [
+            *([context_TD] * size for size in _BATCH_SIZES),
+            *([context_TD[:length]] for length in _LENGTHS),
+        ]
 
     def predict(self, contexts: Sequence[Float32]) -> Prediction:
         """Predict after each context.

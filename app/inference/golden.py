@@ -8,6 +8,7 @@ import numpy as np
 from nextvec.app.bundle.bundle import load_bundle
 from nextvec.app.bundle.engine_names import INT8
 from nextvec.app.bundle.manifest import Golden
+from nextvec.app.bundle.verified import VerifiedFiles
 from nextvec.app.inference.baseline_engine import engine_of
 from nextvec.app.inference.engine import Engine, Query, answer
 from nextvec.training.corpus.parts import Progress, ignore_progress
@@ -25,17 +26,22 @@ _CODED_SHARE: Final = 0.05
 # int8 is taken, 0.999, are 0.045 of their length apart.
 
 
-def open_engine(folder: Path, progress: Progress = ignore_progress) -> Engine:
+def open_engine(
+    folder: Path,
+    progress: Progress = ignore_progress,
+    verified: VerifiedFiles | None = None,
+) -> Engine:
     """Load a bundle that can go live: whole, and it answers its golden query.
 
     Args:
         folder: of the bundle.
         progress: told as by `load_bundle`.
+        verified: as `load_bundle` takes it.
 
     Raises:
         ProjectError: it is missing, damaged, or answers something else.
     """
-    engine = engine_of(load_bundle(folder, progress))
+    engine = engine_of(load_bundle(folder, progress, verified))
     check_golden(engine)
     return engine
 

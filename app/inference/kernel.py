@@ -1,4 +1,4 @@
-"""What a network spends its time in, as machine code compiled once for this machine.
+"""What a network spends its time in, as machine code (`compiling`).
 
 Recurrent layers, and the products of a context. From the source beside this file, never
 from a bundle: a bundle holds no code. Where there is no compiler networks run as they
@@ -6,13 +6,8 @@ were trained.
 """
 
 import ctypes
-import hashlib
 import logging
-import os
-import platform
-import shutil
 import subprocess
-import tempfile
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -22,6 +17,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nextvec.app.inference.compiling import (
+    PREBUILT,
+    compiled_here,
+    compiler,
+    prebuilt,
+)
+from nextvec.app.user_cache import user_cache
 from nextvec.training.models.closed_form import ClosedForm, SequenceMemory
 from nextvec.training.models.similarities import (
     NUM_SIMILARITIES,
@@ -34,19 +36,6 @@ from nextvec.training.vectors import Float32
 
 log = logging.getLogger(__name__)
 
-SOURCE: Final = Path(__file__).with_name("kernel.c")
-
-_COMPILERS: Final = ("cc", "gcc", "clang")
-_TIMEOUT_S: Final = 60.0
-_OPTIONS: Final = (
-    "-O3",
-    "-std=c11",
-    "-shared",
-    "-fPIC",
-    # nothing here looks at errno or at a trap, and floorf wants to be a vector
-    "-fno-math-errno",
-    "-fno-trapping-math",
-)
 _PANEL: Final = 16
 _OUTPUTS, _INPUTS = 32, 4
 # Of which sizes of a packed matrix are multiples; the source says why.
@@ -211,18 +200,29 @@ class Kernel:
 
 
 @cache
-def load_kernel() -> Kernel | None:
+def load_kernel(prebuilt_folder: Path = PREBUILT) -> Kernel | None:
     """Return the kernel, compiled if it never was; None where that cannot be.
 
-    It is kept in ``nextvec`` of the user's cache (``XDG_CACHE_HOME``, else
-    ``~/.cache``), named after its source, its compiler and the processor.
+    One that was compiled beforehand is taken if this processor can run it; else it is
+    kept in the user's cache (`nextvec.app.user_cache`), named after its source, its
+    compiler and the processor.
+
+    Args:
+        prebuilt_folder: of what was compiled beforehand.
     """
-    compiler = next(filter(None, map(shutil.which, _COMPILERS)), None)
-    if compiler is None:
+    made = prebuilt(prebuilt_folder)
+    if made is not None:
+        try:
+            return Kernel(ctypes.CDLL(str(made)))
+        except OSError as error:
+            told = {"path": str(made), "reason": str(error)}
+            log.warning("a kernel made beforehand cannot be loaded", extra=told)
+    found = compiler()
+    if found is None:
         log.warning("no C compiler: networks run as they were trained, more slowly")
         return None
     try:
-        return Kernel(ctypes.CDLL(str(_compiled(compiler, _cache()))))
+        return Kernel(ctypes.CDLL(str(compiled_here(found, user_cache()))))
     except (OSError, RuntimeError, subprocess.SubprocessError) as error:
         log.warning(
             "the kernel cannot be compiled: networks run as they were trained, "
@@ -236,46 +236,6 @@ def _said(error: Exception) -> str:
     """Return why, in the compiler's own words where it was the compiler."""
     words: bytes = getattr(error, "stderr", None) or b""
     return "\n".join(filter(None, [str(error), words.decode(errors="replace")]))
-
-
-def _compiled(compiler: str, folder: Path) -> Path:
-    """Return the library, made now if it is not there."""
-    options = [*_OPTIONS, "-march=native"]
-    if platform.machine() in {"x86_64", "AMD64"}:
-        options.append("-mprefer-vector-width=512")
-    told = [SOURCE.read_text(), compiler, *options, platform.machine(), _processor()]
-    digest = hashlib.sha256("\0".join(told).encode()).hexdigest()[:16]
-    path = folder / f"kernel-{digest}.so"
-    if path.exists():
-        return path
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        new = Path(scratch) / path.name
-        subprocess.run(  # noqa: S603 - our own source, by the machine's compiler
-            [compiler, *options, str(SOURCE), "-o", str(new), "-lm"],
-            check=True,
-            capture_output=True,
-            timeout=_TIMEOUT_S,
-        )
-        # in one step: another process may be doing the same
-        new.replace(path)
-    return path
-
-
-def _cache() -> Path:
-    """Return the folder that compiled code is kept in."""
-    told = os.environ.get("XDG_CACHE_HOME")
-    return (Path(told) if told else Path.home() / ".cache") / "nextvec"
-
-
-def _processor() -> str:
-    """Return what tells processors with other instructions apart."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    names = ("flags", "Features")  # as x86 and ARM call them
-    return next((line for line in lines if line.startswith(names)), "")
 
 
 def _padded(matrix_NK: np.ndarray) -> np.ndarray:

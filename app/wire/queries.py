@@ -112,10 +112,10 @@ def _mixed(
 
 def _rows(ids: Mapping[int, str], catalogue: Catalogue, name: str) -> Int64:
     """Return the rows of names by place in what a context is called."""
-    rows = {place: catalogue.row_of_id.get(one) for place, one in ids.items()}
+    rows = {place: catalogue.ids.row_of(one) for place, one in ids.items()}
     for place, row in rows.items():
         if row is None:
-            near = catalogue.nearest_id(ids[place])
+            near = catalogue.ids.nearest(ids[place])
             hint = "" if near is None else f"; the nearest name is {quoted(near)}"
             detail = f"{name}[{place}]: no vector is called {quoted(ids[place])}{hint}"
             raise UnknownIdError(detail)
@@ -132,7 +132,7 @@ def _numbers(
         raise NotApplicableError(detail)
     numbers = []
     for name in names:
-        number = catalogue.number_of_document.get(name)
+        number = catalogue.document_ids.row_of(name)
         if number is None:
             detail = f"{option}: no document is called {quoted(name)}"
             raise UnknownDocumentError(detail)

@@ -1,5 +1,8 @@
 """From start to ready with a million vectors: ``python -m benchmarks.speed.large``.
 
+Then several services at once on the same bundle: what each holds in memory by part, and
+what of that it shares.
+
 The bundle is that of a small run whose rows were put in the place of many more, sealed
 again: how long a start takes does not depend on what the network has learned.
 """
@@ -7,6 +10,8 @@ again: how long a start takes does not depend on what the network has learned.
 import argparse
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +19,7 @@ import numpy as np
 import orjson
 import psutil
 
-from benchmarks.speed.service import resident_parts, running
+from benchmarks.speed.service import memory_parts, running
 from benchmarks.speed.training import small
 from nextvec.app.bundle.catalogue import Catalogue
 from nextvec.app.bundle.index import INDEX_KINDS, NeighborIndex
@@ -31,6 +36,7 @@ from nextvec.training.vectors import l2_normalize
 
 _LENGTH = 200
 _BETA = 0.5
+_SHOWN_MIB = 1.0
 _TEXT = "Passage {} of document {}: some words that stand for a text of usual length. "
 
 
@@ -41,19 +47,42 @@ def main() -> None:
     parser.add_argument("--dim", type=int, default=256)
     parser.add_argument("--index", choices=list(INDEX_KINDS), default=DEFAULT_KIND)
     parser.add_argument("--starts", type=int, default=3)
+    parser.add_argument("--together", type=int, default=2, help="services at once")
     told = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         bundles = _make(Path(scratch), told.rows // _LENGTH, told.dim, told.index)
         for number in range(told.starts):
             with running(bundles) as (_, pid, startup_s):
-                process = psutil.Process(pid)
-                spent = process.cpu_times()
-                parts = resident_parts(process)
-            sizes = ", ".join(f"{name} {size:.0f}" for name, size in parts.items())
+                spent = psutil.Process(pid).cpu_times()
             print(
                 f"start {number + 1}: ready after {startup_s:.1f} s "
-                f"({spent.user + spent.system:.1f} s of processors); MiB: {sizes}"
+                f"({spent.user + spent.system:.1f} s of processors)"
             )
+        with ExitStack() as stack:
+            pids = [
+                stack.enter_context(running(bundles))[1] for _ in range(told.together)
+            ]
+            print("\n".join(memory_rows(psutil.Process(pids[0]), told.together)))
+
+
+def memory_rows(process: psutil.Process, together: int) -> Iterator[str]:
+    """Write what a process holds in memory by part, as a table.
+
+    Args:
+        process: one of several services on one bundle.
+        together: how many there are.
+    """
+    yield f"Memory of one of {together} services, MiB:"
+    yield ""
+    yield "| part | resident | its share |"
+    yield "|---|---|---|"
+    parts = memory_parts(process)
+    for name, (resident, share) in sorted(parts.items(), key=lambda one: -one[1][0]):
+        # the smallest are headers and tables
+        if resident >= _SHOWN_MIB:
+            yield f"| {name} | {resident:.0f} | {share:.0f} |"
+    whole = [sum(sizes) for sizes in zip(*parts.values(), strict=True)]
+    yield f"| together | {whole[0]:.0f} | {whole[1]:.0f} |"
 
 
 def _make(root: Path, documents: int, dim: int, kind: str) -> Path:

@@ -108,12 +108,18 @@ def measure_service(bundles: Path, corpus: Path, *, requests: int) -> ServiceFig
 
 
 def resident_parts(process: psutil.Process) -> dict[str, float]:
-    """Return the resident memory of a process by part, in MiB.
+    """Return the resident memory of a process by part, in MiB (`memory_parts`)."""
+    return {name: resident for name, (resident, _) in memory_parts(process).items()}
 
-    Mapped files of a bundle by name; ``libraries`` are other files; ``own`` is the
+
+def memory_parts(process: psutil.Process) -> dict[str, tuple[float, float]]:
+    """Return the memory of a process by part: resident, and its share of that, in MiB.
+
+    Of a page that several processes hold each has a part as its share (PSS). Mapped
+    files of a bundle stand by name; ``libraries`` are other files; ``own`` is the
     rest, which no other process shares.
     """
-    parts: dict[str, float] = {"own": 0.0, "libraries": 0.0}
+    parts = {"own": (0.0, 0.0), "libraries": (0.0, 0.0)}
     for mapped in process.memory_maps(grouped=True):
         path = Path(mapped.path)
         name = "libraries"
@@ -121,7 +127,8 @@ def resident_parts(process: psutil.Process) -> dict[str, float]:
             name = path.name
         elif not path.is_absolute():
             name = "own"
-        parts[name] = parts.get(name, 0.0) + mapped.rss / 2**20
+        resident, share = parts.get(name, (0.0, 0.0))
+        parts[name] = (resident + mapped.rss / 2**20, share + mapped.pss / 2**20)
     return parts
 
 

@@ -40,6 +40,15 @@ DOCUMENTS = 30
 LENGTH = 130
 
 
+@pytest.fixture(scope="session", autouse=True)
+def verified(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the record of checksums out of the cache of whoever runs the tests."""
+    record = tmp_path_factory.mktemp("verified") / "verified.json"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("nextvec.app.bundle.verified.RECORD", str(record))
+        yield
+
+
 @dataclass(frozen=True)
 class World:
     """Where the real small things are."""

@@ -96,16 +96,6 @@ def test_a_question_needs_no_http(settings: Settings) -> None:
     assert len(content["neighbors"]) == 3
 
 
-def test_names_can_be_looked_up_before_the_first_query(settings: Settings) -> None:
-    async def prepared() -> set[str]:
-        async with running(settings) as service:
-            return set(vars(service.live.engine.bundle.catalogue))
-
-    names = asyncio.run(prepared())
-
-    assert {"row_of_id", "number_of_document", "_sorted_ids"} <= names
-
-
 def test_an_answer_comes_from_the_bundle_its_ids_were_resolved_in(
     settings: Settings, engine: Engine, other: Engine
 ) -> None:

@@ -191,8 +191,8 @@ def test_vectors_are_mapped_and_shared_by_all_who_read_them(tmp_path: Path) -> N
     [
         pytest.param(None, "No such file", id="missing"),
         pytest.param(b"no vectors at all", "damaged", id="rubbish"),
-        pytest.param(np.eye(16), "rows of 16 float32, got float64", id="dtype"),
-        pytest.param(np.zeros(16, np.float32), r"float32 \(16,\)", id="shape"),
+        pytest.param(np.eye(16), r"float32 \(any, 16\), got float64", id="dtype"),
+        pytest.param(np.zeros(16, np.float32), r"got float32 \(16,\)", id="shape"),
         pytest.param(np.zeros((2, 32), np.float32), r"\(2, 32\)", id="length"),
     ],
 )

@@ -372,7 +372,7 @@ def test_saved_codes_find_the_same(
         pytest.param(
             BOUNDS,
             np.zeros((3, 90), np.float32),
-            r"expected float32 \(4, 90\)",
+            r"expected codes of float32 \(4, 90\)",
             id="kind",
         ),
     ],
