@@ -11,6 +11,7 @@ from typing import Final
 
 import numpy as np
 
+from nextvec.training.array_files import save_array
 from nextvec.training.errors import BundleError
 from nextvec.training.vectors import Float32
 
@@ -51,7 +52,7 @@ def as_queries(query_QD: Float32, beta: float) -> Float32:
 
 def save_rows(folder: Path, row_NC: Float32) -> None:
     """Write the rows of a bundle."""
-    np.save(folder / VECTORS, row_NC)
+    save_array(folder / VECTORS, row_NC)
 
 
 def load_rows(folder: Path, dim: int) -> Float32:
