@@ -142,9 +142,14 @@ def _bundle(run: Path, corpus: Path, registry: Registry) -> str:
         live is not None
         and live.corpus_fingerprint == built.manifest.corpus_fingerprint
     )
-    if pointer is None or registry.intended() == version or not is_of_corpus:
+    if (
+        pointer is None
+        or pointer.version == version
+        or registry.intended() == version
+        or not is_of_corpus
+    ):
         registry.make_live(built)
-    elif pointer.version != version:
+    else:
         console.print(
             f"· {pointer.version} was made live and stays so; for the best run: "
             f"nextvec bundle promote {version} --bundles {registry.folder}",

@@ -93,11 +93,13 @@ def _killed_before_promotion(other_live: str, monkeypatch: pytest.MonkeyPatch) -
     del other_live  # promoted before
     real, calls = Registry.make_live, []
 
-    def make_live(registry: Registry, bundle: Bundle) -> None:
+    def make_live(
+        registry: Registry, bundle: Bundle, *, require_go: bool = False
+    ) -> None:
         calls.append(1)
         if len(calls) == 1:
             raise Killed
-        real(registry, bundle)
+        real(registry, bundle, require_go=require_go)
 
     monkeypatch.setattr(Registry, "make_live", make_live)
 

@@ -1,0 +1,1 @@
+"""What happens when things go wrong: kills and overload, by script."""
