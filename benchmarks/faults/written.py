@@ -42,9 +42,9 @@ class WriteSteps:
         os.fsync = self._fsync
         sys.addaudithook(self._hear)
 
-    def _fsync(self, descriptor: Any) -> None:  # noqa: ANN401 - as os.fsync takes it
+    def _fsync(self, fd: Any) -> None:  # noqa: ANN401 - as os.fsync takes it
         self._step()
-        self._sync(descriptor)
+        self._sync(fd)
 
     def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
         paths = arguments[: _PATHS.get(event, 0)]
