@@ -2,18 +2,19 @@
 
 import io
 import os
+import re
 import secrets
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import orjson
-from filelock import FileLock, Timeout
 
+from nextvec.training.disk import told_when_full
 from nextvec.training.errors import ProjectError
+
+_LEFT_FILE: Final = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
+# A file that is being written, or was when its writer was killed.
 
 
 def write_bytes(path: Path, data: bytes, *, mode: int = 0o666) -> None:
@@ -26,12 +27,15 @@ def write_bytes(path: Path, data: bytes, *, mode: int = 0o666) -> None:
         data: all that it is to hold.
         mode: its permissions from the first byte on, less those that the process takes
             away (umask).
+
+    Raises:
+        ProjectError: the disk has no room for it; nothing is left of it.
     """
     # in containers on one volume every process can have the same number
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-        with os.fdopen(descriptor, "wb") as file:
+        with told_when_full(path, len(data)), os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -39,7 +43,7 @@ def write_bytes(path: Path, data: bytes, *, mode: int = 0o666) -> None:
     finally:
         # gone, unless something failed
         temporary.unlink(missing_ok=True)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def array_bytes(array: np.ndarray) -> bytes:
@@ -101,95 +105,24 @@ def read_versioned(
     return dict(card)
 
 
-@contextmanager
-def only_writer(path: Path) -> Iterator[None]:
-    """Keep all others from writing ``path`` while the block runs.
+def sweep_files(folder: Path) -> None:
+    """Clear away what killed processes left of files that they wrote (`write_bytes`).
 
-    The lock is held on an empty file beside it, ``.NAME.lock``, which stays: the
-    kernel lets go of it when a process dies, and it holds between containers that
-    share a volume, where process numbers tell nothing. Within such a block another one
-    of the same thread for the same path is let in.
-
-    Raises:
-        ProjectError: it is being written already, or is the folder that this process
-            works in, which cannot be replaced under its feet.
+    The caller is the only one that writes in the folder now.
     """
-    path = path.resolve()
-    if path == Path.cwd():
-        msg = f"{path}: expected another folder than that of this command itself"
-        raise ProjectError(msg)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path.with_name(f".{path.name}.lock"), is_singleton=True)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        msg = f"{path}: it is being written already; try again when that is done"
-        raise ProjectError(msg) from error
-    try:
-        yield
-    finally:
-        lock.release()
+    for left in folder.glob(".*.tmp"):
+        if _LEFT_FILE.fullmatch(left.name) and left.is_file():
+            left.unlink(missing_ok=True)
 
 
-@contextmanager
-def new_folder(path: Path) -> Iterator[Path]:
-    """Yield an empty folder that becomes ``path`` only if the block succeeds.
-
-    An older folder of that name is replaced, or stays as it was if the block or the
-    last step fails. On an error nothing else is left behind but the lock, and folders
-    above it that were missing. A link is followed.
-
-    Raises:
-        ProjectError: it is no folder, or `only_writer` refuses it.
-    """
-    path = path.resolve()
-    if path.exists() and not path.is_dir():
-        msg = f"{path}: expected a folder, or nothing, found a file"
-        raise ProjectError(msg)
-    new = path.with_name(f".{path.name}.new.tmp")
-    old = path.with_name(f".{path.name}.old.tmp")
-    with only_writer(path):
-        _recover(path, new, old)
-        new.mkdir()
-        try:
-            yield new
-            for file in new.rglob("*"):
-                if file.is_file():
-                    _sync(file)
-            _put_in_place(path, new, old)
-            _sync_folder(path.parent)
-        finally:
-            shutil.rmtree(new, ignore_errors=True)
-
-
-def _recover(path: Path, new: Path, old: Path) -> None:
-    """Clear away what a crash of an earlier writer left; put back what it moved."""
-    if old.exists() and not path.exists():
-        old.replace(path)
-    for stale in (new, old):
-        shutil.rmtree(stale, ignore_errors=True)
-
-
-def _put_in_place(path: Path, new: Path, old: Path) -> None:
-    if not path.exists():
-        new.replace(path)
-        return
-    # rename cannot replace a folder that holds files: the old one steps aside
-    path.replace(old)
-    try:
-        new.replace(path)
-    except OSError:
-        old.replace(path)
-        raise
-    shutil.rmtree(old)
-
-
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Wait until a file is on the disk."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Wait until the names of the files in a folder are on the disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -22,7 +22,7 @@ from nextvec.training.evaluation.readiness import assess
 from nextvec.training.evaluation.searched import judge_in, space_of
 from nextvec.training.evaluation.sequence_hits import sequence_hits
 from nextvec.training.evaluation.suite import PROTOCOL, build_suite
-from nextvec.training.files import read_json, write_json
+from nextvec.training.files import read_json, sweep_files, write_json
 from nextvec.training.fit.candidates import training_windows
 from nextvec.training.fit.loop import fit
 from nextvec.training.fit.start import Start
@@ -99,6 +99,7 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / LOCK, timeout=0):
+            sweep_files(folder)
             _claim(folder, corpus, config)
             if is_finished(folder):
                 card: dict[str, Any] = read_json(folder / CARD)

@@ -10,7 +10,8 @@ import orjson
 from nextvec.app.access.key import NAME, Key, Scope, new_key
 from nextvec.training.checked import from_json
 from nextvec.training.errors import ProjectError
-from nextvec.training.files import only_writer, write_bytes
+from nextvec.training.files import write_bytes
+from nextvec.training.folders import only_writer
 
 FORMAT: Final = 1
 _MODE: Final = 0o600

@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_arrays
 
 from nextvec.app.bundle.catalogue import FILES as CATALOGUE_FILES
-from nextvec.app.bundle.catalogue import Catalogue
+from nextvec.app.bundle.catalogue import TEXT_FILES, Catalogue
 from nextvec.app.bundle.index import NeighborIndex, index_files
 from nextvec.app.bundle.known import KNOWN, KnownItems
 from nextvec.app.bundle.manifest import Manifest
@@ -35,6 +35,10 @@ from nextvec.training.run_folder import (
 from nextvec.training.vectors import Int64
 
 REQUIRED: Final = frozenset((*BUNDLED, VECTORS, *CATALOGUE_FILES))
+"""Files that every bundle has."""
+
+OPTIONAL: Final = frozenset((*TEXT_FILES, ITEM_BASELINE))
+"""Files that some have beside them, and beside those of their index."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,11 +103,14 @@ def load_bundle(
         verified: files that need not be read again; None reads all.
 
     Raises:
-        BundleError: missing, damaged, or parts that do not fit.
+        BundleError: missing, damaged, changed, in the place of another one, or parts
+            that do not fit.
         CheckpointError: the weights or the card cannot be used.
         IndexMismatchError: model and index disagree.
     """
     manifest = Manifest.load(folder)
+    manifest.require_folder(folder)
+    _check_files(folder, manifest)
     manifest.verify(folder, partial(progress, "comparing checksums, in MB"), verified)
     return load_parts(folder, manifest)
 
@@ -118,12 +125,7 @@ def load_parts(folder: Path, manifest: Manifest) -> Bundle:
         CheckpointError: the weights or the card cannot be used.
         IndexMismatchError: model and index disagree.
     """
-    required = REQUIRED | set(index_files(manifest.index_kind))
-    required |= {KNOWN} if manifest.corpus_kind == "items" else set()
-    missing = required - set(manifest.files)
-    if missing:
-        msg = f"{folder}: the bundle lists no {', '.join(sorted(missing))}"
-        raise BundleError(msg)
+    _check_files(folder, manifest)
     checkpoint = load_checkpoint(folder)
     if ITEM_BASELINE in manifest.files and checkpoint.model.is_run:
         msg = f"{folder}: holds a baseline, and a network that is to be run beside it"
@@ -154,6 +156,23 @@ def load_parts(folder: Path, manifest: Manifest) -> Bundle:
     return bundle
 
 
+def _check_files(folder: Path, manifest: Manifest) -> None:
+    """Refuse a list of files that is not one of a bundle: too short, or too long."""
+    required = REQUIRED | set(index_files(manifest.index_kind))
+    required |= {KNOWN} if manifest.corpus_kind == "items" else set()
+    listed, known = set(manifest.files), required | OPTIONAL
+    if missing := required - listed:
+        msg = f"{folder}: the bundle lists no {', '.join(sorted(missing))}"
+        raise BundleError(msg)
+    if unknown := listed - known:
+        msg = f"{folder}: the bundle lists what none has: {', '.join(sorted(unknown))}"
+        raise BundleError(msg)
+    # such a file would be read though nothing says that it is whole
+    if beside := {n for n in known - listed if (folder / n).exists()}:
+        msg = f"{folder}: holds what the bundle does not list: {', '.join(beside)}"
+        raise BundleError(msg)
+
+
 def corpus_fingerprint(card: Mapping[str, Any]) -> str:
     """Return the fingerprint of the corpus that a checkpoint was trained on.
 
@@ -179,7 +198,11 @@ def _check_sizes(folder: Path, bundle: Bundle) -> None:
     """Refuse parts of different sizes, each whole by itself."""
     n, windows = len(bundle.index), bundle.suite.windows
     expected = (len(windows),)
-    found = {"names": len(bundle.catalogue), "duplicate groups": len(bundle.groups)}
+    found = {
+        "vectors in its manifest": bundle.manifest.num_vectors,
+        "names": len(bundle.catalogue),
+        "duplicate groups": len(bundle.groups),
+    }
     if bundle.known is not None:
         found["known vectors"] = len(bundle.known)
     for what, count in found.items():
@@ -190,7 +213,7 @@ def _check_sizes(folder: Path, bundle: Bundle) -> None:
         msg = f"{folder}: a validation window names a row outside 0..{n - 1}"
         raise IndexMismatchError(msg)
     for name, ranks in bundle.baselines.items():
-        if ranks.shape != expected:
-            shape = ranks.shape
-            msg = f"{folder}: baseline of {name}: expected {expected}, got {shape}"
+        if ranks.shape != expected or ranks.dtype != np.int64:
+            got = f"{ranks.dtype} {ranks.shape}"
+            msg = f"{folder}: baseline of {name}: expected int64 {expected}, got {got}"
             raise IndexMismatchError(msg)

@@ -11,6 +11,7 @@ from nextvec.app.bundle.mapped import mapped
 from nextvec.app.bundle.names import Names, Strings, name_files, string_files
 from nextvec.app.bundle.neighbor import Neighbor
 from nextvec.app.bundle.searcher import Selection
+from nextvec.training.array_files import save_array
 from nextvec.training.corpus.corpus import Corpus, Kind
 from nextvec.training.errors import BundleError
 from nextvec.training.vectors import Int64
@@ -27,7 +28,10 @@ FILES: Final = (
     _DOCUMENTS,
     _POSITIONS,
 )
-"""Names of what `Catalogue.save` writes always; texts come beside it."""
+"""Names of what `Catalogue.save` writes always."""
+
+TEXT_FILES: Final = string_files(_TEXTS)
+"""Names of what it writes beside them, where the corpus has texts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,8 +90,8 @@ class Catalogue:
         """Write it into a bundle's folder."""
         self.ids.save(folder, _IDS)
         self.document_ids.save(folder, _DOCUMENT_IDS)
-        np.save(folder / _DOCUMENTS, self.documents)
-        np.save(folder / _POSITIONS, self.positions)
+        save_array(folder / _DOCUMENTS, self.documents)
+        save_array(folder / _POSITIONS, self.positions)
         if self.texts is not None:
             self.texts.save(folder, _TEXTS)
 
@@ -98,7 +102,7 @@ class Catalogue:
         Raises:
             BundleError: missing, damaged, or parts that do not fit.
         """
-        has_texts = (folder / string_files(_TEXTS)[0]).exists()
+        has_texts = (folder / TEXT_FILES[0]).exists()
         return cls(
             kind=kind,
             ids=Names.load(folder, _IDS),

@@ -23,6 +23,7 @@ from torch import Tensor
 
 from nextvec.app.bundle.mapped import mapped
 from nextvec.app.bundle.searcher import Candidates, Selection
+from nextvec.training.array_files import save_array
 from nextvec.training.vectors import Float32, Int64
 
 CODES: Final = "codes.npy"
@@ -105,8 +106,8 @@ class Codes:
 
     def save(self, folder: Path) -> None:
         """Write them into a bundle's folder."""
-        np.save(folder / CODES, self._code_NB.numpy())
-        np.save(folder / BOUNDS, self._bound_4N.numpy())
+        save_array(folder / CODES, self._code_NB.numpy())
+        save_array(folder / BOUNDS, self._bound_4N.numpy())
 
     def __len__(self) -> int:
         """Return the number of rows, N."""

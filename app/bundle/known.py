@@ -7,6 +7,7 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from nextvec.training.array_files import save_array
 from nextvec.training.errors import BundleError
 from nextvec.training.vectors import Float32, Int64
 
@@ -43,7 +44,7 @@ class KnownItems:
 
     def save(self, folder: Path) -> None:
         """Write it into a bundle's folder."""
-        np.save(folder / KNOWN, self.products)
+        save_array(folder / KNOWN, self.products)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -58,8 +59,13 @@ class KnownItems:
         except (OSError, ValueError, EOFError) as error:
             msg = f"{path}: the known vectors are damaged: {error}"
             raise BundleError(msg) from error
-        if products.ndim != 2 or products.shape[1] != _NUM_DIRECTIONS:
-            msg = f"{path}: expected (N, {_NUM_DIRECTIONS}), got {products.shape}"
+        if (
+            products.ndim != 2
+            or products.shape[1] != _NUM_DIRECTIONS
+            or products.dtype != np.float32
+        ):
+            found = f"{products.dtype} {products.shape}"
+            msg = f"{path}: expected float32 (N, {_NUM_DIRECTIONS}), got {found}"
             raise BundleError(msg)
         return cls(products)
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextvec.app.bundle.mapped import mapped
+from nextvec.training.array_files import save_array
 from nextvec.training.errors import BundleError
 from nextvec.training.vectors import Int64
 
@@ -56,8 +57,8 @@ class Strings(Sequence[str]):
     def save(self, folder: Path, name: str) -> None:
         """Write them into files that begin with ``name`` (`string_files`)."""
         octets_name, ends_name = string_files(name)
-        np.save(folder / octets_name, self._octets)
-        np.save(folder / ends_name, self._ends)
+        save_array(folder / octets_name, self._octets)
+        save_array(folder / ends_name, self._ends)
 
     def __len__(self) -> int:
         """Return how many there are."""
@@ -128,8 +129,8 @@ class Names(Strings):
         """Write them into files that begin with ``name`` (`name_files`)."""
         super().save(folder, name)
         *_, table_name, order_name = name_files(name)
-        np.save(folder / table_name, self._table)
-        np.save(folder / order_name, self._order)
+        save_array(folder / table_name, self._table)
+        save_array(folder / order_name, self._order)
 
     def row_of(self, name: str) -> int | None:
         """Return the row of a name, None if it is unknown; a microsecond."""

@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 
 from nextvec.app.bundle.mapped import mapped
+from nextvec.training.array_files import save_array
 from nextvec.training.vectors import Float32
 
 VECTORS: Final = "vectors.npy"
@@ -51,7 +52,7 @@ def as_queries(query_QD: Float32, beta: float) -> Float32:
 
 def save_rows(folder: Path, row_NC: Float32) -> None:
     """Write the rows of a bundle."""
-    np.save(folder / VECTORS, row_NC)
+    save_array(folder / VECTORS, row_NC)
 
 
 def load_rows(folder: Path, dim: int) -> Float32:

@@ -13,6 +13,7 @@ from nextvec.app.bundle.index_kinds import DEFAULT_KIND, INDEX_KIND_NAMES
 from nextvec.app.commands.options import BundlesFolder
 from nextvec.app.settings import read_settings
 from nextvec.training.commands.console import (
+    EXIT_CODE,
     AsJson,
     console,
     handle_errors,
@@ -21,13 +22,14 @@ from nextvec.training.commands.console import (
     say_next,
 )
 from nextvec.training.commands.folders import CORPORA, RUNS
+from nextvec.training.errors import ProjectError
 
 if TYPE_CHECKING:
     from nextvec.app.bundle.bundle import Bundle
     from nextvec.app.bundle.manifest import Manifest
     from nextvec.app.release.registry import Registry
 
-_UNTOLD: Final = ("files", "golden", "format")
+_UNTOLD: Final = ("files", "sizes", "golden", "format")
 
 
 @handle_errors()
@@ -111,23 +113,24 @@ def build(
 
 @handle_errors()
 def list_bundles(*, bundles: BundlesFolder = None, as_json: AsJson = False) -> None:
-    """List the bundles; the live one is marked."""
-    from nextvec.app.bundle.manifest import Manifest
-
+    """List the bundles; the live one is marked, one that cannot be read named."""
     registry = _registry(bundles)
     pointer = registry.pointer()
     marks = {} if pointer is None else {pointer.previous: "previous"}
     if pointer is not None:
         marks[pointer.version] = "live"
-    manifests = {v: Manifest.load(registry.path(v)) for v in registry.versions()}
+    found = {version: _read(registry, version) for version in registry.versions()}
     if as_json:
-        print_json([_listed(one, marks.get(v)) for v, one in manifests.items()])
+        print_json([_listed(v, one, marks.get(v)) for v, one in found.items()])
         return
     console.print(f"Bundles in {registry.folder}:", soft_wrap=True, highlight=False)
-    for version, manifest in manifests.items():
+    for version, manifest in found.items():
         # no table: in a narrow column the name would be broken
         mark = f"  ({marks[version]})" if version in marks else ""
         console.print(f"[bold]{version}[/]{mark}", soft_wrap=True, highlight=False)
+        if isinstance(manifest, str):
+            _say_bad(manifest)
+            continue
         console.print(
             f"    {manifest.created}, run {manifest.run}, corpus "
             f"{manifest.corpus_name}, {manifest.num_vectors:,} vectors, index "
@@ -135,15 +138,66 @@ def list_bundles(*, bundles: BundlesFolder = None, as_json: AsJson = False) -> N
             soft_wrap=True,
             highlight=False,
         )
-    if not manifests:
+    if not found:
         console.print("none", highlight=False)
         say_next("nextvec bundle build RUN --promote")
 
 
-def _listed(manifest: "Manifest", mark: str | None) -> dict[str, Any]:
+def _read(registry: "Registry", version: str) -> "Manifest | str":
+    """Return what a bundle is made of, or why it is none of this folder."""
+    from nextvec.app.bundle.manifest import Manifest
+
+    folder = registry.folder / version
+    try:
+        manifest = Manifest.load(folder)
+        manifest.require_folder(folder)
+    except ProjectError as error:
+        return str(error)
+    return manifest
+
+
+def _say_bad(reason: str) -> None:
+    """Say what is wrong with a bundle, beneath its name."""
+    console.print(
+        f"    cannot be used: {reason}", style="red", markup=False, soft_wrap=True
+    )
+
+
+def _listed(version: str, found: "Manifest | str", mark: str | None) -> dict[str, Any]:
     """Return what a list tells of a bundle; its checksums it keeps to itself."""
-    told = asdict(manifest)
+    if isinstance(found, str):
+        return {"is": mark, "version": version, "error": found}
+    told = asdict(found)
     return {"is": mark} | {k: v for k, v in told.items() if k not in _UNTOLD}
+
+
+@handle_errors()
+def verify(
+    versions: Annotated[
+        list[str] | None,
+        typer.Argument(help="Versions of the bundles (default: all of them)."),
+    ] = None,
+    *,
+    bundles: BundlesFolder = None,
+) -> None:
+    """Say whether bundles are whole: seal, every file, and the golden query."""
+    from nextvec.app.inference.golden import open_engine
+
+    registry, num_bad = _registry(bundles), 0
+    for version in versions or registry.versions():
+        try:
+            with progress_bars() as progress:
+                open_engine(registry.path(version), progress)
+        except ProjectError as error:
+            num_bad += 1
+            console.print(f"[bold]{version}[/]", soft_wrap=True, highlight=False)
+            _say_bad(str(error))
+        else:
+            console.print(
+                f"[bold]{version}[/]  is whole", soft_wrap=True, highlight=False
+            )
+    if num_bad:
+        raise typer.Exit(EXIT_CODE)
 
 
 @handle_errors()

@@ -14,7 +14,12 @@ COMMANDS: Final = {
         "Put a run's model, its index and its validation together as one version.",
     ),
     "list": LazyCommand(
-        f"{_FILE}:list_bundles", "List the bundles; the live one is marked."
+        f"{_FILE}:list_bundles",
+        "List the bundles; the live one is marked, one that cannot be read named.",
+    ),
+    "verify": LazyCommand(
+        f"{_FILE}:verify",
+        "Say whether bundles are whole: seal, every file, and the golden query.",
     ),
     "promote": LazyCommand(
         f"{_FILE}:promote",

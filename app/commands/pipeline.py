@@ -124,14 +124,15 @@ def _bundle(run: Path, corpus: Path, registry: Registry) -> str:
     """Bundle a run, promote it, and return what is live.
 
     Where another bundle of the same corpus is live, and this one was there already, it
-    was rolled back from, or the other was promoted: that choice stands.
+    was rolled back from, or the other was promoted: that choice stands. Where this one
+    is there because its promotion was cut off, nobody has chosen: it goes live.
     """
-    before = registry.versions()
     with progress_bars() as progress:
         built = build_bundle(
             run,
             registry.folder,
             corpus=corpus,
+            begin=registry.intend,
             say=lambda what: console.print(f"· {what}", soft_wrap=True),
             progress=progress,
         )
@@ -141,9 +142,14 @@ def _bundle(run: Path, corpus: Path, registry: Registry) -> str:
         live is not None
         and live.corpus_fingerprint == built.manifest.corpus_fingerprint
     )
-    if pointer is None or version not in before or not is_of_corpus:
+    if (
+        pointer is None
+        or pointer.version == version
+        or registry.intended() == version
+        or not is_of_corpus
+    ):
         registry.make_live(built)
-    elif pointer.version != version:
+    else:
         console.print(
             f"· {pointer.version} was made live and stays so; for the best run: "
             f"nextvec bundle promote {version} --bundles {registry.folder}",

@@ -7,14 +7,12 @@ import numpy as np
 
 from nextvec.app.bundle.bundle import load_bundle
 from nextvec.app.bundle.engine_names import INT8
-from nextvec.app.bundle.manifest import Golden
+from nextvec.app.bundle.manifest import GOLDEN_K, Golden
 from nextvec.app.bundle.verified import VerifiedFiles
 from nextvec.app.inference.baseline_engine import engine_of
 from nextvec.app.inference.engine import Engine, Query, answer
 from nextvec.training.corpus.parts import Progress, ignore_progress
 from nextvec.training.errors import BundleError
-
-GOLDEN_K: Final = 10
 
 _TOLERANCE: Final = 1e-4
 # Other processors and thread counts round differently: up to 1e-6 was seen over a

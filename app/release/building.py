@@ -1,7 +1,6 @@
 """Making a bundle out of a run and its corpus."""
 
 import hashlib
-import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,10 +20,16 @@ from nextvec.app.bundle.bundle import (
 from nextvec.app.bundle.catalogue import Catalogue
 from nextvec.app.bundle.checksums import Checksums, sha256_of
 from nextvec.app.bundle.engine_names import AUTO, EAGER
-from nextvec.app.bundle.index import NeighborIndex, require_match
+from nextvec.app.bundle.index import NeighborIndex, index_files, require_match
 from nextvec.app.bundle.index_kinds import DEFAULT_KIND
 from nextvec.app.bundle.known import KnownItems
-from nextvec.app.bundle.manifest import MANIFEST, EncoderFacts, Manifest
+from nextvec.app.bundle.manifest import (
+    MANIFEST,
+    EncoderFacts,
+    Manifest,
+    version_of,
+)
+from nextvec.app.bundle.vectors import num_columns
 from nextvec.app.inference.baseline_engine import engine_of
 from nextvec.app.inference.golden import make_golden, open_engine
 from nextvec.app.release.engines import choose_engine, require_engine
@@ -32,10 +37,11 @@ from nextvec.training.checkpoint import Checkpoint, load_checkpoint
 from nextvec.training.corpus.corpus import Corpus
 from nextvec.training.corpus.parts import Progress, ignore_progress
 from nextvec.training.corpus.store import load_corpus
+from nextvec.training.disk import require_space
 from nextvec.training.errors import BundleError, ProjectError
 from nextvec.training.evaluation.score import Score
 from nextvec.training.evaluation.searched import SearchedSpace, space_of
-from nextvec.training.files import new_folder
+from nextvec.training.folders import new_folder, sweep
 from nextvec.training.run_folder import BUNDLED, HUBNESS, ITEM_BASELINE, WEIGHTS
 
 
@@ -47,6 +53,7 @@ def build_bundle(
     index_kind: str = DEFAULT_KIND,
     plain_cosine: bool = False,
     engine: str = AUTO,
+    begin: Callable[[str], None] = lambda _: None,
     say: Callable[[str], None] = lambda _: None,
     progress: Progress = ignore_progress,
 ) -> Bundle:
@@ -59,6 +66,8 @@ def build_bundle(
         index_kind: one of `nextvec.app.bundle.index.INDEX_KINDS`.
         plain_cosine: rank by cosine alone, whatever validation chose.
         engine: what runs the network (`choose_engine`).
+        begin: told the version, before anything of a bundle that was never there is
+            written.
         say: told each stage in plain words.
         progress: told how far each part is: vectors moved, files written, megabytes
             of checksums, steps of the trial.
@@ -70,11 +79,13 @@ def build_bundle(
     Raises:
         BundleError: a file of the run is missing, or the kind or the engine
             is unknown.
+        ProjectError: the disk has no room for it, or another process builds it.
         CheckpointError: the run's checkpoint cannot be used.
         CorpusError: the corpus cannot be used.
         IndexMismatchError: the run was not trained on that corpus.
     """
     require_engine(engine)
+    sweep(bundles)
     checkpoint = load_checkpoint(run)
     loaded = load_corpus(corpus or _corpus_folder(run, checkpoint.card))
     require_match(
@@ -84,9 +95,16 @@ def build_bundle(
         index_fingerprint=loaded.fingerprint,
     )
     betas = {} if plain_cosine else dict(checkpoint.card["score"]["betas"])
-    told = f"{index_kind} {loaded.fingerprint}" + " plain" * plain_cosine
-    told += "" if engine == AUTO else f" {engine}"
-    version = _version(run, checkpoint, loaded, told)
+    name = str(checkpoint.card.get("name") or run.name)
+    version = version_of(
+        name,
+        files={taken: sha256_of(run / taken) for taken in _taken_over(run)},
+        index_kind=index_kind,
+        corpus_fingerprint=loaded.fingerprint,
+        betas=betas,
+        engine_asked=engine,
+        texts_checksum=_texts_checksum(loaded),
+    )
     folder = bundles / version
     if (folder / MANIFEST).exists():
         try:
@@ -96,6 +114,10 @@ def build_bundle(
         else:
             say(f"bundle {version} is there already")
             return bundle
+    else:
+        begin(version)
+    needed = _num_bytes(run, loaded, index_kind)
+    require_space(bundles, needed, f"the bundle {version}")
     say(f"indexing {len(loaded.vectors):,} vectors of {loaded.card.name}")
     space = space_of(checkpoint.model, _given_space(run, checkpoint, loaded, progress))
     index = NeighborIndex.build(
@@ -108,7 +130,7 @@ def build_bundle(
         _write_parts(new, run, loaded, index, progress)
         bundle = seal(
             new,
-            version,
+            name,
             run.name,
             loaded,
             index,
@@ -117,8 +139,20 @@ def build_bundle(
             say=say,
             progress=progress,
         )
+        if bundle.manifest.version != version:
+            msg = f"{run}: it was changed while the bundle was made of it: build again"
+            raise BundleError(msg)
     say(f"bundle {version} is whole")
     return bundle
+
+
+def _num_bytes(run: Path, corpus: Corpus, index_kind: str) -> int:
+    """Return what a bundle will take on a disk, names and texts at their shortest."""
+    rows = len(corpus.vectors) * num_columns(corpus.dim) * np.dtype(np.float32).itemsize
+    codes = len(corpus.vectors) * corpus.dim if index_files(index_kind) else 0
+    taken_over = sum((run / name).stat().st_size for name in _taken_over(run))
+    names = sum(map(len, corpus.ids)) + sum(map(len, corpus.texts or ()))
+    return rows + codes + taken_over + names
 
 
 def _write_parts(
@@ -154,7 +188,7 @@ def _given_space(
 
 def seal(
     folder: Path,
-    version: str,
+    name: str,
     run: str,
     corpus: Corpus,
     index: NeighborIndex,
@@ -168,7 +202,7 @@ def seal(
 
     Args:
         folder: that holds all other files of the bundle.
-        version: its name.
+        name: what the version begins with (`version_of`).
         run: name of the run.
         corpus: whose rows the index holds.
         index: what was saved in the folder.
@@ -186,10 +220,19 @@ def seal(
     paths = sorted(path for path in folder.iterdir() if path.name != MANIFEST)
     checksums = Checksums(paths, partial(progress, "taking checksums, in MB"))
     files = checksums.all()
+    texts_checksum = _texts_checksum(corpus)
     tried = partial(progress, "trying the bundle")
     tried(0, 4)
     unasked = Manifest(
-        version=version,
+        version=version_of(
+            name,
+            files=files,
+            index_kind=index.kind,
+            corpus_fingerprint=corpus.fingerprint,
+            betas=betas,
+            engine_asked=engine,
+            texts_checksum=texts_checksum,
+        ),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         run=run,
         index_kind=index.kind,
@@ -202,6 +245,9 @@ def seal(
         model_version=files.get(ITEM_BASELINE, files[WEIGHTS])[:12],
         index_version=index.digest()[:12],
         files=files,
+        sizes={path.name: path.stat().st_size for path in paths},
+        texts_checksum=texts_checksum,
+        engine_asked=engine,
         encoder=_encoder_of(corpus),
         golden=None,
     )
@@ -241,13 +287,11 @@ def _taken_over(run: Path) -> list[str]:
     return [*BUNDLED, *([ITEM_BASELINE] if (run / ITEM_BASELINE).exists() else [])]
 
 
-def _version(run: Path, checkpoint: Checkpoint, corpus: Corpus, told: str) -> str:
-    """Name a bundle after its run and everything that goes into it."""
-    digest = hashlib.sha256(told.encode())
-    for name in _taken_over(run):
-        digest.update(sha256_of(run / name).encode())
-    for text in corpus.texts or ():
+def _texts_checksum(corpus: Corpus) -> str | None:
+    """Return the SHA-256 of the texts, each ended by a zero; None without texts."""
+    if corpus.texts is None:
+        return None
+    digest = hashlib.sha256()
+    for text in corpus.texts:
         digest.update(text.encode() + b"\0")
-    name = str(checkpoint.card.get("name") or run.name)
-    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40]
-    return f"{slug or 'run'}-{digest.hexdigest()[:8]}"
+    return digest.hexdigest()

@@ -1,6 +1,7 @@
 """Which bundles there are, and which one is live."""
 
-import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
@@ -11,9 +12,16 @@ from nextvec.app.inference.golden import open_engine
 from nextvec.training.checked import from_json
 from nextvec.training.corpus.parts import Progress, ignore_progress
 from nextvec.training.errors import BundleError
-from nextvec.training.files import only_writer, write_json
+from nextvec.training.files import sweep_files, write_json
+from nextvec.training.folders import only_writer, remove_folder, sweep
 
 POINTER: Final = "LIVE"
+
+INTENT: Final = ".LIVE.next"
+"""Beside the pointer, while a bundle is built that is to go live."""
+
+_WAIT_S: Final = 10.0
+# For another process that moves the pointer, which takes some milliseconds.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +33,17 @@ class Pointer:
 
     previous: str | None = None
     """The one before it, for a rollback."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """What the file `INTENT` holds, as JSON."""
+
+    version: str
+    """The bundle that is to go live."""
+
+    live: str | None
+    """What was live when that was decided, None for nothing."""
 
 
 class Registry:
@@ -114,14 +133,43 @@ class Registry:
         Raises:
             BundleError: not GO; the pointer is left as it was.
         """
-        version, pointer = bundle.manifest.version, self.pointer()
+        version = bundle.manifest.version
         if require_go and bundle.verdict != "GO":
             msg = f"{version}: its readiness is {bundle.verdict}, GO is required"
             raise BundleError(msg)
-        if pointer is None:
-            self._point(Pointer(version=version))
-        elif pointer.version != version:
-            self._point(Pointer(version=version, previous=pointer.version))
+        with self._writing():
+            pointer = self.pointer()
+            if pointer is None:
+                self._write(POINTER, Pointer(version=version))
+            elif pointer.version != version:
+                moved = Pointer(version=version, previous=pointer.version)
+                self._write(POINTER, moved)
+            # whatever was intended: this is what was chosen since
+            (self.folder / INTENT).unlink(missing_ok=True)
+
+    def intend(self, version: str) -> None:
+        """Remember that a bundle is to go live, before it is built.
+
+        Whoever is killed between building and `make_live` finds it in `intended`.
+        """
+        with self._writing():
+            pointer = self.pointer()
+            live = None if pointer is None else pointer.version
+            self._write(INTENT, Intent(version=version, live=live))
+
+    def intended(self) -> str | None:
+        """Return the bundle that was to go live, and did not.
+
+        None if there is no such one, or if somebody has chosen since what is live.
+        """
+        try:
+            intent = from_json(Intent, (self.folder / INTENT).read_bytes())
+        except (OSError, ValueError):
+            # a choice that cannot be read is none: what is live stays so
+            return None
+        pointer = self.pointer()
+        live = None if pointer is None else pointer.version
+        return intent.version if intent.live == live else None
 
     def rollback(self) -> str:
         """Make the previous bundle live again, and the live one the previous.
@@ -156,12 +204,16 @@ class Registry:
                 "until it is neither live nor the one before"
             )
             raise BundleError(msg)
-        with only_writer(folder):
-            # a name that no reader takes for a bundle, should this be interrupted
-            doomed = folder.with_name(f".{version}.old.tmp")
-            shutil.rmtree(doomed, ignore_errors=True)
-            folder.replace(doomed)
-            shutil.rmtree(doomed)
+        with self._writing():
+            remove_folder(folder)
 
-    def _point(self, pointer: Pointer) -> None:
-        write_json(self.folder / POINTER, asdict(pointer))
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Keep other processes from the pointer; clear away what killed ones left."""
+        with only_writer(self.folder / POINTER, wait_s=_WAIT_S):
+            sweep(self.folder)
+            sweep_files(self.folder)
+            yield
+
+    def _write(self, name: str, data: Pointer | Intent) -> None:
+        write_json(self.folder / name, asdict(data))

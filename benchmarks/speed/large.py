@@ -91,7 +91,7 @@ def _make(root: Path, documents: int, dim: int, kind: str) -> Path:
     train(corpus, small(resolve("default", {})), root / "run")
     bundles = root / "bundles"
     built = build_bundle(root / "run", bundles, corpus=root / "corpus")
-    large, folder = _corpus(documents, dim), bundles / "large-00000000"
+    large, folder = _corpus(documents, dim), bundles / "large"
     shutil.copytree(bundles / built.manifest.version, folder)
     (folder / MANIFEST).unlink()
     for name in (name for kind in INDEX_KINDS.values() for name in kind.files):
@@ -111,7 +111,8 @@ def _make(root: Path, documents: int, dim: int, kind: str) -> Path:
     )
     index.save(folder)
     betas = {"index": _BETA}
-    sealed = seal(folder, folder.name, "run", large, index, betas)
+    sealed = seal(folder, "large", "run", large, index, betas)
+    folder.rename(bundles / sealed.manifest.version)
     Registry(bundles).make_live(sealed)
     return bundles
 

@@ -30,6 +30,7 @@ from nextvec.training.run_folder import CARD, ITEM_BASELINE
 from nextvec.training.vectors import l2_normalize
 from tests.app.asking import ask
 from tests.app.commands.test_commands import run as run_command
+from tests.app.sealing import change, fields_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -248,10 +249,10 @@ def test_the_library_answers_from_it(served: Served) -> None:
 
 
 def test_a_changed_baseline_is_refused(served: Served, tmp_path: Path) -> None:
-    folder = shutil.copytree(served.bundles / served.version, tmp_path / "bundle")
-    manifest = read_json(folder / "bundle.json")
-    manifest["golden"]["scores"][0] += 1.0
-    write_json(folder / "bundle.json", manifest)
+    folder = shutil.copytree(served.bundles / served.version, tmp_path / served.version)
+    golden = fields_of(folder)["golden"]
+    golden["scores"][0] += 1.0
+    change(folder, golden=golden)
 
     with pytest.raises(nextvec.NextvecError, match="golden query found rows"):
         open_engine(folder)

@@ -1,18 +1,9 @@
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from nextvec.training.errors import ProjectError
-from nextvec.training.files import (
-    new_folder,
-    only_writer,
-    read_json,
-    write_bytes,
-    write_json,
-)
+from nextvec.training.files import read_json, sweep_files, write_bytes, write_json
 
 
 def names(folder: Path) -> list[str]:
@@ -68,204 +59,14 @@ def test_json_comes_back_as_it_was(tmp_path: Path) -> None:
     assert read_json(tmp_path / "a.json") == told
 
 
-def test_a_new_folder_appears_only_when_it_is_whole(tmp_path: Path) -> None:
-    path = tmp_path / "deep" / "folder"
+def test_what_killed_writers_left_of_files_is_cleared_away(tmp_path: Path) -> None:
+    (tmp_path / ".a.bin.0123abcd.tmp").write_bytes(b"half")
+    for name in ("a.bin", ".lock", ".other.tmp", ".a.bin.0123abcg.tmp"):
+        (tmp_path / name).touch()
+    (tmp_path / ".b.0123abcd.tmp").mkdir()
 
-    with new_folder(path) as new:
-        (new / "inner").mkdir()
-        (new / "inner" / "a").write_text("a")
-        assert not path.exists()
+    sweep_files(tmp_path)
 
-    assert (path / "inner" / "a").read_text() == "a"
-    assert names(path.parent) == [".folder.lock", "folder"]
-
-
-def test_an_error_leaves_nothing_of_a_new_folder(tmp_path: Path) -> None:
-    def crash() -> None:
-        with new_folder(tmp_path / "folder") as new:
-            (new / "a").write_text("a")
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        crash()
-
-    assert names(tmp_path) == [".folder.lock"]
-
-
-def test_an_error_leaves_the_older_folder_as_it_was(tmp_path: Path) -> None:
-    with new_folder(tmp_path / "folder") as new:
-        (new / "old").write_text("old")
-
-    def crash() -> None:
-        with new_folder(tmp_path / "folder") as new:
-            (new / "a").write_text("a")
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        crash()
-
-    assert names(tmp_path) == [".folder.lock", "folder"]
-    assert names(tmp_path / "folder") == ["old"]
-
-
-def test_an_older_folder_is_replaced_whole(tmp_path: Path) -> None:
-    for name in ("old", "new"):
-        with new_folder(tmp_path / "folder") as new:
-            (new / name).write_text(name)
-
-    assert names(tmp_path) == [".folder.lock", "folder"]
-    assert names(tmp_path / "folder") == ["new"]
-
-
-def test_the_older_folder_comes_back_where_the_new_one_cannot_take_its_place(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with new_folder(tmp_path / "folder") as new:
-        (new / "old").write_text("old")
-    real = Path.replace
-
-    def refuse(self: Path, target: Path) -> Path:
-        if self.name.endswith(".new.tmp"):
-            raise OSError
-        return real(self, target)
-
-    monkeypatch.setattr(Path, "replace", refuse)
-    with (
-        pytest.raises(OSError),  # noqa: PT011 - raised by this test
-        new_folder(tmp_path / "folder") as new,
-    ):
-        (new / "new").write_text("new")
-
-    assert names(tmp_path) == [".folder.lock", "folder"]
-    assert names(tmp_path / "folder") == ["old"]
-
-
-def test_what_a_killed_process_left_is_cleared_away(tmp_path: Path) -> None:
-    stale = tmp_path / ".folder.new.tmp"
-    stale.mkdir()
-    (stale / "half").write_text("half")
-
-    with new_folder(tmp_path / "folder") as new:
-        (new / "a").write_text("a")
-
-    assert names(tmp_path) == [".folder.lock", "folder"]
-    assert names(tmp_path / "folder") == ["a"]
-
-
-def test_what_a_killed_process_moved_aside_is_put_back(tmp_path: Path) -> None:
-    old = tmp_path / ".folder.old.tmp"
-    old.mkdir()
-    (old / "old").write_text("old")
-
-    def crash() -> None:
-        with new_folder(tmp_path / "folder"):
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        crash()
-
-    assert names(tmp_path) == [".folder.lock", "folder"]
-    assert names(tmp_path / "folder") == ["old"]
-
-
-def test_what_was_moved_aside_goes_where_the_new_folder_took_its_place(
-    tmp_path: Path,
-) -> None:
-    for name in ("folder", ".folder.old.tmp"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / name).write_text(name)
-
-    def crash() -> None:
-        with new_folder(tmp_path / "folder"):
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        crash()
-
-    assert names(tmp_path) == [".folder.lock", "folder"]
-    assert names(tmp_path / "folder") == ["folder"]
-
-
-def test_what_another_process_writes_is_left_alone(tmp_path: Path) -> None:
-    script = """
-import sys
-from pathlib import Path
-from nextvec.training.files import new_folder
-
-with new_folder(Path(sys.argv[1])) as new:
-    (new / "a").write_text("a")
-    print("writing", flush=True)
-    input()
-"""
-    path = tmp_path / "folder"
-    with subprocess.Popen(  # noqa: S603 - this file's own script
-        [sys.executable, "-c", script, str(path)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as other:
-        assert other.stdout is not None
-        assert other.stdout.readline() == "writing\n"
-        with (
-            pytest.raises(ProjectError, match=r"folder: it is being written already"),
-            new_folder(path),
-        ):
-            pass
-        other.communicate("go on\n")
-
-    assert other.returncode == 0
-    assert names(path) == ["a"]
-
-
-def test_a_link_to_a_folder_is_followed(tmp_path: Path) -> None:
-    (tmp_path / "data" / "mine").mkdir(parents=True)
-    (tmp_path / "mine").symlink_to(tmp_path / "data" / "mine")
-
-    for _ in range(2):
-        with new_folder(tmp_path / "mine") as new:
-            (new / "a").write_text("a")
-
-    assert (tmp_path / "mine").is_symlink()
-    assert names(tmp_path / "mine") == ["a"]
-    assert names(tmp_path / "data") == [".mine.lock", "mine"]
-
-
-def test_the_folder_of_the_process_itself_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-
-    with (
-        pytest.raises(ProjectError, match="than that of this command itself"),
-        new_folder(Path()),
-    ):
-        pass
-
-
-def test_a_file_is_not_replaced_by_a_folder(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("mine")
-
-    with (
-        pytest.raises(ProjectError, match=r"file: expected a folder, .* found a file"),
-        new_folder(tmp_path / "file"),
-    ):
-        pass
-
-    assert (tmp_path / "file").read_text() == "mine"
-
-
-def test_a_writer_may_write_within_its_own_block(tmp_path: Path) -> None:
-    with only_writer(tmp_path / "folder"), new_folder(tmp_path / "folder") as new:
-        (new / "a").write_text("a")
-
-    assert names(tmp_path / "folder") == ["a"]
-
-
-def test_a_folder_whose_name_begins_alike_is_left_alone(tmp_path: Path) -> None:
-    other = tmp_path / ".folder.v2.new.tmp"
-    other.mkdir()
-
-    with new_folder(tmp_path / "folder"):
-        pass
-
-    assert names(tmp_path) == [".folder.lock", other.name, "folder"]
+    assert names(tmp_path) == sorted(
+        ["a.bin", ".lock", ".other.tmp", ".a.bin.0123abcg.tmp", ".b.0123abcd.tmp"]
+    )

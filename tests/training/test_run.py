@@ -1,4 +1,5 @@
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -282,6 +283,17 @@ def test_options_that_cannot_be_read_are_named(
 
     with pytest.raises(TrainingError, match=f"{OPTIONS}: "):
         train(tiny_corpus, tiny_config, tmp_path)
+
+
+def test_what_a_killed_training_left_goes_with_the_next(
+    finished_run: Path, tiny_corpus: Corpus, tiny_config: TrainingConfig, tmp_path: Path
+) -> None:
+    run = Path(shutil.copytree(finished_run, tmp_path / "run"))
+    (run / ".card.json.0123abcd.tmp").write_text("half")
+
+    train(tiny_corpus, tiny_config, run)
+
+    assert {p.name for p in run.iterdir()} == {p.name for p in finished_run.iterdir()}
 
 
 def test_a_finished_run_returns_its_card_at_once(

@@ -191,7 +191,9 @@ def list_corpora(
     """List the corpora that were made."""
     from nextvec.training.corpus.store import CARD, read_card
 
-    folders = sorted(path.parent for path in corpora.glob(f"*/{CARD}"))
+    found = sorted(path.parent for path in corpora.glob(f"*/{CARD}"))
+    # a dot begins the name of what is being written, or was when it was cut off
+    folders = [folder for folder in found if not folder.name.startswith(".")]
     cards = [read_card(folder) | {"folder": str(folder)} for folder in folders]
     if as_json:
         print_json(cards)

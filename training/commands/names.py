@@ -19,7 +19,9 @@ def corpus_folder(given: Path, corpora: Path) -> Path:
     """
     if given.exists() or (corpora / given / CORPUS_CARD).exists():
         return given if given.exists() else corpora / given
-    known = sorted(path.parent.name for path in corpora.glob(f"*/{CORPUS_CARD}"))
+    found = (path.parent.name for path in corpora.glob(f"*/{CORPUS_CARD}"))
+    # a dot begins the name of what is being written, or was when it was cut off
+    known = sorted(name for name in found if not name.startswith("."))
     raise CorpusError(_nothing_there(given, "corpus", corpora, known))
 
 

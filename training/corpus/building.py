@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from nextvec.training.array_files import new_array
 from nextvec.training.corpus.coherence import (
     coherent_documents,
     mean_coherence,
@@ -17,8 +18,9 @@ from nextvec.training.corpus.corpus import Corpus, CorpusCard
 from nextvec.training.corpus.parts import Parts, Progress, ignore_progress
 from nextvec.training.corpus.store import save_streamed
 from nextvec.training.corpus.unique import unique_documents
+from nextvec.training.disk import require_space
 from nextvec.training.errors import CorpusError
-from nextvec.training.files import only_writer
+from nextvec.training.folders import only_writer
 from nextvec.training.vectors import (
     CONTEXT_LENGTH,
     Float32,
@@ -93,10 +95,13 @@ def build_corpus(
         "duplicate_documents_left_out": unique.num_dropped,
         "duplicate_entries_left_out": int(parts.lengths.sum() - lengths.sum()),
     }
+    shape = (int(lengths.sum()), parts.dim)
+    # the rows and, unless most documents are incoherent, as much again for the corpus
+    copies = 2 if min_coherence is None else 1
+    num_bytes = copies * shape[0] * shape[1] * np.dtype(np.float32).itemsize
+    require_space(folder, num_bytes, "the corpus")
     with scratch_folder(folder, "rows") as scratch:
-        vectors = np.lib.format.open_memmap(
-            scratch / "vectors.npy", "w+", np.float32, (int(lengths.sum()), parts.dim)
-        )
+        vectors = new_array(scratch / "vectors.npy", np.float32, shape)
         corpus = _assemble(parts, unique.kept, vectors, card)
         done = 0
         for start, stop in _blocks(parts.lengths, unique.kept):

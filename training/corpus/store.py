@@ -17,9 +17,11 @@ from typing import Any, Final
 
 import numpy as np
 
+from nextvec.training.array_files import new_array, save_array
 from nextvec.training.corpus.corpus import Corpus, CorpusCard
 from nextvec.training.errors import CorpusError
-from nextvec.training.files import new_folder, read_json, read_versioned, write_json
+from nextvec.training.files import read_json, read_versioned, write_json
+from nextvec.training.folders import new_folder
 from nextvec.training.vectors import Float32
 
 FORMAT = 1
@@ -37,7 +39,7 @@ def save_corpus(corpus: Corpus, folder: Path) -> Corpus:
         folder: where; an older corpus of that name is replaced.
     """
     with new_folder(folder) as new:
-        np.save(new / "vectors.npy", corpus.vectors)
+        save_array(new / "vectors.npy", corpus.vectors)
         _save_rest(corpus, new)
     return load_corpus(folder)
 
@@ -54,9 +56,7 @@ def save_streamed(corpus: Corpus, blocks: Iterable[Float32], folder: Path) -> Co
         CorpusError: the blocks do not add up to N rows; nothing is written.
     """
     with new_folder(folder) as new:
-        out = np.lib.format.open_memmap(
-            new / "vectors.npy", "w+", np.float32, corpus.vectors.shape
-        )
+        out = new_array(new / "vectors.npy", np.float32, corpus.vectors.shape)
         done = 0
         for block in blocks:
             room = len(out) - done
@@ -71,11 +71,11 @@ def save_streamed(corpus: Corpus, blocks: Iterable[Float32], folder: Path) -> Co
 
 
 def _save_rest(corpus: Corpus, folder: Path) -> None:
-    np.save(folder / "offsets.npy", corpus.offsets)
+    save_array(folder / "offsets.npy", corpus.offsets)
     if corpus.kind == "items":
-        np.save(folder / "rows.npy", corpus.rows)
+        save_array(folder / "rows.npy", corpus.rows)
     if corpus.families is not None:
-        np.save(folder / _FAMILIES, corpus.families)
+        save_array(folder / _FAMILIES, corpus.families)
     write_json(folder / "ids.json", list(corpus.ids))
     write_json(folder / "document_ids.json", list(corpus.document_ids))
     if corpus.texts is not None:

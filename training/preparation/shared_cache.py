@@ -10,7 +10,7 @@ from filelock import FileLock, Timeout
 from safetensors import SafetensorError
 
 from nextvec.training.errors import ProjectError
-from nextvec.training.files import write_bytes
+from nextvec.training.files import sweep_files, write_bytes
 from nextvec.training.listener import Listener, NullListener
 from nextvec.training.run_folder import LOCK
 
@@ -94,6 +94,7 @@ class SharedCache:
             self._listener.stage("waiting for another run that makes the same")
             lock.acquire()
         try:
+            sweep_files(folder)
             yield
         finally:
             lock.release()

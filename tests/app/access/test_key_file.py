@@ -16,7 +16,7 @@ from nextvec.app.access.key_file import (
     revoke_key,
 )
 from nextvec.training.errors import ProjectError
-from nextvec.training.files import only_writer
+from nextvec.training.folders import only_writer
 
 if TYPE_CHECKING:
     from pathlib import Path

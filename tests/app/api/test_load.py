@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -15,10 +14,10 @@ from fastapi.testclient import TestClient
 
 from nextvec.app.api.app import create_app
 from nextvec.app.bundle.checksums import sha256_of
-from nextvec.app.bundle.manifest import MANIFEST
 from nextvec.app.settings import Settings
 from nextvec.training.run_folder import CARD
 from tests.app.asking import assert_problem, service_of
+from tests.app.sealing import change, copied, fields_of, renamed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -197,10 +196,10 @@ class TestNotReady:
     def test_another_answer_to_the_golden_query_is_not_served(
         self, bundles: Path, world: World
     ) -> None:
-        path = bundles / world.version / "bundle.json"
-        manifest = json.loads(path.read_bytes())
-        manifest["golden"]["prediction"][0] += 0.1
-        path.write_text(json.dumps(manifest))
+        folder = bundles / world.version
+        golden = fields_of(folder)["golden"]
+        golden["prediction"][0] += 0.1
+        change(folder, golden=golden)
 
         with self.client_of(bundles) as client:
             assert_problem(client.get("/readyz"), "not-ready", "golden query")
@@ -211,18 +210,20 @@ class TestNotReady:
         folder = bundles / world.version
         card = json.loads((folder / CARD).read_bytes()) | {"corpus": "no object"}
         (folder / CARD).write_text(json.dumps(card))
-        manifest = json.loads((folder / MANIFEST).read_bytes())
-        manifest["files"][CARD] = sha256_of(folder / CARD)
-        (folder / MANIFEST).write_text(json.dumps(manifest))
+        told = fields_of(folder)
+        told["files"][CARD] = sha256_of(folder / CARD)
+        told["sizes"][CARD] = (folder / CARD).stat().st_size
+        folder = renamed(folder, files=told["files"], sizes=told["sizes"])
+        settings = Settings(bundles=bundles, bundle=folder.name, threads=1)
 
-        with self.client_of(bundles) as client:
+        with TestClient(create_app(settings)) as client:
             assert_problem(client.get("/readyz"), "not-ready", "cannot be loaded")
 
     def test_a_named_version_is_served_instead_of_the_live_one(
         self, bundles: Path, world: World
     ) -> None:
-        shutil.copytree(bundles / world.version, bundles / "second")
-        settings = Settings(bundles=bundles, bundle="second", threads=1)
+        second = copied(bundles / world.version, "second").name
+        settings = Settings(bundles=bundles, bundle=second, threads=1)
 
         with TestClient(create_app(settings)) as client:
             assert client.get("/readyz").status_code == 200

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from nextvec.app.bundle.bundle import REQUIRED, load_bundle
 from nextvec.app.bundle.manifest import MANIFEST, Manifest
 from nextvec.app.bundle.names import Names, Strings
+from nextvec.app.bundle.sealed_json import sealed
 from nextvec.app.bundle.vectors import VECTORS
 from nextvec.app.commands.main import cli
 from nextvec.app.inference.engine import Engine, Query, answer
@@ -26,7 +27,7 @@ from nextvec.training.corpus.store import save_corpus
 from nextvec.training.errors import BundleError, IndexMismatchError, ProjectError
 from nextvec.training.files import read_json, write_json
 from nextvec.training.run_folder import BASELINES, CARD, GROUPS, VALIDATION, WEIGHTS
-from tests.app.sealing import reseal
+from tests.app.sealing import change, copied, fields_of, renamed, reseal
 
 if TYPE_CHECKING:
     from io import BufferedReader
@@ -36,11 +37,7 @@ if TYPE_CHECKING:
 NewRun = Callable[[Corpus, Path, Path | None], None]
 
 
-def change(path: Path, **fields: object) -> None:
-    write_json(path, read_json(path) | fields)
-
-
-def spoil_weight(folder: Path, corpus: Corpus, *, by: float = 0.5) -> None:
+def spoil_weight(folder: Path, corpus: Corpus, *, by: float = 0.5) -> Path:
     """Change the weights, and seal the bundle again as if that were right."""
     checkpoint = load_checkpoint(folder)
     state = checkpoint.model.state_dict()
@@ -48,7 +45,7 @@ def spoil_weight(folder: Path, corpus: Corpus, *, by: float = 0.5) -> None:
         if name.startswith("head."):
             state[name] = state[name] + by
     save_weights(folder / WEIGHTS, state, checkpoint.transform)
-    reseal(folder, corpus)
+    return folder.with_name(reseal(folder, corpus).manifest.version)
 
 
 def test_a_bundle_holds_what_it_was_made_of(world: World) -> None:
@@ -107,7 +104,7 @@ def test_a_bundle_is_built_and_made_live_in_one_pass(
 def test_a_bundle_that_was_never_asked_does_not_go_live(
     world: World, bundles: Path
 ) -> None:
-    change(bundles / world.version / MANIFEST, golden=None)
+    change(bundles / world.version, golden=None)
 
     with pytest.raises(BundleError, match="holds no golden query"):
         Registry(bundles).promote(world.version)
@@ -186,10 +183,18 @@ def test_every_missing_file_is_named(world: World, bundles: Path, name: str) -> 
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        pytest.param(b"{", "not JSON", id="json"),
-        pytest.param(b"[]", "expected bundle format 5, got None", id="list"),
-        pytest.param(b'{"format": 1}', "expected bundle format 5, got 1", id="format"),
-        pytest.param(b'{"format": 5}', "files: Field required", id="fields"),
+        pytest.param(b"{", "manifest was changed", id="json"),
+        pytest.param(b"[]", "manifest was changed", id="list"),
+        pytest.param(b'{"format": 5}', "manifest was changed", id="no seal"),
+        pytest.param(
+            b'{"format": 4}', "made by an older nextvec .* build it again", id="older"
+        ),
+        pytest.param(
+            sealed({"format": 4}), "made by an older nextvec", id="older, sealed"
+        ),
+        pytest.param(sealed({"format": 6}), "5, got 6: was it made by a", id="newer"),
+        pytest.param(sealed({"format": 5}), "files: Field required", id="fields"),
+        pytest.param(b" " * 2_000_000, "expected at most 1,024 KiB", id="huge"),
     ],
 )
 def test_a_damaged_manifest_is_refused(
@@ -214,13 +219,13 @@ def test_a_damaged_manifest_is_refused(
 def test_a_manifest_s_field_of_another_type_is_named(
     world: World, bundles: Path, fields: dict[str, object], words: str
 ) -> None:
-    path = bundles / world.version / MANIFEST
-    change(path, **fields)
+    folder = bundles / world.version
+    change(folder, **fields)
 
     with pytest.raises(BundleError, match=words) as caught:
-        Manifest.load(path.parent)
+        Manifest.load(folder)
 
-    assert str(caught.value).startswith(f"{path}: ")
+    assert str(caught.value).startswith(f"{folder / MANIFEST}: ")
 
 
 @pytest.mark.parametrize("name", [VECTORS, MANIFEST])
@@ -248,17 +253,16 @@ def test_a_manifest_that_lists_too_little_is_refused(
     world: World, bundles: Path
 ) -> None:
     folder = bundles / world.version
-    files = dict(Manifest.load(folder).files)
-    del files["ids.npy"]
-    change(folder / MANIFEST, files=files)
+    files, sizes = fields_of(folder)["files"], fields_of(folder)["sizes"]
+    del files["ids.npy"], sizes["ids.npy"]
+    change(folder, files=files, sizes=sizes)
 
     with pytest.raises(BundleError, match=r"lists no ids\.npy"):
         load_bundle(folder)
 
 
 def test_a_model_of_another_corpus_is_refused(world: World, bundles: Path) -> None:
-    folder = bundles / world.version
-    change(folder / MANIFEST, corpus_fingerprint="0" * 64)
+    folder = renamed(bundles / world.version, corpus_fingerprint="0" * 64)
 
     with pytest.raises(IndexMismatchError, match="index holds 000000000000"):
         load_bundle(folder)
@@ -266,7 +270,7 @@ def test_a_model_of_another_corpus_is_refused(world: World, bundles: Path) -> No
 
 def test_a_card_without_fingerprint_is_refused(world: World, bundles: Path) -> None:
     folder = bundles / world.version
-    change(folder / CARD, corpus={})
+    write_json(folder / CARD, read_json(folder / CARD) | {"corpus": {}})
 
     with pytest.raises(IndexMismatchError, match="names no corpus fingerprint"):
         reseal(folder, world.corpus)
@@ -314,9 +318,9 @@ def test_baselines_of_other_windows_are_refused(world: World, bundles: Path) -> 
 
 def test_a_changed_weight_fails_the_golden_query(world: World, bundles: Path) -> None:
     folder = bundles / world.version
-    golden = read_json(folder / MANIFEST)["golden"]
-    spoil_weight(folder, world.corpus)
-    change(folder / MANIFEST, golden=golden)
+    golden = fields_of(folder)["golden"]
+    folder = spoil_weight(folder, world.corpus)
+    change(folder, golden=golden)
 
     with pytest.raises(BundleError, match="golden query's prediction moved"):
         check_golden(Engine(load_bundle(folder)))
@@ -325,8 +329,12 @@ def test_a_changed_weight_fails_the_golden_query(world: World, bundles: Path) ->
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        pytest.param({"context_rows": [10**6]}, "cannot be asked", id="row"),
-        pytest.param({"prediction": []}, "cannot be asked", id="prediction"),
+        pytest.param({"context_rows": [10**6]}, "rows below 3900", id="row"),
+        pytest.param({"context_rows": []}, "1 to 100 context_rows", id="no row"),
+        pytest.param({"context_rows": [0] * 101}, "1 to 100 context_rows", id="long"),
+        pytest.param({"prediction": []}, "prediction of 8 numbers", id="prediction"),
+        pytest.param({"rows": [-1] * 10}, "rows from 0 to 3899", id="neighbor"),
+        pytest.param({"rows": []}, "as many rows as scores, 1 to 10", id="neighbors"),
         pytest.param({"scores": [0.9, 0.8, 0.7]}, "found rows", id="scores"),
     ],
 )
@@ -334,10 +342,10 @@ def test_a_spoiled_golden_query_is_refused(
     world: World, bundles: Path, fields: dict[str, object], words: str
 ) -> None:
     folder = bundles / world.version
-    golden = read_json(folder / MANIFEST)["golden"] | fields
+    golden = fields_of(folder)["golden"] | fields
     if "scores" in fields:
         golden["rows"] = golden["rows"][:3]
-    change(folder / MANIFEST, golden=golden)
+    change(folder, golden=golden)
 
     with pytest.raises(BundleError, match=words):
         check_golden(Engine(load_bundle(folder)))
@@ -345,25 +353,24 @@ def test_a_spoiled_golden_query_is_refused(
 
 def test_promotion_and_rollback_move_the_pointer(world: World, bundles: Path) -> None:
     registry = Registry(bundles)
-    second = shutil.copytree(bundles / world.version, bundles / "second")
-    change(second / MANIFEST, version="second")
+    second = copied(bundles / world.version, "second")
 
-    registry.promote("second")
-    registry.promote("second")
+    registry.promote(second.name)
+    registry.promote(second.name)
 
     assert registry.live() == second
     assert registry.rollback() == world.version
     assert registry.live() == bundles / world.version
-    assert registry.rollback() == "second"
-    assert registry.versions() == sorted(["second", world.version])
+    assert registry.rollback() == second.name
+    assert registry.versions() == sorted([second.name, world.version])
 
 
 def test_a_damaged_bundle_is_not_promoted(world: World, bundles: Path) -> None:
-    shutil.copytree(bundles / world.version, bundles / "second")
-    (bundles / "second" / WEIGHTS).write_bytes(b"")
+    second = copied(bundles / world.version, "second")
+    (second / WEIGHTS).write_bytes(b"")
 
     with pytest.raises(BundleError, match="damaged"):
-        Registry(bundles).promote("second")
+        Registry(bundles).promote(second.name)
 
     assert Registry(bundles).live() == bundles / world.version
 

@@ -85,5 +85,14 @@ def test_an_array_of_another_shape_is_refused(
 ) -> None:
     np.save(tmp_path / KNOWN, np.zeros(shape, np.float32))
 
-    with pytest.raises(BundleError, match=rf"expected \(N, 8\), got \({shape[0]},"):
+    with pytest.raises(
+        BundleError, match=rf"float32 \(N, 8\), got float32 \({shape[0]},"
+    ):
+        KnownItems.load(tmp_path)
+
+
+def test_products_of_another_type_are_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / KNOWN, np.zeros((5, 8)))
+
+    with pytest.raises(BundleError, match=r"got float64 \(5, 8\)"):
         KnownItems.load(tmp_path)

@@ -21,6 +21,7 @@ from nextvec.app.commands.main import cli, main
 from nextvec.app.inference.golden import open_engine
 from nextvec.app.release.registry import Registry
 from nextvec.app.settings import Settings
+from tests.app.sealing import copied
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,13 +36,6 @@ def run(*arguments: object, code: int = 0) -> str:
     result = CliRunner().invoke(cli, [str(a) for a in arguments], env=WIDE)
     assert result.exit_code == code, result.output
     return result.output
-
-
-def add_second(bundles: Path, version: str) -> None:
-    """Add a copy of a bundle under another version."""
-    second = shutil.copytree(bundles / version, bundles / "second")
-    manifest = json.loads((second / "bundle.json").read_bytes()) | {"version": "second"}
-    (second / "bundle.json").write_text(json.dumps(manifest))
 
 
 @pytest.fixture(scope="module")
@@ -102,9 +96,9 @@ def test_bundles_are_built_listed_promoted_and_rolled_back(
         *where,
     )
     assert "is there already" in again
-    add_second(bundles, world.version)
-    assert "second is live (readiness NO-GO)" in run(
-        "bundle", "promote", "second", *where
+    second = copied(bundles / world.version, "second").name
+    assert f"{second} is live (readiness NO-GO)" in run(
+        "bundle", "promote", second, *where
     )
     listed = run("bundle", "list", *where)
     assert "previous" in listed
@@ -139,8 +133,8 @@ def test_promote_looks_where_the_setting_says(set_bundles: Path, world: World) -
 
 
 def test_rollback_looks_where_the_setting_says(set_bundles: Path, world: World) -> None:
-    add_second(set_bundles, world.version)
-    Registry(set_bundles).promote("second")
+    second = copied(set_bundles / world.version, "second").name
+    Registry(set_bundles).promote(second)
 
     assert f"{world.version} is live again" in run("bundle", "rollback")
 
@@ -163,14 +157,14 @@ def test_an_option_wins_over_the_setting(tmp_path: Path, world: World) -> None:
 def test_up_leaves_live_what_was_made_live_by_hand(
     bundles: Path, world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    add_second(bundles, world.version)
+    second = copied(bundles / world.version, "second").name
     registry = Registry(bundles)
-    registry.promote("second")
+    registry.promote(second)
     corpus = world.run.parents[1] / "corpus"
 
     live = pipeline._bundle(world.run, corpus, registry)  # noqa: SLF001
 
-    assert live == "second"
+    assert live == second
     words = f"nextvec bundle promote {world.version} --bundles {bundles}"
     assert words in capsys.readouterr().out
 
@@ -183,12 +177,9 @@ def test_an_empty_folder_lists_no_bundle(tmp_path: Path) -> None:
 def test_a_list_breaks_no_name_and_is_there_as_json(
     bundles: Path, world: World
 ) -> None:
-    add_second(bundles, world.version)
-    Registry(bundles).promote("second")
-    long = f"{world.version}-{'x' * 60}"
-    (bundles / long).mkdir()
-    told = json.loads((bundles / "second/bundle.json").read_bytes())
-    (bundles / long / "bundle.json").write_text(json.dumps(told | {"version": long}))
+    second = copied(bundles / world.version, "second").name
+    Registry(bundles).promote(second)
+    long = copied(bundles / world.version, "x" * 40).name
     (bundles / f".{long}.old.tmp").mkdir()
     (bundles / f".{long}.old.tmp/bundle.json").write_text("half of it")
 
@@ -200,33 +191,74 @@ def test_a_list_breaks_no_name_and_is_there_as_json(
     listed = json.loads(run("bundle", "list", "--json", "--bundles", bundles))
 
     assert long in narrow.output.splitlines()
-    assert "second  (live)" in narrow.output
+    assert f"{second}  (live)" in narrow.output
     assert {one["version"]: one["is"] for one in listed} == {
         world.version: "previous",
-        "second": "live",
+        second: "live",
         long: None,
     }
     assert "files" not in listed[0]
+
+
+def test_a_bad_bundle_is_a_line_of_the_list(bundles: Path, world: World) -> None:
+    where = ("--bundles", bundles)
+    bad = copied(bundles / world.version, "bad")
+    (bad / "bundle.json").write_text('{"format": [4]}')
+    older = copied(bundles / world.version, "older")
+    (older / "bundle.json").write_text('{"format": 4}')
+    (copied(bundles / world.version, "moved")).rename(bundles / "elsewhere")
+
+    shown = run("bundle", "list", *where)
+    listed = json.loads(run("bundle", "list", "--json", *where))
+
+    assert f"{world.version}  (live)" in shown
+    assert "the manifest was changed" in shown
+    assert "made by an older nextvec (bundle format 4, expected 5)" in shown
+    assert "holds the bundle moved-" in shown
+    found = {one["version"]: one.get("error", "none") for one in listed}
+    assert found[world.version] == "none"
+    assert "the manifest was changed" in found[bad.name]
+    assert "holds the bundle moved-" in found["elsewhere"]
+
+
+def test_verify_names_every_bundle_that_is_not_whole(
+    bundles: Path, world: World
+) -> None:
+    where = ("--bundles", bundles)
+    bad = copied(bundles / world.version, "bad")
+    data = bytearray((bad / "ids.npy").read_bytes())
+    data[10] ^= 1
+    (bad / "ids.npy").write_bytes(data)
+
+    shown = run("bundle", "verify", *where, code=1)
+    alone = run("bundle", "verify", world.version, *where)
+
+    assert f"{world.version}  is whole" in shown
+    assert "ids.npy: damaged: expected SHA-256" in shown
+    assert f"{world.version}  is whole" in alone
+    assert "cannot be used: " in run("bundle", "verify", "nobody", *where, code=1)
 
 
 def test_a_bundle_is_removed_unless_something_needs_it(
     bundles: Path, world: World
 ) -> None:
     where = ("--bundles", bundles)
-    add_second(bundles, world.version)
-    third = shutil.copytree(bundles / "second", bundles / "third")
-    run("bundle", "promote", "second", *where)
+    second = copied(bundles / world.version, "second").name
+    third = copied(bundles / world.version, "third")
+    run("bundle", "promote", second, *where)
 
     assert "is live; promote others first" in run(
-        "bundle", "remove", "second", *where, code=1
+        "bundle", "remove", second, *where, code=1
     )
     assert "is what a rollback goes back to" in run(
         "bundle", "remove", world.version, *where, code=1
     )
-    assert "third is removed" in run("bundle", "remove", "third", *where)
+    assert f"{third.name} is removed" in run("bundle", "remove", third.name, *where)
     assert not third.exists()
-    assert Registry(bundles).versions() == sorted([world.version, "second"])
-    assert "no bundle 'third'" in run("bundle", "remove", "third", *where, code=1)
+    assert Registry(bundles).versions() == sorted([world.version, second])
+    assert f"no bundle '{third.name}'" in run(
+        "bundle", "remove", third.name, *where, code=1
+    )
 
 
 def test_a_bundle_of_the_baseline_holds_the_closed_form(

@@ -14,6 +14,7 @@ from fastapi.testclient import TestClient
 from nextvec.app.api.app import create_app
 from nextvec.app.hitk import estimates
 from nextvec.app.hitk.hitk import Hitk
+from nextvec.app.release.registry import Registry
 from nextvec.app.settings import Settings
 from nextvec.training.checkpoint import load_checkpoint, save_weights
 from nextvec.training.evaluation.evaluation import PoolResult, pool_result
@@ -191,7 +192,7 @@ class TestHitk:
                 noise = torch.randn(weight.shape, generator=generator)
                 state[name] = weight + 3 * noise
         save_weights(folder / WEIGHTS, state, checkpoint.transform)
-        reseal(folder, world.corpus)
+        Registry(bundles).make_live(reseal(folder, world.corpus))
 
         with TestClient(create_app(Settings(bundles=bundles, threads=1))) as client:
             pool = client.get("/metrics/hitk?pool=documents").json()["pools"][0]

@@ -19,11 +19,10 @@ from nextvec.app.release.registry import Registry
 from nextvec.app.settings import Settings
 from nextvec.training.checkpoint import load_checkpoint, save_weights
 from nextvec.training.errors import BundleError, IndexMismatchError
-from nextvec.training.files import read_json, write_json
 from nextvec.training.run_folder import WEIGHTS
 from nextvec.training.vectors import Int64, l2_normalize
 from tests.app.asking import OCTETS, ask
-from tests.app.sealing import reseal
+from tests.app.sealing import change, fields_of, reseal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -251,9 +250,9 @@ def test_a_bundle_of_items_without_known_vectors_is_refused(
 ) -> None:
     folder = tmp_path / items.version
     shutil.copytree(items.bundles / items.version, folder)
-    manifest = read_json(folder / "bundle.json")
-    del manifest["files"][KNOWN]
-    write_json(folder / "bundle.json", manifest)
+    told = fields_of(folder)
+    del told["files"][KNOWN], told["sizes"][KNOWN]
+    change(folder, **told)
 
     with pytest.raises(BundleError, match=r"the bundle lists no known\.npy"):
         load_bundle(folder)

@@ -4,14 +4,13 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import orjson
 import pytest
 from fastapi.testclient import TestClient
 
 from nextvec.app.api.app import create_app
 from nextvec.app.bundle.bundle import Bundle, load_bundle
 from nextvec.app.bundle.engine_names import AUTO, EAGER, ENGINES, FUSED, INT8
-from nextvec.app.bundle.manifest import MANIFEST, EngineFacts, EngineTrial, Manifest
+from nextvec.app.bundle.manifest import EngineFacts, EngineTrial, Manifest
 from nextvec.app.inference import engine as engine_module
 from nextvec.app.inference.baseline_engine import engine_of
 from nextvec.app.inference.engine import Engine
@@ -232,20 +231,6 @@ def test_a_bundle_that_names_an_engine_of_another_version_says_so(
 
     with pytest.raises(BundleError, match="got 'warp'"):
         open_engine(folder)
-
-
-def test_a_bundle_from_before_engines_runs_as_it_was_trained(
-    bundles: Path, world: World
-) -> None:
-    path = bundles / world.version / MANIFEST
-    fields = orjson.loads(path.read_bytes())
-    del fields["engine"]
-    path.write_bytes(orjson.dumps(fields))
-
-    engine = open_engine(bundles / world.version)
-
-    assert engine.predictor.name == "eager"
-    assert engine.bundle.manifest.engine.trials == {}
 
 
 def test_an_engine_can_be_given_another_predictor(bundle: Bundle) -> None:

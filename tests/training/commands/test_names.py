@@ -1,3 +1,4 @@
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,8 @@ def test_a_corpus_is_found_by_path_and_by_name(
 ) -> None:
     made = tmp_path / "corpora/mine"
     save_corpus(make_corpus([130] * 3), made)
+    # a crash left it, as good as whole
+    shutil.copytree(made, tmp_path / "corpora/.other.new.tmp")
 
     assert corpus_folder(made, tmp_path) == made
     assert corpus_folder(Path("mine"), tmp_path / "corpora") == made

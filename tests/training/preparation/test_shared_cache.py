@@ -57,6 +57,18 @@ def test_what_one_run_made_another_finds_and_copies(
     assert cache_of("third").get(SUM, lambda: 7, key="another key") == 7
 
 
+def test_what_a_killed_run_left_in_the_shared_folder_goes(
+    cache_of: CacheOf, tmp_path: Path
+) -> None:
+    left = tmp_path / "shared" / "key" / ".sum.0123abcd.tmp"
+    left.parent.mkdir(parents=True)
+    left.write_text("4")
+
+    cache_of("one").get(SUM, lambda: 42, key="key")
+
+    assert not left.exists()
+
+
 def test_without_a_key_a_thing_is_kept_for_one_run(
     cache_of: CacheOf, tmp_path: Path
 ) -> None:

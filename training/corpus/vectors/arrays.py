@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nextvec.training.disk import require_space, told_when_full
 from nextvec.training.errors import CorpusError
 from nextvec.training.files import read_json
 from nextvec.training.vectors import Int64
@@ -80,7 +81,13 @@ def open_npz(path: Path, wanted: Collection[str], scratch: Path) -> dict[str, Ar
                 if f"{name}.npy" not in archive.namelist():
                     continue
                 unpacked = folder / f"{name}.npy"
-                with archive.open(f"{name}.npy") as packed, unpacked.open("wb") as out:
+                size = archive.getinfo(unpacked.name).file_size
+                require_space(folder, size, f"{name} of {path}, unpacked,")
+                with (
+                    told_when_full(unpacked, size),
+                    archive.open(unpacked.name) as packed,
+                    unpacked.open("wb") as out,
+                ):
                     shutil.copyfileobj(packed, out)
                 arrays[name] = open_npy(unpacked, source=f"{path}: {name}")
     except _DAMAGED as error:
