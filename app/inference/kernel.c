@@ -3,13 +3,15 @@
 
    Gates in PyTorch's order, reset, update, new, with the bias of the recurrent side
    inside the reset (https://docs.pytorch.org/docs/stable/generated/torch.nn.GRU.html).
-   States start at zero. Sequences are taken eight at a time, and what they read eight
-   steps at a time, so that weights, gates and states stay in the second-level cache.
+   States start at zero. Sequences are taken sixteen at a time, and what they read four
+   steps at a time, of fewer sequences more, so that weights, gates and states stay in the second-level cache.
 
    The caller packs a matrix of N outputs and K inputs, padded with zeros to multiples
-   of 32 and of 4, in panels of 16 outputs: float32 (N / 16, K, 16), int8
-   (N / 16, K / 4, 16, 4), whose innermost four one instruction multiplies and adds. */
+   of 32 and of 4, of int8 of 64, in panels of 16 outputs: float32 (N / 16, K, 16), int8
+   (N / 16, K / 4, 16, 4), whose innermost four one instruction multiplies and adds, and
+   sixteen such rows of four are a tile of AMX. */
 
+#define _GNU_SOURCE
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
@@ -17,10 +19,18 @@
 #if defined(__AVX512F__)
 #include <immintrin.h>
 #endif
+#if defined(__AMX_INT8__) && defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#define TILES
+#endif
 
 #define PANEL 16
-#define ROWS 8
-#define STEPS 8
+#define ROWS 16
+#define EIGHT 8
+#define STEPS 4
+#define FEWEST_TILED 2
+/* Below, reading weights is what costs, and no tile is faster. */
 
 /* sums in an array stay in registers only where the loop over them is gone */
 #define UNROLLED _Pragma("GCC unroll 8")
@@ -36,16 +46,17 @@ typedef struct {
 
 /* ---- products -------------------------------------------------------------------- */
 
-static void panels_f32(const float *restrict packed, const float *const *rows,
+/* Up to eight rows, one after the other in memory. */
+static void panels_f32(const float *restrict packed, const float *restrict rows,
                        int num_rows, int64_t inputs, float (*restrict sums)[2 * PANEL])
 {
     const float *second = packed + inputs * PANEL;
 #if defined(__AVX512F__)
-    __m512 low[ROWS], high[ROWS];
-    for (int r = 0; r < ROWS; r++) low[r] = high[r] = _mm512_setzero_ps();
+    __m512 low[EIGHT], high[EIGHT];
+    for (int r = 0; r < EIGHT; r++) low[r] = high[r] = _mm512_setzero_ps();
 #define ADD(slot, row, k)                                                              \
     do {                                                                               \
-        __m512 value = _mm512_set1_ps(rows[row][k]);                                   \
+        __m512 value = _mm512_set1_ps(rows[(row) * inputs + (k)]);                     \
         low[slot] = _mm512_fmadd_ps(first_w, value, low[slot]);                        \
         high[slot] = _mm512_fmadd_ps(second_w, value, high[slot]);                     \
     } while (0)
@@ -67,7 +78,7 @@ static void panels_f32(const float *restrict packed, const float *const *rows,
     } else {
         for (int64_t k = 0; k < inputs; k++) {
             WEIGHTS(k);
-            UNROLLED for (int r = 0; r < ROWS; r++) ADD(r, r, k);
+            UNROLLED for (int r = 0; r < EIGHT; r++) ADD(r, r, k);
         }
     }
     for (int r = 0; r < num_rows; r++) {
@@ -77,27 +88,27 @@ static void panels_f32(const float *restrict packed, const float *const *rows,
 #undef ADD
 #undef WEIGHTS
 #else
-    memset(sums, 0, ROWS * sizeof *sums);
+    memset(sums, 0, EIGHT * sizeof *sums);
     for (int r = 0; r < num_rows; r++)
         for (int64_t k = 0; k < inputs; k++)
             for (int j = 0; j < PANEL; j++) {
-                sums[r][j] += packed[k * PANEL + j] * rows[r][k];
-                sums[r][PANEL + j] += second[k * PANEL + j] * rows[r][k];
+                sums[r][j] += packed[k * PANEL + j] * rows[r * inputs + k];
+                sums[r][PANEL + j] += second[k * PANEL + j] * rows[r * inputs + k];
             }
 #endif
 }
 
-static void panels_i8(const int8_t *restrict packed, const uint8_t *const *rows,
+static void panels_i8(const int8_t *restrict packed, const uint8_t *restrict rows,
                       int num_rows, int64_t inputs, int32_t (*restrict sums)[2 * PANEL])
 {
     const int8_t *second = packed + inputs * PANEL;
 #if defined(__AVX512VNNI__)
-    __m512i low[ROWS], high[ROWS];
-    for (int r = 0; r < ROWS; r++) low[r] = high[r] = _mm512_setzero_si512();
+    __m512i low[EIGHT], high[EIGHT];
+    for (int r = 0; r < EIGHT; r++) low[r] = high[r] = _mm512_setzero_si512();
 #define ADD(slot, row, k)                                                              \
     do {                                                                               \
         int32_t four;                                                                  \
-        memcpy(&four, rows[row] + (k), 4);                                             \
+        memcpy(&four, rows + (row) * inputs + (k), 4);                                 \
         __m512i value = _mm512_set1_epi32(four);                                       \
         low[slot] = _mm512_dpbusd_epi32(low[slot], value, first_w);                    \
         high[slot] = _mm512_dpbusd_epi32(high[slot], value, second_w);                 \
@@ -106,16 +117,11 @@ static void panels_i8(const int8_t *restrict packed, const uint8_t *const *rows,
     __m512i first_w = _mm512_loadu_si512(packed + (k) * PANEL);                        \
     __m512i second_w = _mm512_loadu_si512(second + (k) * PANEL)
     if (num_rows == 1) {
-        int64_t k = 0;
-        for (; k + 16 <= inputs; k += 16)
+        for (int64_t k = 0; k < inputs; k += 16)
             UNROLLED for (int i = 0; i < 4; i++) {
                 WEIGHTS(k + 4 * i);
                 ADD(i, 0, k + 4 * i);
             }
-        for (; k < inputs; k += 4) {
-            WEIGHTS(k);
-            ADD(0, 0, k);
-        }
         low[0] = _mm512_add_epi32(_mm512_add_epi32(low[0], low[1]),
                                   _mm512_add_epi32(low[2], low[3]));
         high[0] = _mm512_add_epi32(_mm512_add_epi32(high[0], high[1]),
@@ -128,7 +134,7 @@ static void panels_i8(const int8_t *restrict packed, const uint8_t *const *rows,
     } else {
         for (int64_t k = 0; k < inputs; k += 4) {
             WEIGHTS(k);
-            UNROLLED for (int r = 0; r < ROWS; r++) ADD(r, r, k);
+            UNROLLED for (int r = 0; r < EIGHT; r++) ADD(r, r, k);
         }
     }
     for (int r = 0; r < num_rows; r++) {
@@ -138,36 +144,101 @@ static void panels_i8(const int8_t *restrict packed, const uint8_t *const *rows,
 #undef ADD
 #undef WEIGHTS
 #else
-    memset(sums, 0, ROWS * sizeof *sums);
+    memset(sums, 0, EIGHT * sizeof *sums);
     for (int r = 0; r < num_rows; r++)
         for (int64_t k = 0; k < inputs; k += 4)
             for (int j = 0; j < PANEL; j++)
                 for (int i = 0; i < 4; i++) {
-                    int32_t value = rows[r][k + i];
+                    int32_t value = rows[r * inputs + k + i];
                     sums[r][j] += value * packed[k * PANEL + 4 * j + i];
                     sums[r][PANEL + j] += value * second[k * PANEL + 4 * j + i];
                 }
 #endif
 }
 
-/* What up to eight rows give, bias included. Where the matrix is int8 a row is its
-   codes, 128 + value / unit. Pointers beyond the last row repeat it. */
-static void multiply(const matrix *m, const float *const *rows,
-                     const uint8_t *const *codes, const float *unit, int num_rows,
-                     float *restrict out)
+#if defined(TILES)
+static int has_tiles;
+
+/* A process asks for tiles before it uses them: they make its saved state larger
+   (https://docs.kernel.org/arch/x86/xstate.html). */
+__attribute__((constructor)) static void ask_for_tiles(void)
+{
+    has_tiles = syscall(SYS_arch_prctl, 0x1023, 18) == 0;
+}
+
+/* Eight tiles of sixteen rows of 64 bytes. */
+static const struct {
+    uint8_t palette, start, unused[14];
+    uint16_t bytes[16];
+    uint8_t rows[16];
+} all_tiles = {1, 0, {0}, {64, 64, 64, 64, 64, 64, 64, 64},
+               {16, 16, 16, 16, 16, 16, 16, 16}};
+
+static void begin_tiles(void)
+{
+    if (has_tiles) _tile_loadconfig(&all_tiles);
+}
+
+static void end_tiles(void)
+{
+    if (has_tiles) _tile_release();
+}
+
+/* Sixteen rows; those that mean nothing cost no more. */
+static void tiles_i8(const int8_t *restrict packed, const uint8_t *restrict rows,
+                     int64_t inputs, int32_t (*restrict sums)[2 * PANEL])
+{
+    const int8_t *second = packed + inputs * PANEL;
+    /* of what is read through tiles the compiler knows nothing */
+    __asm__ volatile("" ::: "memory");
+    _tile_zero(0);
+    _tile_zero(1);
+    for (int64_t k = 0; k < inputs; k += 64) {
+        _tile_loadd(2, rows + k, inputs);
+        _tile_loadd(3, packed + k * PANEL, 64);
+        _tile_loadd(4, second + k * PANEL, 64);
+        _tile_dpbusd(0, 2, 3);
+        _tile_dpbusd(1, 2, 4);
+    }
+    _tile_stored(0, sums, sizeof *sums);
+    _tile_stored(1, sums[0] + PANEL, sizeof *sums);
+}
+#else
+enum { has_tiles = 0 };
+static void begin_tiles(void) {}
+static void end_tiles(void) {}
+static void tiles_i8(const int8_t *packed, const uint8_t *rows, int64_t inputs,
+                     int32_t (*sums)[2 * PANEL])
+{
+    (void)packed, (void)rows, (void)inputs, (void)sums;
+}
+#endif
+
+/* What up to sixteen rows give, bias included; there is room for sixteen. Where the
+   matrix is int8 a row is its codes, 128 + value / unit. */
+static void multiply(const matrix *m, const float *rows, const uint8_t *codes,
+                     const float *unit, int num_rows, float *restrict out)
 {
     for (int64_t n = 0; n < m->outputs; n += 2 * PANEL) {
         if (m->scale == NULL) {
             float sums[ROWS][2 * PANEL];
-            panels_f32((const float *)m->packed + n * m->inputs, rows, num_rows,
-                       m->inputs, sums);
+            for (int r = 0; r < num_rows; r += EIGHT)
+                panels_f32((const float *)m->packed + n * m->inputs, rows + r * m->inputs,
+                           num_rows - r < EIGHT ? num_rows - r : EIGHT, m->inputs,
+                           sums + r);
             for (int r = 0; r < num_rows; r++)
                 for (int j = 0; j < 2 * PANEL; j++)
                     out[r * m->outputs + n + j] = sums[r][j] + m->bias[n + j];
         } else {
+            const int8_t *packed = (const int8_t *)m->packed + n * m->inputs;
             int32_t sums[ROWS][2 * PANEL];
-            panels_i8((const int8_t *)m->packed + n * m->inputs, codes, num_rows,
-                      m->inputs, sums);
+            if (has_tiles && num_rows >= FEWEST_TILED)
+                tiles_i8(packed, codes, m->inputs, sums);
+            else
+                for (int r = 0; r < num_rows; r += EIGHT)
+                    panels_i8(packed, codes + r * m->inputs,
+                              num_rows - r < EIGHT ? num_rows - r : EIGHT, m->inputs,
+                              sums + r);
             for (int r = 0; r < num_rows; r++)
                 for (int j = 0; j < 2 * PANEL; j++)
                     out[r * m->outputs + n + j] = (float)(sums[r][j] - 128 * m->sum[n + j]) *
@@ -185,14 +256,18 @@ static void encode(const float *restrict row, uint8_t *restrict codes, int64_t s
         codes[i] = (uint8_t)(int32_t)(rintf(row[i] * each) + 128.0f);
 }
 
+/* Largest of the sizes of a row; of what is not negative bits order as numbers do, and
+   of integers the compiler looks for the largest of sixteen at once. */
 static float largest(const float *restrict row, int64_t size)
 {
-    float most = 0.0f;
+    union { int32_t bits; float value; } most = {0};
     for (int64_t i = 0; i < size; i++) {
-        float one = fabsf(row[i]);
-        most = one > most ? one : most;
+        int32_t bits;
+        memcpy(&bits, row + i, sizeof bits);
+        bits &= 0x7fffffff;
+        most.bits = bits > most.bits ? bits : most.bits;
     }
-    return most;
+    return most.value;
 }
 
 /* ---- gates ----------------------------------------------------------------------- */
@@ -249,50 +324,40 @@ void gru_layer(const matrix *input, const matrix *recurrent, const float *read,
     float *given = state + ROWS * recurrent->inputs;
     uint8_t *codes = (uint8_t *)(given + ROWS * input->inputs);
     uint8_t *state_codes = codes + ROWS * input->inputs;
-    const float *rows[ROWS];
-    const uint8_t *coded[ROWS];
-    float unit[ROWS];
+    float unit[ROWS], state_unit[ROWS];
+    /* a state lies within -1 and 1 */
+    for (int r = 0; r < ROWS; r++) state_unit[r] = 1.0f / 127.0f;
     memset(scratch, 0, gru_scratch(input, recurrent));
+    begin_tiles();
     for (int64_t first = 0; first < num_sequences; first += ROWS) {
         int64_t rest = num_sequences - first;
         int count = rest < ROWS ? (int)rest : ROWS;
+        int64_t most = ROWS * STEPS / count;
         memset(state, 0, ROWS * recurrent->inputs * sizeof(float));
-        for (int64_t begin = 0; begin < length; begin += STEPS) {
-            int64_t steps = length - begin < STEPS ? length - begin : STEPS;
-            /* what is read: no step waits for another, so eight rows are any eight */
+        for (int64_t begin = 0; begin < length; begin += most) {
+            int64_t steps = length - begin < most ? length - begin : most;
+            /* what is read: no step waits for another, so the rows are any sixteen */
             for (int64_t pair = 0; pair < steps * count; pair += ROWS) {
                 int64_t left = steps * count - pair;
                 int together = left < ROWS ? (int)left : ROWS;
-                for (int r = 0; r < ROWS; r++) {
-                    int64_t one = pair + (r < together ? r : together - 1);
+                for (int r = 0; r < together; r++) {
+                    int64_t one = pair + r;
                     int64_t place = (first + one % count) * length + begin + one / count;
                     const float *row = read + place * num_inputs;
                     float *copy = given + r * input->inputs;
                     memcpy(copy, row, num_inputs * sizeof(float));
-                    rows[r] = copy;
-                    coded[r] = codes + r * input->inputs;
-                    if (input->scale != NULL && r < together) {
-                        float most = largest(row, num_inputs);
-                        unit[r] = most > 0.0f ? most / 127.0f : 1.0f;
-                        encode(copy, codes + r * input->inputs, input->inputs, unit[r]);
-                    }
+                    if (input->scale == NULL) continue;
+                    float most = largest(row, num_inputs);
+                    unit[r] = most > 0.0f ? most / 127.0f : 1.0f;
+                    encode(copy, codes + r * input->inputs, input->inputs, unit[r]);
                 }
-                multiply(input, rows, coded, unit, together,
+                multiply(input, given, codes, unit, together,
                          read_gates + pair * input->outputs);
             }
             for (int64_t step = 0; step < steps; step++) {
-                for (int r = 0; r < ROWS; r++) {
-                    int one = r < count ? r : count - 1;
-                    rows[r] = state + one * recurrent->inputs;
-                    coded[r] = state_codes + one * recurrent->inputs;
-                    if (recurrent->scale != NULL && r < count) {
-                        /* a state lies within -1 and 1 */
-                        unit[r] = 1.0f / 127.0f;
-                        encode(rows[r], state_codes + r * recurrent->inputs,
-                               recurrent->inputs, unit[r]);
-                    }
-                }
-                multiply(recurrent, rows, coded, unit, count, own_gates);
+                if (recurrent->scale != NULL)
+                    encode(state, state_codes, count * recurrent->inputs, 1.0f / 127.0f);
+                multiply(recurrent, state, state_codes, state_unit, count, own_gates);
                 for (int r = 0; r < count; r++) {
                     float *own = state + r * recurrent->inputs;
                     gates(read_gates + (step * count + r) * input->outputs,
@@ -303,6 +368,7 @@ void gru_layer(const matrix *input, const matrix *recurrent, const float *read,
             }
         }
     }
+    end_tiles();
 }
 
 /* ---- what is told of a context of documents -------------------------------------- */

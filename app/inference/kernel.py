@@ -46,9 +46,11 @@ _OPTIONS: Final = (
     # nothing here looks at errno or at a trap, and floorf wants to be a vector
     "-fno-math-errno",
     "-fno-trapping-math",
+    # a product and a sum in one, which standard C leaves to the one who asks
+    "-ffp-contract=fast",
 )
 _PANEL: Final = 16
-_OUTPUTS, _INPUTS = 32, 4
+_OUTPUTS, _INPUTS, _CODES = 32, 4, 64
 # Of which sizes of a packed matrix are multiples; the source says why.
 
 
@@ -83,14 +85,14 @@ class Packed:
     @classmethod
     def floats(cls, weight_NK: Float32, bias_N: Float32) -> Self:
         """Pack a matrix of float32."""
-        padded, bias = _padded(weight_NK), _padded_bias(bias_N)
+        padded, bias = _padded(weight_NK, _INPUTS), _padded_bias(bias_N)
         panels = padded.reshape(-1, _PANEL, padded.shape[1]).transpose(0, 2, 1)
         return cls._of(np.ascontiguousarray(panels), bias, None, None, padded.shape)
 
     @classmethod
     def codes(cls, code_NK: np.ndarray, scale_N: Float32, bias_N: Float32) -> Self:
         """Pack a matrix of int8, of which each row has a scale."""
-        padded, bias = _padded(code_NK), _padded_bias(bias_N)
+        padded, bias = _padded(code_NK, _CODES), _padded_bias(bias_N)
         outputs, inputs = padded.shape
         fours = padded.reshape(outputs // _PANEL, _PANEL, inputs // _INPUTS, _INPUTS)
         packed = np.ascontiguousarray(fours.transpose(0, 2, 1, 3))
@@ -278,10 +280,10 @@ def _processor() -> str:
     return next((line for line in lines if line.startswith(names)), "")
 
 
-def _padded(matrix_NK: np.ndarray) -> np.ndarray:
+def _padded(matrix_NK: np.ndarray, least_inputs: int) -> np.ndarray:
     outputs, inputs = (
         -(-size // least) * least
-        for size, least in zip(matrix_NK.shape, (_OUTPUTS, _INPUTS), strict=True)
+        for size, least in zip(matrix_NK.shape, (_OUTPUTS, least_inputs), strict=True)
     )
     padded = np.zeros((outputs, inputs), matrix_NK.dtype)
     padded[: matrix_NK.shape[0], : matrix_NK.shape[1]] = matrix_NK
