@@ -46,9 +46,10 @@ typedef struct {
 
 /* ---- products -------------------------------------------------------------------- */
 
-/* Up to eight rows, one after the other in memory. */
+/* Up to eight rows, one after the other in memory; of their inputs so many count. */
 static void panels_f32(const float *restrict packed, const float *restrict rows,
-                       int num_rows, int64_t inputs, float (*restrict sums)[2 * PANEL])
+                       int num_rows, int64_t inputs, int64_t count,
+                       float (*restrict sums)[2 * PANEL])
 {
     const float *second = packed + inputs * PANEL;
 #if defined(__AVX512F__)
@@ -66,17 +67,17 @@ static void panels_f32(const float *restrict packed, const float *restrict rows,
     /* in the same order however many there are, so that a context alone gives to the
        bit what it gives among others */
     if (num_rows == 1) {
-        for (int64_t k = 0; k < inputs; k++) {
+        for (int64_t k = 0; k < count; k++) {
             WEIGHTS(k);
             ADD(0, 0, k);
         }
     } else if (num_rows <= 4) {
-        for (int64_t k = 0; k < inputs; k++) {
+        for (int64_t k = 0; k < count; k++) {
             WEIGHTS(k);
             UNROLLED for (int r = 0; r < 4; r++) ADD(r, r, k);
         }
     } else {
-        for (int64_t k = 0; k < inputs; k++) {
+        for (int64_t k = 0; k < count; k++) {
             WEIGHTS(k);
             UNROLLED for (int r = 0; r < EIGHT; r++) ADD(r, r, k);
         }
@@ -90,7 +91,7 @@ static void panels_f32(const float *restrict packed, const float *restrict rows,
 #else
     memset(sums, 0, EIGHT * sizeof *sums);
     for (int r = 0; r < num_rows; r++)
-        for (int64_t k = 0; k < inputs; k++)
+        for (int64_t k = 0; k < count; k++)
             for (int j = 0; j < PANEL; j++) {
                 sums[r][j] += packed[k * PANEL + j] * rows[r * inputs + k];
                 sums[r][PANEL + j] += second[k * PANEL + j] * rows[r * inputs + k];
@@ -225,7 +226,7 @@ static void multiply(const matrix *m, const float *rows, const uint8_t *codes,
             for (int r = 0; r < num_rows; r += EIGHT)
                 panels_f32((const float *)m->packed + n * m->inputs, rows + r * m->inputs,
                            num_rows - r < EIGHT ? num_rows - r : EIGHT, m->inputs,
-                           sums + r);
+                           m->inputs, sums + r);
             for (int r = 0; r < num_rows; r++)
                 for (int j = 0; j < 2 * PANEL; j++)
                     out[r * m->outputs + n + j] = sums[r][j] + m->bias[n + j];
@@ -270,6 +271,46 @@ static float largest(const float *restrict row, int64_t size)
     return most.value;
 }
 
+/* What rows give that have no unit yet; `given` is padded as the matrix is. */
+static void multiply_any(const matrix *m, const float *given, uint8_t *codes,
+                         int num_rows, float *restrict out)
+{
+    float unit[ROWS];
+    for (int r = 0; r < num_rows && m->scale != NULL; r++) {
+        float most = largest(given + r * m->inputs, m->inputs);
+        unit[r] = most > 0.0f ? most / 127.0f : 1.0f;
+        encode(given + r * m->inputs, codes + r * m->inputs, m->inputs, unit[r]);
+    }
+    multiply(m, given, codes, unit, num_rows, out);
+}
+
+/* Bytes that `linear` works in. */
+int64_t linear_scratch(const matrix *m)
+{
+    return ROWS * (sizeof(float) * (m->outputs + m->inputs) + m->inputs);
+}
+
+/* A layer without recurrence: rows (N, I) to (N, O), of which `size` count. */
+void linear(const matrix *m, const float *rows, int64_t num_rows, int64_t num_inputs,
+            int64_t size, float *out, float *scratch)
+{
+    float *given = scratch, *made = given + ROWS * m->inputs;
+    uint8_t *codes = (uint8_t *)(made + ROWS * m->outputs);
+    memset(given, 0, ROWS * m->inputs * sizeof(float));
+    begin_tiles();
+    for (int64_t first = 0; first < num_rows; first += ROWS) {
+        int count = num_rows - first < ROWS ? (int)(num_rows - first) : ROWS;
+        for (int r = 0; r < count; r++)
+            memcpy(given + r * m->inputs, rows + (first + r) * num_inputs,
+                   num_inputs * sizeof(float));
+        multiply_any(m, given, codes, count, made);
+        for (int r = 0; r < count; r++)
+            memcpy(out + (first + r) * size, made + r * m->outputs,
+                   size * sizeof(float));
+    }
+    end_tiles();
+}
+
 /* ---- gates ----------------------------------------------------------------------- */
 
 /* 2^n times a polynomial, to about one unit in the last place (Cephes, expf). */
@@ -312,28 +353,30 @@ int64_t gru_scratch(const matrix *input, const matrix *recurrent)
                    (sizeof(float) + 1) * (input->inputs + recurrent->inputs));
 }
 
-/* read: (B, T, I) float32, of which `matrix.inputs` is at least I; states: (B, T, H)
-   float32, where H is `size`. */
+/* read: (B, T, I) float32, of which `matrix.inputs` is at least I; last: (B, H), the
+   states to begin with, and afterwards the last; states: (B, T, H), where H is `size`. */
 void gru_layer(const matrix *input, const matrix *recurrent, const float *read,
                int64_t num_sequences, int64_t length, int64_t num_inputs, int64_t size,
-               float *states, float *scratch)
+               float *last, float *states, float *scratch)
 {
-    float *read_gates = scratch;
-    float *own_gates = read_gates + ROWS * STEPS * input->outputs;
-    float *state = own_gates + ROWS * recurrent->outputs;
+    float *state = scratch;
     float *given = state + ROWS * recurrent->inputs;
     uint8_t *codes = (uint8_t *)(given + ROWS * input->inputs);
     uint8_t *state_codes = codes + ROWS * input->inputs;
-    float unit[ROWS], state_unit[ROWS];
+    float *read_gates = (float *)(state_codes + ROWS * recurrent->inputs);
+    float *own_gates = read_gates + ROWS * STEPS * input->outputs;
+    float unit[ROWS];
     /* a state lies within -1 and 1 */
-    for (int r = 0; r < ROWS; r++) state_unit[r] = 1.0f / 127.0f;
-    memset(scratch, 0, gru_scratch(input, recurrent));
+    for (int r = 0; r < ROWS; r++) unit[r] = 1.0f / 127.0f;
+    memset(scratch, 0, (uint8_t *)read_gates - (uint8_t *)scratch);
     begin_tiles();
     for (int64_t first = 0; first < num_sequences; first += ROWS) {
         int64_t rest = num_sequences - first;
         int count = rest < ROWS ? (int)rest : ROWS;
         int64_t most = ROWS * STEPS / count;
-        memset(state, 0, ROWS * recurrent->inputs * sizeof(float));
+        for (int r = 0; r < count; r++)
+            memcpy(state + r * recurrent->inputs, last + (first + r) * size,
+                   size * sizeof(float));
         for (int64_t begin = 0; begin < length; begin += most) {
             int64_t steps = length - begin < most ? length - begin : most;
             /* what is read: no step waits for another, so the rows are any sixteen */
@@ -343,21 +386,16 @@ void gru_layer(const matrix *input, const matrix *recurrent, const float *read,
                 for (int r = 0; r < together; r++) {
                     int64_t one = pair + r;
                     int64_t place = (first + one % count) * length + begin + one / count;
-                    const float *row = read + place * num_inputs;
-                    float *copy = given + r * input->inputs;
-                    memcpy(copy, row, num_inputs * sizeof(float));
-                    if (input->scale == NULL) continue;
-                    float most = largest(row, num_inputs);
-                    unit[r] = most > 0.0f ? most / 127.0f : 1.0f;
-                    encode(copy, codes + r * input->inputs, input->inputs, unit[r]);
+                    memcpy(given + r * input->inputs, read + place * num_inputs,
+                           num_inputs * sizeof(float));
                 }
-                multiply(input, given, codes, unit, together,
-                         read_gates + pair * input->outputs);
+                multiply_any(input, given, codes, together,
+                             read_gates + pair * input->outputs);
             }
             for (int64_t step = 0; step < steps; step++) {
                 if (recurrent->scale != NULL)
-                    encode(state, state_codes, count * recurrent->inputs, 1.0f / 127.0f);
-                multiply(recurrent, state, state_codes, state_unit, count, own_gates);
+                    encode(state, state_codes, count * recurrent->inputs, unit[0]);
+                multiply(recurrent, state, state_codes, unit, count, own_gates);
                 for (int r = 0; r < count; r++) {
                     float *own = state + r * recurrent->inputs;
                     gates(read_gates + (step * count + r) * input->outputs,
@@ -365,6 +403,123 @@ void gru_layer(const matrix *input, const matrix *recurrent, const float *read,
                     memcpy(states + ((first + r) * length + begin + step) * size, own,
                            size * sizeof(float));
                 }
+            }
+        }
+        for (int r = 0; r < count; r++)
+            memcpy(last + (first + r) * size, state + r * recurrent->inputs,
+                   size * sizeof(float));
+    }
+    end_tiles();
+}
+
+/* ---- what a memory answers ------------------------------------------------------- */
+
+static int64_t whole(int64_t size, int64_t of)
+{
+    return (size + of - 1) / of * of;
+}
+
+/* Weights that sum to 1 of the first `count` scores, 0 up to `width`, a multiple of 16.
+   Sixteen sums and maxima side by side, so that no loop waits for one. */
+static void softmax(float *restrict score, int64_t count, int64_t width)
+{
+    float most[PANEL], sum[PANEL] = {0};
+    for (int64_t s = count; s < width; s++) score[s] = -1e30f;
+    for (int j = 0; j < PANEL; j++) most[j] = -1e30f;
+    for (int64_t s = 0; s < width; s += PANEL)
+        for (int j = 0; j < PANEL; j++)
+            most[j] = score[s + j] > most[j] ? score[s + j] : most[j];
+    for (int j = 1; j < PANEL; j++) most[0] = most[j] > most[0] ? most[j] : most[0];
+    float highest = most[0];
+    for (int64_t s = 0; s < width; s++) score[s] = exponential(score[s] - highest);
+    for (int64_t s = count; s < width; s++) score[s] = 0.0f;
+    for (int64_t s = 0; s < width; s += PANEL)
+        for (int j = 0; j < PANEL; j++) sum[j] += score[s + j];
+    for (int j = 1; j < PANEL; j++) sum[0] += sum[j];
+    float each = count > 0 ? 1.0f / sum[0] : 0.0f;
+    for (int64_t s = 0; s < width; s++) score[s] *= each;
+}
+
+/* Bytes that `recall` works in. */
+int64_t recall_scratch(const matrix *ask, const matrix *value, int64_t length,
+                       int64_t num_inputs)
+{
+    int64_t places = whole(length, 2 * PANEL), columns = whole(num_inputs, 2 * PANEL);
+    int64_t most = ask->inputs > value->inputs ? ask->inputs : value->inputs;
+    return sizeof(float) * places * (ask->outputs + columns) +
+           ROWS * (sizeof(float) * (ask->outputs + places + most + value->outputs) +
+                   most);
+}
+
+/* `FusedMemory` in recurrence.py: states (B, T, H) and what was read (B, T, I) to both
+   states and answers, (B, T, 2 H). A query is scaled already. */
+void recall(const matrix *ask, const matrix *value, const float *states,
+            const float *read, int64_t num_contexts, int64_t length, int64_t size,
+            int64_t num_inputs, float *features, float *scratch)
+{
+    int64_t places = whole(length, 2 * PANEL), columns = whole(num_inputs, 2 * PANEL);
+    int64_t most = ask->inputs > value->inputs ? ask->inputs : value->inputs;
+    float *keys = scratch;                         /* as a packed matrix, (places, H) */
+    float *after = keys + places * ask->outputs;   /* and what was read, (columns, T) */
+    float *asked = after + places * columns;
+    float *weight = asked + ROWS * ask->outputs;
+    float *given = weight + ROWS * places;
+    float *answer = given + ROWS * most;
+    uint8_t *codes = (uint8_t *)(answer + ROWS * value->outputs);
+    float sums[EIGHT][2 * PANEL];
+    memset(scratch, 0, recall_scratch(ask, value, length, num_inputs));
+    begin_tiles();
+    for (int64_t b = 0; b < num_contexts; b++) {
+        const float *own = states + b * length * size;
+        const float *inputs = read + b * length * num_inputs;
+        for (int64_t s = 0; s < length; s++) {
+            float *key = keys + s / PANEL * PANEL * ask->outputs + s % PANEL;
+            for (int64_t k = 0; k < size; k++) key[k * PANEL] = own[s * size + k];
+        }
+        /* what is remembered of a state is what was read after it */
+        for (int64_t s = 0; s + 1 < length; s++)
+            for (int64_t i = 0; i < num_inputs; i++)
+                after[i / PANEL * PANEL * places + s * PANEL + i % PANEL] =
+                    inputs[(s + 1) * num_inputs + i];
+        for (int64_t first = 0; first < length; first += ROWS) {
+            int count = length - first < ROWS ? (int)(length - first) : ROWS;
+            int64_t reach = whole(first + count - 1, 2 * PANEL);
+            memset(given, 0, ROWS * most * sizeof(float));
+            for (int r = 0; r < count; r++)
+                memcpy(given + r * ask->inputs, own + (first + r) * size,
+                       size * sizeof(float));
+            multiply_any(ask, given, codes, count, asked);
+            for (int64_t n = 0; n < reach; n += 2 * PANEL)
+                for (int r = 0; r < count; r += EIGHT) {
+                    int few = count - r < EIGHT ? count - r : EIGHT;
+                    panels_f32(keys + n * ask->outputs, asked + r * ask->outputs, few,
+                               ask->outputs, size, sums);
+                    for (int i = 0; i < few; i++)
+                        memcpy(weight + (r + i) * places + n, sums[i], sizeof sums[i]);
+                }
+            for (int r = 0; r < count; r++)
+                softmax(weight + r * places, first + r, reach);
+            memset(given, 0, ROWS * most * sizeof(float));
+            for (int64_t n = 0; n < columns; n += 2 * PANEL)
+                for (int r = 0; r < count; r += EIGHT) {
+                    int few = count - r < EIGHT ? count - r : EIGHT;
+                    int64_t left = num_inputs - n < 2 * PANEL ? num_inputs - n : 2 * PANEL;
+                    panels_f32(after + n * places, weight + r * places, few, places,
+                               reach, sums);
+                    for (int i = 0; i < few; i++)
+                        memcpy(given + (r + i) * value->inputs + n, sums[i],
+                               left * sizeof(float));
+                }
+            multiply_any(value, given, codes, count, answer);
+            for (int r = 0; r < count; r++) {
+                float *both = features + (b * length + first + r) * 2 * size;
+                memcpy(both, own + (first + r) * size, size * sizeof(float));
+                /* the first state has no past, and reads nothing: not even the bias */
+                if (first + r > 0)
+                    memcpy(both + size, answer + r * value->outputs,
+                           size * sizeof(float));
+                else
+                    memset(both + size, 0, size * sizeof(float));
             }
         }
     }

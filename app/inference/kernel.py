@@ -13,6 +13,7 @@ import platform
 import shutil
 import subprocess
 import tempfile
+import threading
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -128,15 +129,20 @@ class Kernel:
         pointers = [ctypes.POINTER(_Matrix)] * 2
         self._scratch, self._layer = library.gru_scratch, library.gru_layer
         self._scratch.restype, self._scratch.argtypes = ctypes.c_int64, pointers
-        numbers = [ctypes.c_int64] * 4
+        numbers, arrays = [ctypes.c_int64] * 4, [ctypes.c_void_p] * 3
         self._layer.restype = None
-        self._layer.argtypes = [
-            *pointers,
-            ctypes.c_void_p,
-            *numbers,
-            ctypes.c_void_p,
-            ctypes.c_void_p,
-        ]
+        self._layer.argtypes = [*pointers, ctypes.c_void_p, *numbers, *arrays]
+        self._recall_scratch, self._recall = library.recall_scratch, library.recall
+        self._recall_scratch.restype = ctypes.c_int64
+        self._recall_scratch.argtypes = [*pointers, *numbers[:2]]
+        self._recall.restype = None
+        self._recall.argtypes = [*pointers, *arrays[:2], *numbers, *arrays[:2]]
+        self._linear_scratch, self._linear = library.linear_scratch, library.linear
+        self._linear_scratch.restype = ctypes.c_int64
+        self._linear_scratch.argtypes = pointers[:1]
+        self._linear.restype = None
+        self._linear.argtypes = [pointers[0], arrays[0], *numbers[:3], *arrays[:2]]
+        self._local = threading.local()
         self._room = library.describe_scratch
         self._room.restype, self._room.argtypes = ctypes.c_int64, [ctypes.c_int64] * 3
         self._describe = library.describe_contexts
@@ -145,7 +151,7 @@ class Kernel:
             *[ctypes.c_void_p] * 5,
             *numbers,
             ctypes.POINTER(_Rule),
-            *[ctypes.c_void_p] * 3,
+            *arrays,
         ]
 
     def describe(
@@ -181,24 +187,23 @@ class Kernel:
         return Described(figures_BTF, base_BT2)
 
     def layer(
-        self, reading: Packed, recurrent: Packed, read_BTI: Tensor, size: int
+        self, reading: Packed, recurrent: Packed, read_BTI: Tensor, state_BH: Tensor
     ) -> Tensor:
-        """Run one layer from a state of zeros.
+        """Run one layer.
 
         Args:
             reading: matrix of what is read.
             recurrent: matrix of the state.
             read_BTI: float32, on the CPU.
-            size: numbers of a state, H.
+            state_BH: contiguous; the states to begin with, and afterwards the last.
 
         Returns:
             States, shape ``(B, T, H)``.
         """
         num_sequences, length, num_inputs = read_BTI.shape
-        read_BTI = read_BTI.contiguous()
+        read_BTI, size = read_BTI.contiguous(), state_BH.shape[1]
         states_BTH = torch.empty(num_sequences, length, size)
         matrices = reading.matrix, recurrent.matrix
-        scratch = np.empty(self._scratch(*matrices), np.uint8)
         self._layer(
             *matrices,
             read_BTI.data_ptr(),
@@ -206,10 +211,67 @@ class Kernel:
             length,
             num_inputs,
             size,
+            state_BH.data_ptr(),
             states_BTH.data_ptr(),
-            scratch.ctypes.data,
+            self._room_of(self._scratch(*matrices)),
         )
         return states_BTH
+
+    def recall(
+        self, ask: Packed, value: Packed, states_BTH: Tensor, read_BTI: Tensor
+    ) -> Tensor:
+        """Let every state ask what was read after earlier ones like it.
+
+        Args:
+            ask: matrix from a state to what it looks for among states, scaled.
+            value: matrix from what was read to an answer as long as a state.
+            states_BTH: float32, on the CPU.
+            read_BTI: what was read at each.
+
+        Returns:
+            States and answers, shape ``(B, T, 2 H)``.
+        """
+        num_contexts, length, size = states_BTH.shape
+        states_BTH, read_BTI = states_BTH.contiguous(), read_BTI.contiguous()
+        both_BTF = torch.empty(num_contexts, length, 2 * size)
+        matrices, num_inputs = (ask.matrix, value.matrix), read_BTI.shape[2]
+        self._recall(
+            *matrices,
+            states_BTH.data_ptr(),
+            read_BTI.data_ptr(),
+            num_contexts,
+            length,
+            size,
+            num_inputs,
+            both_BTF.data_ptr(),
+            self._room_of(self._recall_scratch(*matrices, length, num_inputs)),
+        )
+        return both_BTF
+
+    def linear(self, matrix: Packed, rows_NI: Tensor, size: int) -> Tensor:
+        """Multiply rows, float32, on the CPU; the result is ``(N, size)``."""
+        rows_NI, made_NO = rows_NI.contiguous(), torch.empty(len(rows_NI), size)
+        self._linear(
+            matrix.matrix,
+            rows_NI.data_ptr(),
+            *rows_NI.shape,
+            size,
+            made_NO.data_ptr(),
+            self._room_of(self._linear_scratch(matrix.matrix)),
+        )
+        return made_NO
+
+    def _room_of(self, size_bytes: int) -> int:
+        """Return the address of room to work in, kept for each thread.
+
+        Fresh room is handed out by the system a page at a time, which costs a step of a
+        session as much as its products.
+        """
+        room: Tensor | None = getattr(self._local, "room", None)
+        if room is None or len(room) < size_bytes:
+            room = torch.empty(size_bytes, dtype=torch.uint8)
+            self._local.room = room
+        return room.data_ptr()
 
 
 @cache

@@ -1,6 +1,5 @@
 """Encoders by the step: what each keeps of a context, and what new vectors change."""
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -65,7 +64,7 @@ class BaselineStep(EncoderStep):
         self, grown: Grown, now_BS: Tensor, places: Sequence[tuple[Kept, ...]]
     ) -> Advanced:
         """Read the new vectors."""
-        inputs_BND = grown.newest * self._encoder.scale
+        inputs_BND = self._encoder.scaled(grown.newest)
         features_BNH, now_BS = _run(self._encoder.gru, inputs_BND, now_BS)
         return Advanced(features_BNH, now_BS, [() for _ in places])
 
@@ -89,9 +88,8 @@ class MemoryStep(EncoderStep):
     ) -> Advanced:
         """Read the new vectors."""
         encoder, memory = self._encoder, self._encoder.memory
-        states_BNH, now_BS = _run(encoder.gru, grown.newest * encoder.scale, now_BS)
-        asked_BNH = memory.query(states_BNH) @ memory.key.weight
-        asked_BNH = asked_BNH / math.sqrt(asked_BNH.shape[2])
+        states_BNH, now_BS = _run(encoder.gru, encoder.scaled(grown.newest), now_BS)
+        asked_BNH = memory.asked(states_BNH)
         kept = [
             own[0].extended(states_NH)
             for own, states_NH in zip(places, states_BNH, strict=True)
@@ -103,7 +101,7 @@ class MemoryStep(EncoderStep):
                 asked_BNH, kept, grown.contexts, strict=True
             )
         ]
-        read_BNH = memory.value(torch.stack(what) * encoder.scale)
+        read_BNH = memory.value(encoder.scaled(torch.stack(what)))
         has_past_BN1 = (grown.positions > 0)[..., None]
         features_BNH = torch.cat([states_BNH, read_BNH * has_past_BN1], dim=2)
         return Advanced(features_BNH, now_BS, [(one,) for one in kept])
@@ -123,7 +121,7 @@ class HierarchicalStep(EncoderStep):
     ) -> Advanced:
         """Read the new vectors, as many at a time as no chunk ends among."""
         encoder, size = self._encoder, self._encoder.chunk_size
-        inputs_BND = grown.newest * encoder.scale
+        inputs_BND = encoder.scaled(grown.newest)
         within_BS = now_BS[:, : self._num_within]
         over_BS = now_BS[:, self._num_within :]
         done, features = 0, []

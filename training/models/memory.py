@@ -36,6 +36,18 @@ class OwnMemory(nn.Module):
         value_BSH: Tensor = self.value(inputs_BTI[:, 1:])
         return (weight_BTS * is_past_TS) @ value_BSH
 
+    def beside(self, states_BTH: Tensor, inputs_BTI: Tensor) -> Tensor:
+        """Return states and what each reads, shape ``(B, T, 2 H)``."""
+        return torch.cat([states_BTH, self(states_BTH, inputs_BTI)], dim=-1)
+
+    def asked(self, states_BNH: Tensor) -> Tensor:
+        """Return what states look for: times an earlier state, its score.
+
+        A bias of the keys changes no softmax, and is left out; shape ``(B, N, H)``.
+        """
+        asked_BNH: Tensor = self.query(states_BNH) @ self.key.weight
+        return asked_BNH / math.sqrt(asked_BNH.shape[-1])
+
 
 class MemoryEncoder(Encoder):
     """A GRU, and what its own past answers it at every step."""
@@ -53,7 +65,9 @@ class MemoryEncoder(Encoder):
 
     def reads(self, context_BTI: Tensor) -> Tensor:
         """Return what the memory answers at each step, shape ``(B, T, H)``."""
-        return self._ask(context_BTI)[1]
+        inputs_BTI = self.scaled(context_BTI)
+        read_BTH: Tensor = self.memory(self.gru(inputs_BTI)[0], inputs_BTI)
+        return read_BTH
 
     def forward(self, context_BTI: Tensor, read_H: Tensor | None = None) -> Tensor:
         """Encode a batch of contexts.
@@ -65,12 +79,10 @@ class MemoryEncoder(Encoder):
         Returns:
             Shape ``(B, T, 2 H)``: the state, and the read.
         """
-        states_BTH, read_BTH = self._ask(context_BTI)
-        if read_H is not None:
-            read_BTH = read_H.expand_as(read_BTH)
-        return self.dropout(torch.cat([states_BTH, read_BTH], dim=-1))  # type: ignore[no-any-return]
-
-    def _ask(self, context_BTI: Tensor) -> tuple[Tensor, Tensor]:
-        inputs_BTI = self.input_dropout(context_BTI) * self.scale
+        inputs_BTI = self.scaled(context_BTI)
         states_BTH, _ = self.gru(inputs_BTI)
-        return states_BTH, self.memory(states_BTH, inputs_BTI)
+        if read_H is None:
+            both_BTF = self.memory.beside(states_BTH, inputs_BTI)
+        else:
+            both_BTF = torch.cat([states_BTH, read_H.expand_as(states_BTH)], dim=-1)
+        return self.dropout(both_BTF)  # type: ignore[no-any-return]
