@@ -6,7 +6,6 @@ Runs in the inference thread only (`nextvec.app.inference.batcher`).
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Final, Literal
 
 import numpy as np
@@ -139,10 +138,10 @@ class Engine:
         """Whether a step of a session reads the new vectors alone, or all anew."""
         return "anew" if self.stepping is None else "new"
 
-    @cached_property
+    @property
     def stepping(self) -> Stepping | None:
         """The model by the step; None where each new vector costs a whole context."""
-        return Stepping.of(self.bundle.checkpoint.model)
+        return self.predictor.stepping
 
     def run(self, queries: Sequence[Query]) -> list[Answer]:
         """Answer queries that carry this engine, each as if it were alone.
