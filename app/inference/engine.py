@@ -23,7 +23,7 @@ from nextvec.training.vectors import Float32, Int64
 
 Reads = Literal["new", "anew"]
 
-_BATCH_SIZES: Final = (1, 2, 4, 8, 16, 32)
+_BATCH_SIZES: Final = (1, 2, 4, 8, 12, 16, 24, 32)
 _LENGTHS: Final = (10, 25, 50, 100)
 # Batches are padded to these sizes: kernels are cached for each shape they meet, and
 # a service meets every shape (https://github.com/pytorch/pytorch/issues/32596).
