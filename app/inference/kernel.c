@@ -526,6 +526,135 @@ void recall(const matrix *ask, const matrix *value, const float *states,
     end_tiles();
 }
 
+/* ---- heads, and steps of many contexts ------------------------------------------- */
+
+/* Sixteen sums side by side, for the same reason as in `softmax`. */
+static float product_of(const float *restrict one, const float *restrict other,
+                        int64_t size)
+{
+    float sum[PANEL] = {0}, rest = 0.0f;
+    int64_t even = size / PANEL * PANEL;
+    for (int64_t i = 0; i < even; i += PANEL)
+        for (int j = 0; j < PANEL; j++) sum[j] += one[i + j] * other[i + j];
+    for (int64_t i = even; i < size; i++) rest += one[i] * other[i];
+    for (int half = PANEL / 2; half > 0; half /= 2)
+        for (int j = 0; j < half; j++) sum[j] += sum[j + half];
+    return sum[0] + rest;
+}
+
+/* `recall` for the newest state alone, of contexts each in its own place: what was read
+   after states like it, (B, I). Scratch has room for whole(longest, 16) floats. */
+void recall_newest(const float *const *states, const float *const *read,
+                   const int64_t *lengths, int64_t num_contexts, int64_t size,
+                   int64_t num_inputs, const float *asked, float *scratch, float *what)
+{
+    memset(what, 0, num_contexts * num_inputs * sizeof(float));
+    for (int64_t b = 0; b < num_contexts; b++) {
+        int64_t past = lengths[b] - 1;
+        float *restrict sum = what + b * num_inputs;
+        for (int64_t s = 0; s < past; s++)
+            scratch[s] = product_of(asked + b * size, states[b] + s * size, size);
+        softmax(scratch, past, whole(past, PANEL));
+        for (int64_t s = 0; s < past; s++) {
+            const float *restrict row = read[b] + (s + 1) * num_inputs;
+            for (int64_t i = 0; i < num_inputs; i++) sum[i] += scratch[s] * row[i];
+        }
+    }
+}
+
+#define LONGEST_MATCH 8
+
+typedef struct {
+    float step, same, never;       /* a loss for each step; the cosine of one item */
+    float match[LONGEST_MATCH];
+} copying;
+
+/* `nextvec.training.models.items.Copying.weigh` after the last vector: weights (B, T).
+   Of keys products count with what is asked; `start` is what all places have. */
+void weigh_copies(const float *const *contexts, const float *const *keys,
+                  const int64_t *lengths, int64_t num_contexts, int64_t width,
+                  int64_t dim, int64_t key_size, const copying *rule,
+                  const float *asked, const float *start, float *weights)
+{
+    for (int64_t b = 0; b < num_contexts; b++) {
+        const float *context = contexts[b];
+        int64_t last = lengths[b] - 1;
+        float *weight = weights + b * width;
+        for (int64_t t = 0; t < width; t++) weight[t] = rule->never;
+        for (int64_t t = 0; t < last; t++) {
+            float sum = start[b] + rule->step * (float)(last - t);
+            if (key_size > 0)
+                sum += product_of(asked + b * key_size, keys[b] + t * key_size, key_size);
+            for (int64_t back = 0; back < LONGEST_MATCH && back <= t; back++) {
+                const float *one = context + (last - back) * dim;
+                if (product_of(one, context + (t - back) * dim, dim) < rule->same) break;
+                sum += rule->match[back];
+            }
+            /* what is told of a place is about the item after it */
+            weight[t + 1] = sum;
+        }
+    }
+}
+
+/* Bytes that `weigh_places` works in. */
+int64_t places_scratch(const matrix *here, const matrix *now)
+{
+    return sizeof(float) * ((ROWS + 1) * here->outputs + ROWS * here->inputs +
+                            now->inputs);
+}
+
+/* `nextvec.training.models.place_head.PlaceHead`: vectors (B, D). A row of `here` is the
+   figures of a place, then its features; `out` is (3, hidden) and three biases. */
+void weigh_places(const matrix *here, const matrix *now, const float *out,
+                  const float *context, const float *base, const float *figures,
+                  const float *features, const int64_t *lengths, int64_t num_contexts,
+                  int64_t width, int64_t dim, int64_t num_figures, int64_t num_features,
+                  int64_t hidden, float each_new, float *scratch, float *vectors)
+{
+    float *given = scratch, *told = given + ROWS * here->inputs;
+    float *whole_told = told + ROWS * here->outputs;
+    float *newest = whole_told + here->outputs;
+    memset(scratch, 0, places_scratch(here, now));
+    memset(vectors, 0, num_contexts * dim * sizeof(float));
+    for (int64_t b = 0; b < num_contexts; b++) {
+        const float *own = features + b * width * num_features;
+        float *restrict vector = vectors + b * dim;
+        memcpy(newest, own + (lengths[b] - 1) * num_features,
+               num_features * sizeof(float));
+        multiply(now, newest, NULL, NULL, 1, whole_told);
+        for (int64_t first = 0; first < lengths[b]; first += ROWS) {
+            int64_t left = lengths[b] - first;
+            int count = left < ROWS ? (int)left : ROWS;
+            for (int r = 0; r < count; r++) {
+                float *row = given + r * here->inputs;
+                memcpy(row, figures + (b * width + first + r) * num_figures,
+                       num_figures * sizeof(float));
+                memcpy(row + num_figures, own + (first + r) * num_features,
+                       num_features * sizeof(float));
+            }
+            multiply(here, given, NULL, NULL, count, told);
+            for (int r = 0; r < count; r++) {
+                float *restrict unit = told + r * here->outputs;
+                for (int64_t j = 0; j < here->outputs; j++)
+                    unit[j] = 1.0f - 2.0f / (1.0f + exponential(2.0f * (unit[j] +
+                                                                    whole_told[j])));
+                float change[3];
+                for (int c = 0; c < 3; c++)
+                    change[c] = product_of(out + c * hidden, unit, hidden) +
+                                out[3 * hidden + c];
+                const float *two = base + (b * width + first + r) * 2;
+                float weight = two[0] * (1.0f + change[0]) + two[1] * (1.0f + change[1]) +
+                               each_new * change[2];
+                const float *restrict place = context + (b * width + first + r) * dim;
+                for (int64_t i = 0; i < dim; i++) vector[i] += weight * place[i];
+            }
+        }
+        float length = sqrtf(product_of(vector, vector, dim));
+        float scale = 1.0f / (length > 1e-12f ? length : 1e-12f);
+        for (int64_t i = 0; i < dim; i++) vector[i] *= scale;
+    }
+}
+
 /* ---- what is told of a context of documents -------------------------------------- */
 
 #define FIGURES 22

@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import tempfile
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -24,6 +25,7 @@ import torch
 from torch import Tensor
 
 from nextvec.training.models.closed_form import ClosedForm, SequenceMemory
+from nextvec.training.models.items import LONGEST_MATCH
 from nextvec.training.models.similarities import (
     NUM_SIMILARITIES,
     SHARP,
@@ -65,6 +67,15 @@ class _Matrix(ctypes.Structure):
         ("bias", ctypes.c_void_p),
         ("inputs", ctypes.c_int64),
         ("outputs", ctypes.c_int64),
+    )
+
+
+class CopyRule(ctypes.Structure):
+    """`copying` of the source."""
+
+    _fields_ = (
+        *((name, ctypes.c_float) for name in ("step", "same", "never")),
+        ("match", ctypes.c_float * LONGEST_MATCH),
     )
 
 
@@ -142,6 +153,29 @@ class Kernel:
         self._linear_scratch.argtypes = pointers[:1]
         self._linear.restype = None
         self._linear.argtypes = [pointers[0], arrays[0], *numbers[:3], *arrays[:2]]
+        self._newest, self._copies = library.recall_newest, library.weigh_copies
+        self._newest.restype = self._copies.restype = None
+        self._newest.argtypes = [*arrays, *numbers[:3], *arrays]
+        self._copies.argtypes = [
+            *arrays,
+            *numbers,
+            ctypes.POINTER(CopyRule),
+            *arrays,
+        ]
+        self._places_scratch, self._places = (
+            library.places_scratch,
+            library.weigh_places,
+        )
+        self._places_scratch.restype = ctypes.c_int64
+        self._places_scratch.argtypes = pointers
+        self._places.restype = None
+        self._places.argtypes = [
+            *pointers,
+            *[ctypes.c_void_p] * 6,
+            *[ctypes.c_int64] * 6,
+            ctypes.c_float,
+            *arrays[:2],
+        ]
         self._local = threading.local()
         self._room = library.describe_scratch
         self._room.restype, self._room.argtypes = ctypes.c_int64, [ctypes.c_int64] * 3
@@ -261,6 +295,120 @@ class Kernel:
         )
         return made_NO
 
+    def recall_newest(
+        self, asked_BH: Tensor, states: Sequence[Tensor], read: Sequence[Tensor]
+    ) -> Tensor:
+        """Weigh what was read after states like the newest, of contexts one by one.
+
+        Args:
+            asked_BH: what the newest state of each looks for.
+            states: of each, contiguous float32, each ``(T, H)``.
+            read: at each state, the same, each ``(T, I)``.
+
+        Returns:
+            Shape ``(B, I)``; zeros of a context of one.
+        """
+        lengths, size = [len(one) for one in read], read[0].shape[1]
+        what_BI, asked_BH = torch.empty(len(read), size), asked_BH.contiguous()
+        self._newest(
+            _addresses(states),
+            _addresses(read),
+            (ctypes.c_int64 * len(lengths))(*lengths),
+            len(lengths),
+            asked_BH.shape[1],
+            size,
+            asked_BH.data_ptr(),
+            self._room_of(4 * (max(lengths) + _PANEL)),
+            what_BI.data_ptr(),
+        )
+        return what_BI
+
+    def weigh_copies(
+        self,
+        rule: CopyRule,
+        contexts: Sequence[Tensor],
+        keys: Sequence[Tensor] | None,
+        lengths: Sequence[int],
+        asked_BK: Tensor,
+        start_B: Tensor,
+    ) -> Tensor:
+        """Weigh the places of contexts after the newest.
+
+        Args:
+            rule: the numbers of a `Copying`.
+            contexts: contiguous float32, each at least ``(T, D)``.
+            keys: the same, each at least ``(T, K)``; None for no products.
+            lengths: vectors of each, T.
+            asked_BK: what keys are multiplied with.
+            start_B: weight that all places of a context have.
+
+        Returns:
+            Shape ``(B, T)``, T of the longest of `contexts`, padding included.
+        """
+        width = max(len(context) for context in contexts)
+        weight_BT = torch.empty(len(contexts), width)
+        asked_BK, start_B = asked_BK.contiguous(), start_B.contiguous()
+        self._copies(
+            _addresses(contexts),
+            _addresses(contexts if keys is None else keys),
+            (ctypes.c_int64 * len(lengths))(*lengths),
+            len(contexts),
+            width,
+            contexts[0].shape[1],
+            0 if keys is None else keys[0].shape[1],
+            rule,
+            asked_BK.data_ptr(),
+            start_B.data_ptr(),
+            weight_BT.data_ptr(),
+        )
+        return weight_BT
+
+    def weigh_places(
+        self,
+        here: Packed,
+        now: Packed,
+        out: Float32,
+        given: tuple[Tensor, Tensor, Tensor, Tensor],
+        length_B: Tensor,
+        each_new: float,
+    ) -> Tensor:
+        """Weigh the vectors of contexts of documents, and add them up.
+
+        Args:
+            here: matrix of a place: its figures, then its features.
+            now: matrix of the features of the last place.
+            out: from what these two give to three changes, then three biases.
+            given: contexts ``(B, T, D)``, base ``(B, T, 2)``, figures ``(B, T, F)`` and
+                features ``(B, T, H)``; float32, on the CPU.
+            length_B: vectors in each context.
+            each_new: weight of a place for a third change of 1.
+
+        Returns:
+            Unit vectors, shape ``(B, D)``.
+        """
+        arrays = [array.contiguous() for array in given]
+        length_B = length_B.to(torch.int64).contiguous()
+        context_BTD, _, figures_BTF, features_BTH = arrays
+        num_contexts, width, dim = context_BTD.shape
+        vector_BD = torch.empty(num_contexts, dim)
+        matrices = here.matrix, now.matrix
+        self._places(
+            *matrices,
+            out.ctypes.data,
+            *(array.data_ptr() for array in arrays),
+            length_B.data_ptr(),
+            num_contexts,
+            width,
+            dim,
+            figures_BTF.shape[2],
+            features_BTH.shape[2],
+            len(out) // 3 - 1,
+            each_new,
+            self._room_of(self._places_scratch(*matrices)),
+            vector_BD.data_ptr(),
+        )
+        return vector_BD
+
     def _room_of(self, size_bytes: int) -> int:
         """Return the address of room to work in, kept for each thread.
 
@@ -340,6 +488,10 @@ def _processor() -> str:
         return platform.processor()
     names = ("flags", "Features")  # as x86 and ARM call them
     return next((line for line in lines if line.startswith(names)), "")
+
+
+def _addresses(arrays: Sequence[Tensor]) -> ctypes.Array[ctypes.c_void_p]:
+    return (ctypes.c_void_p * len(arrays))(*(array.data_ptr() for array in arrays))
 
 
 def _padded(matrix_NK: np.ndarray, least_inputs: int) -> np.ndarray:

@@ -10,11 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from nextvec.app.bundle.engine_names import EAGER, ENGINES, INT8
+from nextvec.app.inference.heads import FusedCopying, FusedPlaceHead
 from nextvec.app.inference.kernel import Kernel, load_kernel
 from nextvec.app.inference.recurrence import FusedGRU, FusedMemory
 from nextvec.training.errors import BundleError
 from nextvec.training.models.memory import OwnMemory
-from nextvec.training.models.model import NextVectorModel, predict
+from nextvec.training.models.model import NextVectorModel
+from nextvec.training.models.place_head import PlaceHead
 from nextvec.training.models.prediction import Prediction
 from nextvec.training.models.stepping import Stepping
 
@@ -62,9 +64,10 @@ class NetworkPredictor:
         """The same by the step, with the layers that whole contexts are run by."""
         return Stepping.of(self.model)
 
+    @torch.inference_mode()
     def __call__(self, context_BTD: Tensor, length_B: Tensor) -> Prediction:
         """Predict after the last vector of each context."""
-        return predict(self.model, context_BTD, length_B)
+        return self.model.predict(context_BTD, length_B)
 
 
 def make_predictor(
@@ -117,8 +120,12 @@ def _rebuilt(
         elif isinstance(part, OwnMemory):
             parts[name] = FusedMemory(part, kernel=kernel, is_int8=is_int8, scale=scale)
     encoder.scale = 1.0
-    rebuilt = copy.copy(model)
-    for module, children in ((encoder, parts), (rebuilt, dict(model.named_children()))):
+    rebuilt, heads = copy.copy(model), dict(model.named_children())
+    if isinstance(model.head, PlaceHead):
+        heads["head"] = FusedPlaceHead(model.head, kernel=kernel)
+    if model.copying is not None:
+        heads["copying"] = FusedCopying(model.copying, kernel=kernel)
+    for module, children in ((encoder, parts), (rebuilt, heads)):
         # a copy of a module shares the table of its parts
         object.__setattr__(module, "_modules", children)
     rebuilt.encoder = encoder

@@ -1,6 +1,7 @@
 """Recurrent layers and their memory, rebuilt to be run and not to be trained."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -126,6 +127,27 @@ class FusedMemory(nn.Module):
     def asked(self, states_BNH: Tensor) -> Tensor:
         """Return what states look for among earlier ones, shape ``(B, N, H)``."""
         return self._linear(self._ask, states_BNH)
+
+    def recalled(
+        self,
+        asked_BNH: Tensor,
+        states: Sequence[Tensor],
+        contexts: Sequence[Tensor],
+    ) -> Tensor:
+        """Return what was read after states like the newest ones, ``(B, N, I)``."""
+        num_new = asked_BNH.shape[1]
+        if num_new == 1:
+            what_BI = self._kernel.recall_newest(asked_BNH[:, 0], states, contexts)
+            return what_BI[:, None]
+        newest = []
+        for back in range(num_new - 1, -1, -1):
+            # whoever appends many at once, rarely, pays for one at a time
+            ends = [len(one) - back for one in contexts]
+            earlier = [one[:end] for one, end in zip(states, ends, strict=True)]
+            read = [one[:end] for one, end in zip(contexts, ends, strict=True)]
+            asked_BH = asked_BNH[:, num_new - 1 - back]
+            newest.append(self._kernel.recall_newest(asked_BH, earlier, read))
+        return torch.stack(newest, dim=1)
 
     def value(self, read_BNI: Tensor) -> Tensor:
         """Return the answers made of what is remembered, shape ``(B, N, H)``."""

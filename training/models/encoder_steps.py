@@ -13,7 +13,6 @@ from nextvec.training.models.encoders import Encoder
 from nextvec.training.models.growing import Grown, Kept
 from nextvec.training.models.hierarchical import HierarchicalEncoder
 from nextvec.training.models.memory import MemoryEncoder
-from nextvec.training.models.prediction import NEVER
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +93,10 @@ class MemoryStep(EncoderStep):
             own[0].extended(states_NH)
             for own, states_NH in zip(places, states_BNH, strict=True)
         ]
-        # one by one: to pad what is kept of all would cost more than the products
-        what = [
-            _recall(asked_NH, one.rows, context_TD)
-            for asked_NH, one, context_TD in zip(
-                asked_BNH, kept, grown.contexts, strict=True
-            )
-        ]
-        read_BNH = memory.value(encoder.scaled(torch.stack(what)))
+        what_BNI = memory.recalled(
+            asked_BNH, [one.rows for one in kept], grown.contexts
+        )
+        read_BNH = memory.value(encoder.scaled(what_BNI))
         has_past_BN1 = (grown.positions > 0)[..., None]
         features_BNH = torch.cat([states_BNH, read_BNH * has_past_BN1], dim=2)
         return Advanced(features_BNH, now_BS, [(one,) for one in kept])
@@ -188,24 +183,3 @@ def _run(gru: nn.GRU, inputs_BND: Tensor, now_BS: Tensor) -> tuple[Tensor, Tenso
     state_LBH = now_BS.unflatten(1, (gru.num_layers, -1)).transpose(0, 1).contiguous()
     out_BNH, state_LBH = gru(inputs_BND, state_LBH)
     return out_BNH, state_LBH.transpose(0, 1).flatten(1)
-
-
-def _recall(asked_NH: Tensor, states_TH: Tensor, context_TD: Tensor) -> Tensor:
-    """Return what was read after the states that are like the newest ones.
-
-    Args:
-        asked_NH: what the newest positions ask for.
-        states_TH: of all positions.
-        context_TD: what was read at them.
-
-    Returns:
-        Shape ``(N, D)``; of any finite numbers at position 0, which has no past.
-    """
-    score_NS = asked_NH @ states_TH[:-1].T
-    num_new, num_past = score_NS.shape
-    if num_new > 1:
-        place_S = torch.arange(num_past, device=score_NS.device)
-        first = num_past + 1 - num_new
-        is_later_NS = place_S >= first + torch.arange(num_new)[:, None].to(place_S)
-        score_NS = score_NS.masked_fill(is_later_NS, NEVER)
-    return torch.softmax(score_NS, dim=1) @ context_TD[1:]

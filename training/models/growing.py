@@ -105,11 +105,6 @@ class Grown:
         """The new vectors, shape ``(B, N, D)``."""
         return torch.stack([context[-self.num_new :] for context in self.contexts])
 
-    @cached_property
-    def padded(self) -> Tensor:
-        """The whole contexts, padded at the end with zeros, shape ``(B, T, D)``."""
-        return padded(self.contexts)
-
 
 def padded(rows: Sequence[Tensor]) -> Tensor:
     """Return rows of different numbers as one tensor, zeros at the end."""

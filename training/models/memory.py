@@ -1,6 +1,7 @@
 """Memory GRU: it asks its own past what followed when it was in a state like this."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -48,6 +49,26 @@ class OwnMemory(nn.Module):
         asked_BNH: Tensor = self.query(states_BNH) @ self.key.weight
         return asked_BNH / math.sqrt(asked_BNH.shape[-1])
 
+    def recalled(
+        self,
+        asked_BNH: Tensor,
+        states: Sequence[Tensor],
+        contexts: Sequence[Tensor],
+    ) -> Tensor:
+        """Return what was read after states like the newest ones, weighed.
+
+        Args:
+            asked_BNH: what the newest positions of each context look for.
+            states: of all positions of each, each ``(T, H)``.
+            contexts: what was read at them, each ``(T, I)``.
+
+        Returns:
+            Shape ``(B, N, I)``; of any finite numbers at position 0, which has no past.
+        """
+        # one by one: to pad what is kept of all would cost more than the products
+        each = zip(asked_BNH, states, contexts, strict=True)
+        return torch.stack([_recall(*one) for one in each])
+
 
 class MemoryEncoder(Encoder):
     """A GRU, and what its own past answers it at every step."""
@@ -86,3 +107,24 @@ class MemoryEncoder(Encoder):
         else:
             both_BTF = torch.cat([states_BTH, read_H.expand_as(states_BTH)], dim=-1)
         return self.dropout(both_BTF)  # type: ignore[no-any-return]
+
+
+def _recall(asked_NH: Tensor, states_TH: Tensor, context_TD: Tensor) -> Tensor:
+    """Return what was read after the states that are like the newest ones.
+
+    Args:
+        asked_NH: what the newest positions ask for.
+        states_TH: of all positions.
+        context_TD: what was read at them.
+
+    Returns:
+        Shape ``(N, D)``; of any finite numbers at position 0, which has no past.
+    """
+    score_NS = asked_NH @ states_TH[:-1].T
+    num_new, num_past = score_NS.shape
+    if num_new > 1:
+        place_S = torch.arange(num_past, device=score_NS.device)
+        first = num_past + 1 - num_new
+        is_later_NS = place_S >= first + torch.arange(num_new)[:, None].to(place_S)
+        score_NS = score_NS.masked_fill(is_later_NS, NEVER)
+    return torch.softmax(score_NS, dim=1) @ context_TD[1:]

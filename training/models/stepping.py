@@ -139,14 +139,11 @@ class Stepping:
         if isinstance(model.head, ItemHead):
             copies_BT = None
             if model.copying is not None:
-                product_B1T = None
-                if model.copying.query is not None:
-                    key_BTK = padded([own[-1].rows for own in places])
-                    query_B1K = model.copying.query(features_B1H)
-                    product_B1T = query_B1K @ key_BTK.transpose(1, 2)
-                copies_BT = model.copying.weigh(
-                    grown.padded, features_B1H, product_B1T, grown.last
-                )[:, 0]
+                has_keys = model.copying.key is not None
+                keys = [own[-1].rows for own in places] if has_keys else None
+                copies_BT = model.copying.weigh_newest(
+                    grown.contexts, features_B1H, keys
+                )
             return Prediction(model.head(features_B1H)[:, 0], copies_BT)
         base_B1D = torch.cat(
             [
