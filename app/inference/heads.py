@@ -109,7 +109,7 @@ class FusedCopying(Copying):
     ) -> Tensor:
         """Do so after the newest of contexts that are kept one by one."""
         asked_BK, start_B = self._asked(features_B1H[:, 0])
-        lengths = [len(context) for context in contexts]
+        lengths = [context.shape[0] for context in contexts]
         return self._kernel.weigh_copies(
             self._rule, contexts, keys, lengths, asked_BK, start_B
         )

@@ -308,7 +308,7 @@ class Kernel:
         Returns:
             Shape ``(B, I)``; zeros of a context of one.
         """
-        lengths, size = [len(one) for one in read], read[0].shape[1]
+        lengths, size = [one.shape[0] for one in read], read[0].shape[1]
         what_BI, asked_BH = torch.empty(len(read), size), asked_BH.contiguous()
         self._newest(
             _addresses(states),
@@ -345,7 +345,7 @@ class Kernel:
         Returns:
             Shape ``(B, T)``, T of the longest of `contexts`, padding included.
         """
-        width = max(len(context) for context in contexts)
+        width = max(context.shape[0] for context in contexts)
         weight_BT = torch.empty(len(contexts), width)
         asked_BK, start_B = asked_BK.contiguous(), start_B.contiguous()
         self._copies(

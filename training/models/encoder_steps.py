@@ -97,8 +97,9 @@ class MemoryStep(EncoderStep):
             asked_BNH, [one.rows for one in kept], grown.contexts
         )
         read_BNH = memory.value(encoder.scaled(what_BNI))
-        has_past_BN1 = (grown.positions > 0)[..., None]
-        features_BNH = torch.cat([states_BNH, read_BNH * has_past_BN1], dim=2)
+        if min(grown.starts) == 0:
+            read_BNH = read_BNH * (grown.positions > 0)[..., None]
+        features_BNH = torch.cat([states_BNH, read_BNH], dim=2)
         return Advanced(features_BNH, now_BS, [(one,) for one in kept])
 
 

@@ -127,8 +127,8 @@ class Stepping:
             places = _with_last(places, kept, mean_BND)
         after = [
             # a view would keep what all of the batch know in memory
-            State(length=len(context), now=now_S.clone(), places=own)
-            for context, now_S, own in zip(contexts, advanced.now, places, strict=True)
+            State(length=state.length + grown.num_new, now=now_S.clone(), places=own)
+            for state, now_S, own in zip(states, advanced.now, places, strict=True)
         ]
         return after, self._predict(grown, advanced.features[:, -1:], places)
 
