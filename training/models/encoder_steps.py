@@ -122,9 +122,12 @@ class HierarchicalStep(EncoderStep):
         over_BS = now_BS[:, self._num_within :]
         done, features = 0, []
         while done < grown.num_new:
-            phase_B1 = grown.positions[:, done : done + 1] % size
-            num = min(grown.num_new - done, size - int(phase_B1.max()))
-            within_BS = torch.where(phase_B1 == 0, 0.0, within_BS)
+            # in numbers and not in tensors: most steps begin no chunk and end none
+            phases = [(start + done) % size for start in grown.starts]
+            num = min(grown.num_new - done, size - max(phases))
+            if min(phases) == 0:
+                is_new_B1 = torch.tensor(phases, device=within_BS.device)[:, None] == 0
+                within_BS = torch.where(is_new_B1, 0.0, within_BS)
             piece_BND = inputs_BND[:, done : done + num]
             state_BNH, within_BS = _run(encoder.within, piece_BND, within_BS)
             # a chunk sees the chunks before it, through the last layer over them
@@ -132,10 +135,10 @@ class HierarchicalStep(EncoderStep):
             before_BNH = before_BNH.expand_as(state_BNH)
             features.append(torch.cat([state_BNH, before_BNH], dim=2))
             done += num
-            ends_B1 = phase_B1 + num == size
-            if bool(ends_B1.any()):
+            if max(phases) + num == size:
+                phase_B1 = torch.tensor(phases, device=over_BS.device)[:, None]
                 _, after_BS = _run(encoder.over, state_BNH[:, -1:], over_BS)
-                over_BS = torch.where(ends_B1, after_BS, over_BS)
+                over_BS = torch.where(phase_B1 + num == size, after_BS, over_BS)
         now_BS = torch.cat([within_BS, over_BS], dim=1)
         return Advanced(torch.cat(features, dim=1), now_BS, [() for _ in places])
 
