@@ -1,5 +1,5 @@
-/* A layer of GRU over sequences side by side, float32 or int8, and what is told of a
-   context of documents, at the end.
+/* A layer of GRU over sequences side by side, float32 or int8; after it what its memory
+   answers, heads, and what is told of a context of documents.
 
    Gates in PyTorch's order, reset, update, new, with the bias of the recurrent side
    inside the reset (https://docs.pytorch.org/docs/stable/generated/torch.nn.GRU.html).

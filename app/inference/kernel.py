@@ -1,8 +1,8 @@
 """What a network spends its time in, as machine code compiled once for this machine.
 
-Recurrent layers, and the products of a context. From the source beside this file, never
-from a bundle: a bundle holds no code. Where there is no compiler networks run as they
-were trained.
+Recurrent layers and their memory, heads, and the products of a context. From the source
+beside this file, never from a bundle: a bundle holds no code. Where there is no
+compiler networks run as they were trained.
 """
 
 import ctypes
