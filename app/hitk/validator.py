@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 import numpy as np
-import torch
 
 from nextvec.app.bundle.index import Found
+from nextvec.app.bundle.ranking import ranker_of
 from nextvec.app.bundle.searcher import Selection
 from nextvec.app.inference.engine import Engine
 from nextvec.training.evaluation.pools import Pool, PoolName
 from nextvec.training.evaluation.ranking import Ranker
-from nextvec.training.evaluation.score import Score
 from nextvec.training.models.prediction import Prediction
 from nextvec.training.vectors import Int64
 
@@ -57,24 +56,11 @@ class Validator:
         bundle = engine.bundle
         self._engine, self._step_s, self._depth = engine, step_s, depth
         self._windows = bundle.suite.windows
-        vectors_ND = torch.from_numpy(bundle.index.vectors)
         self._betas = bundle.manifest.betas
         # then nothing is copied either
         self._is_plain = not self._betas
-        score = Score(
-            hubness=torch.from_numpy(bundle.index.hubness),
-            curves={},
-            fixed={p.name: self._betas.get(p.name, 0.0) for p in bundle.suite.pools},
-        )
         self._rankers = {
-            pool.name: Ranker(
-                vectors_ND,
-                bundle.groups,
-                self._windows,
-                pool,
-                exclude_context=bundle.suite.excludes_context,
-                score=score,
-            )
+            pool.name: ranker_of(bundle, self._windows, pool.name)
             for pool in bundle.suite.pools
         }
         self._by_group = np.argsort(bundle.groups, kind="stable")

@@ -31,6 +31,8 @@ _OPTIONS: Final = (
     # nothing here looks at errno or at a trap, and floorf wants to be a vector
     "-fno-math-errno",
     "-fno-trapping-math",
+    # a product and a sum in one, which standard C leaves to the one who asks
+    "-ffp-contract=fast",
 )
 
 

@@ -6,7 +6,6 @@ Runs in the inference thread only (`nextvec.app.inference.batcher`).
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Final, Literal
 
 import numpy as np
@@ -25,7 +24,7 @@ from nextvec.training.vectors import Float32, Int64
 
 Reads = Literal["new", "anew"]
 
-_BATCH_SIZES: Final = (1, 2, 4, 8, 16, 32)
+_BATCH_SIZES: Final = (1, 2, 4, 8, 12, 16, 24, 32)
 _LENGTHS: Final = (10, 25, 50, 100)
 # Batches are padded to these sizes: kernels are cached for each shape they meet, and
 # a service meets every shape (https://github.com/pytorch/pytorch/issues/32596).
@@ -141,10 +140,10 @@ class Engine:
         """Whether a step of a session reads the new vectors alone, or all anew."""
         return "anew" if self.stepping is None else "new"
 
-    @cached_property
+    @property
     def stepping(self) -> Stepping | None:
         """The model by the step; None where each new vector costs a whole context."""
-        return Stepping.of(self.bundle.checkpoint.model)
+        return self.predictor.stepping
 
     def run(self, queries: Sequence[Query]) -> list[Answer]:
         """Answer queries that carry this engine, each as if it were alone.

@@ -1,13 +1,15 @@
 """What a network spends its time in, as machine code (`compiling`).
 
-Recurrent layers, and the products of a context. From the source beside this file, never
-from a bundle: a bundle holds no code. Where there is no compiler networks run as they
-were trained.
+Recurrent layers and their memory, heads, and the products of a context. From the source
+beside this file, never from a bundle: a bundle holds no code. Where there is no
+compiler networks run as they were trained.
 """
 
 import ctypes
 import logging
 import subprocess
+import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -25,6 +27,7 @@ from nextvec.app.inference.compiling import (
 )
 from nextvec.app.user_cache import user_cache
 from nextvec.training.models.closed_form import ClosedForm, SequenceMemory
+from nextvec.training.models.items import LONGEST_MATCH
 from nextvec.training.models.similarities import (
     NUM_SIMILARITIES,
     SHARP,
@@ -37,7 +40,7 @@ from nextvec.training.vectors import Float32
 log = logging.getLogger(__name__)
 
 _PANEL: Final = 16
-_OUTPUTS, _INPUTS = 32, 4
+_OUTPUTS, _INPUTS, _CODES = 32, 4, 64
 # Of which sizes of a packed matrix are multiples; the source says why.
 
 
@@ -51,6 +54,15 @@ class _Matrix(ctypes.Structure):
         ("bias", ctypes.c_void_p),
         ("inputs", ctypes.c_int64),
         ("outputs", ctypes.c_int64),
+    )
+
+
+class CopyRule(ctypes.Structure):
+    """`copying` of the source."""
+
+    _fields_ = (
+        *((name, ctypes.c_float) for name in ("step", "same", "never")),
+        ("match", ctypes.c_float * LONGEST_MATCH),
     )
 
 
@@ -72,14 +84,14 @@ class Packed:
     @classmethod
     def floats(cls, weight_NK: Float32, bias_N: Float32) -> Self:
         """Pack a matrix of float32."""
-        padded, bias = _padded(weight_NK), _padded_bias(bias_N)
+        padded, bias = _padded(weight_NK, _INPUTS), _padded_bias(bias_N)
         panels = padded.reshape(-1, _PANEL, padded.shape[1]).transpose(0, 2, 1)
         return cls._of(np.ascontiguousarray(panels), bias, None, None, padded.shape)
 
     @classmethod
     def codes(cls, code_NK: np.ndarray, scale_N: Float32, bias_N: Float32) -> Self:
         """Pack a matrix of int8, of which each row has a scale."""
-        padded, bias = _padded(code_NK), _padded_bias(bias_N)
+        padded, bias = _padded(code_NK, _CODES), _padded_bias(bias_N)
         outputs, inputs = padded.shape
         fours = padded.reshape(outputs // _PANEL, _PANEL, inputs // _INPUTS, _INPUTS)
         packed = np.ascontiguousarray(fours.transpose(0, 2, 1, 3))
@@ -115,15 +127,43 @@ class Kernel:
         pointers = [ctypes.POINTER(_Matrix)] * 2
         self._scratch, self._layer = library.gru_scratch, library.gru_layer
         self._scratch.restype, self._scratch.argtypes = ctypes.c_int64, pointers
-        numbers = [ctypes.c_int64] * 4
+        numbers, arrays = [ctypes.c_int64] * 4, [ctypes.c_void_p] * 3
         self._layer.restype = None
-        self._layer.argtypes = [
-            *pointers,
-            ctypes.c_void_p,
+        self._layer.argtypes = [*pointers, ctypes.c_void_p, *numbers, *arrays]
+        self._recall_scratch, self._recall = library.recall_scratch, library.recall
+        self._recall_scratch.restype = ctypes.c_int64
+        self._recall_scratch.argtypes = [*pointers, *numbers[:2]]
+        self._recall.restype = None
+        self._recall.argtypes = [*pointers, *arrays[:2], *numbers, *arrays[:2]]
+        self._linear_scratch, self._linear = library.linear_scratch, library.linear
+        self._linear_scratch.restype = ctypes.c_int64
+        self._linear_scratch.argtypes = pointers[:1]
+        self._linear.restype = None
+        self._linear.argtypes = [pointers[0], arrays[0], *numbers[:3], *arrays[:2]]
+        self._newest, self._copies = library.recall_newest, library.weigh_copies
+        self._newest.restype = self._copies.restype = None
+        self._newest.argtypes = [*arrays, *numbers[:3], *arrays]
+        self._copies.argtypes = [
+            *arrays,
             *numbers,
-            ctypes.c_void_p,
-            ctypes.c_void_p,
+            ctypes.POINTER(CopyRule),
+            *arrays,
         ]
+        self._places_scratch, self._places = (
+            library.places_scratch,
+            library.weigh_places,
+        )
+        self._places_scratch.restype = ctypes.c_int64
+        self._places_scratch.argtypes = pointers
+        self._places.restype = None
+        self._places.argtypes = [
+            *pointers,
+            *[ctypes.c_void_p] * 6,
+            *[ctypes.c_int64] * 6,
+            ctypes.c_float,
+            *arrays[:2],
+        ]
+        self._local = threading.local()
         self._room = library.describe_scratch
         self._room.restype, self._room.argtypes = ctypes.c_int64, [ctypes.c_int64] * 3
         self._describe = library.describe_contexts
@@ -132,7 +172,7 @@ class Kernel:
             *[ctypes.c_void_p] * 5,
             *numbers,
             ctypes.POINTER(_Rule),
-            *[ctypes.c_void_p] * 3,
+            *arrays,
         ]
 
     def describe(
@@ -168,24 +208,23 @@ class Kernel:
         return Described(figures_BTF, base_BT2)
 
     def layer(
-        self, reading: Packed, recurrent: Packed, read_BTI: Tensor, size: int
+        self, reading: Packed, recurrent: Packed, read_BTI: Tensor, state_BH: Tensor
     ) -> Tensor:
-        """Run one layer from a state of zeros.
+        """Run one layer.
 
         Args:
             reading: matrix of what is read.
             recurrent: matrix of the state.
             read_BTI: float32, on the CPU.
-            size: numbers of a state, H.
+            state_BH: contiguous; the states to begin with, and afterwards the last.
 
         Returns:
             States, shape ``(B, T, H)``.
         """
         num_sequences, length, num_inputs = read_BTI.shape
-        read_BTI = read_BTI.contiguous()
+        read_BTI, size = read_BTI.contiguous(), state_BH.shape[1]
         states_BTH = torch.empty(num_sequences, length, size)
         matrices = reading.matrix, recurrent.matrix
-        scratch = np.empty(self._scratch(*matrices), np.uint8)
         self._layer(
             *matrices,
             read_BTI.data_ptr(),
@@ -193,10 +232,181 @@ class Kernel:
             length,
             num_inputs,
             size,
+            state_BH.data_ptr(),
             states_BTH.data_ptr(),
-            scratch.ctypes.data,
+            self._room_of(self._scratch(*matrices)),
         )
         return states_BTH
+
+    def recall(
+        self, ask: Packed, value: Packed, states_BTH: Tensor, read_BTI: Tensor
+    ) -> Tensor:
+        """Let every state ask what was read after earlier ones like it.
+
+        Args:
+            ask: matrix from a state to what it looks for among states, scaled.
+            value: matrix from what was read to an answer as long as a state.
+            states_BTH: float32, on the CPU.
+            read_BTI: what was read at each.
+
+        Returns:
+            States and answers, shape ``(B, T, 2 H)``.
+        """
+        num_contexts, length, size = states_BTH.shape
+        states_BTH, read_BTI = states_BTH.contiguous(), read_BTI.contiguous()
+        both_BTF = torch.empty(num_contexts, length, 2 * size)
+        matrices, num_inputs = (ask.matrix, value.matrix), read_BTI.shape[2]
+        self._recall(
+            *matrices,
+            states_BTH.data_ptr(),
+            read_BTI.data_ptr(),
+            num_contexts,
+            length,
+            size,
+            num_inputs,
+            both_BTF.data_ptr(),
+            self._room_of(self._recall_scratch(*matrices, length, num_inputs)),
+        )
+        return both_BTF
+
+    def linear(self, matrix: Packed, rows_NI: Tensor, size: int) -> Tensor:
+        """Multiply rows, float32, on the CPU; the result is ``(N, size)``."""
+        rows_NI, made_NO = rows_NI.contiguous(), torch.empty(len(rows_NI), size)
+        self._linear(
+            matrix.matrix,
+            rows_NI.data_ptr(),
+            *rows_NI.shape,
+            size,
+            made_NO.data_ptr(),
+            self._room_of(self._linear_scratch(matrix.matrix)),
+        )
+        return made_NO
+
+    def recall_newest(
+        self, asked_BH: Tensor, states: Sequence[Tensor], read: Sequence[Tensor]
+    ) -> Tensor:
+        """Weigh what was read after states like the newest, of contexts one by one.
+
+        Args:
+            asked_BH: what the newest state of each looks for.
+            states: of each, contiguous float32, each ``(T, H)``.
+            read: at each state, the same, each ``(T, I)``.
+
+        Returns:
+            Shape ``(B, I)``; zeros of a context of one.
+        """
+        lengths, size = [one.shape[0] for one in read], read[0].shape[1]
+        what_BI, asked_BH = torch.empty(len(read), size), asked_BH.contiguous()
+        self._newest(
+            _addresses(states),
+            _addresses(read),
+            (ctypes.c_int64 * len(lengths))(*lengths),
+            len(lengths),
+            asked_BH.shape[1],
+            size,
+            asked_BH.data_ptr(),
+            self._room_of(4 * (max(lengths) + _PANEL)),
+            what_BI.data_ptr(),
+        )
+        return what_BI
+
+    def weigh_copies(
+        self,
+        rule: CopyRule,
+        contexts: Sequence[Tensor],
+        keys: Sequence[Tensor] | None,
+        lengths: Sequence[int],
+        asked_BK: Tensor,
+        start_B: Tensor,
+    ) -> Tensor:
+        """Weigh the places of contexts after the newest.
+
+        Args:
+            rule: the numbers of a `Copying`.
+            contexts: contiguous float32, each at least ``(T, D)``.
+            keys: the same, each at least ``(T, K)``; None for no products.
+            lengths: vectors of each, T.
+            asked_BK: what keys are multiplied with.
+            start_B: weight that all places of a context have.
+
+        Returns:
+            Shape ``(B, T)``, T of the longest of `contexts`, padding included.
+        """
+        width = max(context.shape[0] for context in contexts)
+        weight_BT = torch.empty(len(contexts), width)
+        asked_BK, start_B = asked_BK.contiguous(), start_B.contiguous()
+        self._copies(
+            _addresses(contexts),
+            _addresses(contexts if keys is None else keys),
+            (ctypes.c_int64 * len(lengths))(*lengths),
+            len(contexts),
+            width,
+            contexts[0].shape[1],
+            0 if keys is None else keys[0].shape[1],
+            rule,
+            asked_BK.data_ptr(),
+            start_B.data_ptr(),
+            weight_BT.data_ptr(),
+        )
+        return weight_BT
+
+    def weigh_places(
+        self,
+        here: Packed,
+        now: Packed,
+        out: Float32,
+        given: tuple[Tensor, Tensor, Tensor, Tensor],
+        length_B: Tensor,
+        each_new: float,
+    ) -> Tensor:
+        """Weigh the vectors of contexts of documents, and add them up.
+
+        Args:
+            here: matrix of a place: its figures, then its features.
+            now: matrix of the features of the last place.
+            out: from what these two give to three changes, then three biases.
+            given: contexts ``(B, T, D)``, base ``(B, T, 2)``, figures ``(B, T, F)`` and
+                features ``(B, T, H)``; float32, on the CPU.
+            length_B: vectors in each context.
+            each_new: weight of a place for a third change of 1.
+
+        Returns:
+            Unit vectors, shape ``(B, D)``.
+        """
+        arrays = [array.contiguous() for array in given]
+        length_B = length_B.to(torch.int64).contiguous()
+        context_BTD, _, figures_BTF, features_BTH = arrays
+        num_contexts, width, dim = context_BTD.shape
+        vector_BD = torch.empty(num_contexts, dim)
+        matrices = here.matrix, now.matrix
+        self._places(
+            *matrices,
+            out.ctypes.data,
+            *(array.data_ptr() for array in arrays),
+            length_B.data_ptr(),
+            num_contexts,
+            width,
+            dim,
+            figures_BTF.shape[2],
+            features_BTH.shape[2],
+            len(out) // 3 - 1,
+            each_new,
+            self._room_of(self._places_scratch(*matrices)),
+            vector_BD.data_ptr(),
+        )
+        return vector_BD
+
+    def _room_of(self, size_bytes: int) -> int:
+        """Return the address of room to work in, kept for each thread.
+
+        Fresh room is handed out by the system a page at a time, which costs a step of a
+        session as much as its products.
+        """
+        room: Tensor | None = getattr(self._local, "room", None)
+        if room is None or len(room) < size_bytes:
+            room = torch.empty(size_bytes, dtype=torch.uint8)
+            self._local.room = room
+        return room.data_ptr()
 
 
 @cache
@@ -238,10 +448,14 @@ def _said(error: Exception) -> str:
     return "\n".join(filter(None, [str(error), words.decode(errors="replace")]))
 
 
-def _padded(matrix_NK: np.ndarray) -> np.ndarray:
+def _addresses(arrays: Sequence[Tensor]) -> ctypes.Array[ctypes.c_void_p]:
+    return (ctypes.c_void_p * len(arrays))(*(array.data_ptr() for array in arrays))
+
+
+def _padded(matrix_NK: np.ndarray, least_inputs: int) -> np.ndarray:
     outputs, inputs = (
         -(-size // least) * least
-        for size, least in zip(matrix_NK.shape, (_OUTPUTS, _INPUTS), strict=True)
+        for size, least in zip(matrix_NK.shape, (_OUTPUTS, least_inputs), strict=True)
     )
     padded = np.zeros((outputs, inputs), matrix_NK.dtype)
     padded[: matrix_NK.shape[0], : matrix_NK.shape[1]] = matrix_NK

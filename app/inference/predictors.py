@@ -3,18 +3,25 @@
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from functools import cached_property
+from typing import Final, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from nextvec.app.bundle.engine_names import EAGER, ENGINES, INT8
+from nextvec.app.inference.heads import FusedCopying, FusedPlaceHead
 from nextvec.app.inference.kernel import Kernel, load_kernel
-from nextvec.app.inference.recurrence import FoldedMemory, FusedGRU
+from nextvec.app.inference.recurrence import FusedGRU, FusedMemory
 from nextvec.training.errors import BundleError
 from nextvec.training.models.memory import OwnMemory
-from nextvec.training.models.model import NextVectorModel, predict
+from nextvec.training.models.model import NextVectorModel
+from nextvec.training.models.place_head import PlaceHead
 from nextvec.training.models.prediction import Prediction
+from nextvec.training.models.stepping import Stepping
+
+_SECOND: Final = frozenset({"over", "reading"})
+# Layers that read no vectors but what other layers made of them.
 
 
 class Predictor(Protocol):
@@ -23,6 +30,11 @@ class Predictor(Protocol):
     @property
     def name(self) -> str:
         """What it is, in words for people."""
+        ...
+
+    @property
+    def stepping(self) -> Stepping | None:
+        """The same by the step; None where each new vector costs a whole context."""
         ...
 
     def __call__(self, context_BTD: Tensor, length_B: Tensor) -> Prediction:
@@ -47,9 +59,15 @@ class NetworkPredictor:
     name: str
     """What it is, in words for people."""
 
+    @cached_property
+    def stepping(self) -> Stepping | None:
+        """The same by the step, with the layers that whole contexts are run by."""
+        return Stepping.of(self.model)
+
+    @torch.inference_mode()
     def __call__(self, context_BTD: Tensor, length_B: Tensor) -> Prediction:
         """Predict after the last vector of each context."""
-        return predict(self.model, context_BTD, length_B)
+        return self.model.predict(context_BTD, length_B)
 
 
 def make_predictor(
@@ -95,12 +113,19 @@ def _rebuilt(
     """Return the network with its recurrent parts rebuilt, the rest shared."""
     encoder, parts = copy.copy(model.encoder), dict(model.encoder.named_children())
     for name, part in parts.items():
+        # in the hierarchy the second layers read states
+        scale = 1.0 if name in _SECOND else encoder.scale
         if isinstance(part, nn.GRU):
-            parts[name] = FusedGRU(part, kernel=kernel, is_int8=is_int8)
+            parts[name] = FusedGRU(part, kernel=kernel, is_int8=is_int8, scale=scale)
         elif isinstance(part, OwnMemory):
-            parts[name] = FoldedMemory(part)
-    rebuilt = copy.copy(model)
-    for module, children in ((encoder, parts), (rebuilt, dict(model.named_children()))):
+            parts[name] = FusedMemory(part, kernel=kernel, is_int8=is_int8, scale=scale)
+    encoder.scale = 1.0
+    rebuilt, heads = copy.copy(model), dict(model.named_children())
+    if isinstance(model.head, PlaceHead):
+        heads["head"] = FusedPlaceHead(model.head, kernel=kernel)
+    if model.copying is not None:
+        heads["copying"] = FusedCopying(model.copying, kernel=kernel)
+    for module, children in ((encoder, parts), (rebuilt, heads)):
         # a copy of a module shares the table of its parts
         object.__setattr__(module, "_modules", children)
     rebuilt.encoder = encoder

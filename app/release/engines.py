@@ -11,14 +11,13 @@ import torch
 from nextvec.app.bundle.bundle import Bundle
 from nextvec.app.bundle.engine_names import AUTO, EAGER, ENGINES
 from nextvec.app.bundle.manifest import EngineFacts, EngineTrial
+from nextvec.app.bundle.ranking import ranker_of
 from nextvec.app.inference.engine import Engine
 from nextvec.app.inference.kernel import load_kernel
 from nextvec.app.inference.predictors import Predictor, engines_for, make_predictor
 from nextvec.app.inference.threads import inference_threads
 from nextvec.training.corpus.windows import Windows
 from nextvec.training.errors import BundleError
-from nextvec.training.evaluation.ranking import Ranker
-from nextvec.training.evaluation.score import Score
 from nextvec.training.models.prediction import NEVER, Prediction
 from nextvec.training.vectors import CONTEXT_LENGTH
 
@@ -158,7 +157,7 @@ def _trials(
     predictors: Mapping[str, Predictor],
     times_ms: Mapping[str, dict[str, float]],
 ) -> dict[str, EngineTrial]:
-    ranker = _ranker(bundle, windows)
+    ranker = ranker_of(bundle, windows, "index")
     found = {
         name: _predict(Engine(bundle, predictor), windows)
         for name, predictor in predictors.items()
@@ -185,23 +184,6 @@ def _trials(
             is_passed=is_passed,
         )
     return trials
-
-
-def _ranker(bundle: Bundle, windows: Windows) -> Ranker:
-    """Return what ranks targets among everything that is searched."""
-    pool = bundle.suite.pool("index")
-    return Ranker(
-        torch.from_numpy(bundle.index.vectors),
-        bundle.groups,
-        windows,
-        pool,
-        exclude_context=bundle.suite.excludes_context,
-        score=Score(
-            hubness=torch.from_numpy(bundle.index.hubness),
-            curves={},
-            fixed={pool.name: bundle.beta},
-        ),
-    )
 
 
 def _predict(engine: Engine, windows: Windows) -> Prediction:

@@ -22,11 +22,12 @@ import torch
 from torch.nn.functional import normalize
 
 from benchmarks.speed.service import connect, running
+from nextvec.app.bundle.engine_names import EAGER, INT8
+from nextvec.app.inference.predictors import Predictor, make_predictor
 from nextvec.training.corpus.store import load_corpus
 from nextvec.training.models.closed_form import ClosedForm, SequenceMemory
 from nextvec.training.models.config import ModelConfig
 from nextvec.training.models.model import NextVectorModel
-from nextvec.training.models.stepping import Stepping
 from nextvec.training.vectors import CONTEXT_LENGTH
 
 _ROUNDS: Final = 25
@@ -56,28 +57,38 @@ NETWORKS: Final[dict[str, dict[str, Any]]] = {
 
 def networks() -> Iterator[str]:
     """Measure each network with 1 and 32 contexts of 100, as rows of a table."""
-    yield "| network | D | together | whole, ms | step, ms | whole / step | state |"
-    yield "|---|---|---|---|---|---|---|"
+    yield (
+        "| network | D | together | engine | whole, ms | step, ms | whole / step "
+        "| whole of eager / step | state |"
+    )
+    yield "|---|---|---|---|---|---|---|---|---|"
     for name, options in NETWORKS.items():
         model = NextVectorModel(ModelConfig(**options)).eval()
-        stepping = Stepping.of(model)
-        if stepping is None:
-            continue
-        kib = stepping.state_bytes(CONTEXT_LENGTH) / 1024
+        engines = {engine: make_predictor(model, engine) for engine in (EAGER, INT8)}
         for count in (1, 32):
-            whole_s, step_s = _network(model, stepping, count)
-            yield (
-                f"| {name} | {options['dim']} | {count} | {1000 * whole_s:.2f} "
-                f"| {1000 * step_s:.2f} | {whole_s / step_s:.0f} | {kib:.0f} KiB |"
-            )
+            times_s = {
+                engine: _network(one, int(options["dim"]), count)
+                for engine, one in engines.items()
+            }
+            for engine, (whole_s, step_s) in times_s.items():
+                stepping = engines[engine].stepping
+                kib = stepping.state_bytes(CONTEXT_LENGTH) / 1024 if stepping else 0
+                yield (
+                    f"| {name} | {options['dim']} | {count} | {engine} "
+                    f"| {1000 * whole_s:.2f} | {1000 * step_s:.2f} "
+                    f"| {whole_s / step_s:.0f} | {times_s[EAGER][0] / step_s:.0f} "
+                    f"| {kib:.0f} KiB |"
+                )
 
 
 @torch.inference_mode()
-def _network(
-    model: NextVectorModel, stepping: Stepping, count: int
-) -> tuple[float, float]:
-    """Return the median seconds of whole contexts, and of their last steps."""
-    context_BTD = torch.randn(count, CONTEXT_LENGTH, model.config.dim)
+def _network(predictor: Predictor, dim: int, count: int) -> tuple[float, float]:
+    """Return the median CPU seconds of whole contexts, and of their last steps."""
+    stepping = predictor.stepping
+    if stepping is None:
+        msg = f"{predictor.name} has no steps"
+        raise ValueError(msg)
+    context_BTD = torch.randn(count, CONTEXT_LENGTH, dim)
     contexts = list(normalize(context_BTD, dim=-1))
     length_B = torch.full((count,), CONTEXT_LENGTH)
     before = CONTEXT_LENGTH - _STEPS - 1
@@ -88,17 +99,17 @@ def _network(
     took: dict[str, list[float]] = {"whole": [], "step": []}
     for _ in range(_ROUNDS):
         # in turn, so that a slow moment of the machine meets both
-        began = time.perf_counter()
-        model.predict(torch.stack(contexts), length_B)
-        took["whole"].append(time.perf_counter() - began)
+        began = time.thread_time()
+        predictor(torch.stack(contexts), length_B)
+        took["whole"].append(time.thread_time() - began)
         states = start
         for end in range(before + 1, CONTEXT_LENGTH + 1):
             grown = [context_TD[:end] for context_TD in contexts]
-            began = time.perf_counter()
+            began = time.thread_time()
             states, _found = stepping.step(states, grown)
             # the first of a round copies what all rounds begin with
             if end > before + 1:
-                took["step"].append(time.perf_counter() - began)
+                took["step"].append(time.thread_time() - began)
     return float(np.median(took["whole"])), float(np.median(took["step"]))
 
 

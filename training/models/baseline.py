@@ -21,5 +21,5 @@ class BaselineEncoder(Encoder):
     def forward(self, context_BTD: Tensor) -> Tensor:
         """Encode a batch of contexts, shape ``(B, T, D)`` to ``(B, T, H)``."""
         # components of a unit vector are about 1 / sqrt(D): too faint for the gates
-        states_BTH, _ = self.gru(self.input_dropout(context_BTD) * self.scale)
+        states_BTH, _ = self.gru(self.scaled(context_BTD))
         return self.dropout(states_BTH)  # type: ignore[no-any-return]

@@ -1,6 +1,5 @@
 """Encoders by the step: what each keeps of a context, and what new vectors change."""
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,6 @@ from nextvec.training.models.encoders import Encoder
 from nextvec.training.models.growing import Grown, Kept
 from nextvec.training.models.hierarchical import HierarchicalEncoder
 from nextvec.training.models.memory import MemoryEncoder
-from nextvec.training.models.prediction import NEVER
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +63,7 @@ class BaselineStep(EncoderStep):
         self, grown: Grown, now_BS: Tensor, places: Sequence[tuple[Kept, ...]]
     ) -> Advanced:
         """Read the new vectors."""
-        inputs_BND = grown.newest * self._encoder.scale
+        inputs_BND = self._encoder.scaled(grown.newest)
         features_BNH, now_BS = _run(self._encoder.gru, inputs_BND, now_BS)
         return Advanced(features_BNH, now_BS, [() for _ in places])
 
@@ -89,23 +87,19 @@ class MemoryStep(EncoderStep):
     ) -> Advanced:
         """Read the new vectors."""
         encoder, memory = self._encoder, self._encoder.memory
-        states_BNH, now_BS = _run(encoder.gru, grown.newest * encoder.scale, now_BS)
-        asked_BNH = memory.query(states_BNH) @ memory.key.weight
-        asked_BNH = asked_BNH / math.sqrt(asked_BNH.shape[2])
+        states_BNH, now_BS = _run(encoder.gru, encoder.scaled(grown.newest), now_BS)
+        asked_BNH = memory.asked(states_BNH)
         kept = [
             own[0].extended(states_NH)
             for own, states_NH in zip(places, states_BNH, strict=True)
         ]
-        # one by one: to pad what is kept of all would cost more than the products
-        what = [
-            _recall(asked_NH, one.rows, context_TD)
-            for asked_NH, one, context_TD in zip(
-                asked_BNH, kept, grown.contexts, strict=True
-            )
-        ]
-        read_BNH = memory.value(torch.stack(what) * encoder.scale)
-        has_past_BN1 = (grown.positions > 0)[..., None]
-        features_BNH = torch.cat([states_BNH, read_BNH * has_past_BN1], dim=2)
+        what_BNI = memory.recalled(
+            asked_BNH, [one.rows for one in kept], grown.contexts
+        )
+        read_BNH = memory.value(encoder.scaled(what_BNI))
+        if min(grown.starts) == 0:
+            read_BNH = read_BNH * (grown.positions > 0)[..., None]
+        features_BNH = torch.cat([states_BNH, read_BNH], dim=2)
         return Advanced(features_BNH, now_BS, [(one,) for one in kept])
 
 
@@ -123,14 +117,17 @@ class HierarchicalStep(EncoderStep):
     ) -> Advanced:
         """Read the new vectors, as many at a time as no chunk ends among."""
         encoder, size = self._encoder, self._encoder.chunk_size
-        inputs_BND = grown.newest * encoder.scale
+        inputs_BND = encoder.scaled(grown.newest)
         within_BS = now_BS[:, : self._num_within]
         over_BS = now_BS[:, self._num_within :]
         done, features = 0, []
         while done < grown.num_new:
-            phase_B1 = grown.positions[:, done : done + 1] % size
-            num = min(grown.num_new - done, size - int(phase_B1.max()))
-            within_BS = torch.where(phase_B1 == 0, 0.0, within_BS)
+            # in numbers and not in tensors: most steps begin no chunk and end none
+            phases = [(start + done) % size for start in grown.starts]
+            num = min(grown.num_new - done, size - max(phases))
+            if min(phases) == 0:
+                is_new_B1 = torch.tensor(phases, device=within_BS.device)[:, None] == 0
+                within_BS = torch.where(is_new_B1, 0.0, within_BS)
             piece_BND = inputs_BND[:, done : done + num]
             state_BNH, within_BS = _run(encoder.within, piece_BND, within_BS)
             # a chunk sees the chunks before it, through the last layer over them
@@ -138,10 +135,10 @@ class HierarchicalStep(EncoderStep):
             before_BNH = before_BNH.expand_as(state_BNH)
             features.append(torch.cat([state_BNH, before_BNH], dim=2))
             done += num
-            ends_B1 = phase_B1 + num == size
-            if bool(ends_B1.any()):
+            if max(phases) + num == size:
+                phase_B1 = torch.tensor(phases, device=over_BS.device)[:, None]
                 _, after_BS = _run(encoder.over, state_BNH[:, -1:], over_BS)
-                over_BS = torch.where(ends_B1, after_BS, over_BS)
+                over_BS = torch.where(phase_B1 + num == size, after_BS, over_BS)
         now_BS = torch.cat([within_BS, over_BS], dim=1)
         return Advanced(torch.cat(features, dim=1), now_BS, [() for _ in places])
 
@@ -190,24 +187,3 @@ def _run(gru: nn.GRU, inputs_BND: Tensor, now_BS: Tensor) -> tuple[Tensor, Tenso
     state_LBH = now_BS.unflatten(1, (gru.num_layers, -1)).transpose(0, 1).contiguous()
     out_BNH, state_LBH = gru(inputs_BND, state_LBH)
     return out_BNH, state_LBH.transpose(0, 1).flatten(1)
-
-
-def _recall(asked_NH: Tensor, states_TH: Tensor, context_TD: Tensor) -> Tensor:
-    """Return what was read after the states that are like the newest ones.
-
-    Args:
-        asked_NH: what the newest positions ask for.
-        states_TH: of all positions.
-        context_TD: what was read at them.
-
-    Returns:
-        Shape ``(N, D)``; of any finite numbers at position 0, which has no past.
-    """
-    score_NS = asked_NH @ states_TH[:-1].T
-    num_new, num_past = score_NS.shape
-    if num_new > 1:
-        place_S = torch.arange(num_past, device=score_NS.device)
-        first = num_past + 1 - num_new
-        is_later_NS = place_S >= first + torch.arange(num_new)[:, None].to(place_S)
-        score_NS = score_NS.masked_fill(is_later_NS, NEVER)
-    return torch.softmax(score_NS, dim=1) @ context_TD[1:]

@@ -16,10 +16,22 @@ class Encoder(nn.Module):
     num_features: int
     """Length H of a feature vector."""
 
+    scale: float
+    """What components are multiplied with before they are read."""
+
+    input_dropout: "InputDropout"
+    """Drops components of what is read."""
+
     def __call__(self, context_BTD: Tensor) -> Tensor:
         """Encode a batch of contexts."""
         features: Tensor = super().__call__(context_BTD)
         return features
+
+    def scaled(self, context_BTI: Tensor) -> Tensor:
+        """Return what recurrent layers read, components dropped; ``(B, T, I)``."""
+        kept_BTI: Tensor = self.input_dropout(context_BTI)
+        # a copy of 32 contexts to change nothing costs as much as a layer of figures
+        return kept_BTI if self.scale == 1 else kept_BTI * self.scale
 
 
 class InputDropout(nn.Module):

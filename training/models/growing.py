@@ -48,10 +48,11 @@ class Kept:
 
     def extended(self, new_NF: Tensor) -> "Kept":
         """Return these rows and some more after them."""
-        buffer, length = self.buffer, self.length + len(new_NF)
+        # for each of many sessions: the length of a tensor is a call into Python
+        buffer, length = self.buffer, self.length + new_NF.shape[0]
         # others have gone on from here already, whose rows stand behind these
         is_shared = buffer.written > self.length
-        if is_shared or length > len(buffer.room):
+        if is_shared or length > buffer.room.shape[0]:
             room = new_NF.new_empty((_room(length), new_NF.shape[1]))
             room[: self.length] = self.rows
             buffer = _Buffer(room, self.length)
@@ -82,7 +83,7 @@ class Grown:
         """
         self.contexts = contexts
         added = {
-            len(context) - start
+            context.shape[0] - start
             for context, start in zip(contexts, starts, strict=True)
         }
         self.num_new = min(added)
@@ -90,10 +91,15 @@ class Grown:
         if len(added) > 1 or self.num_new < 1:
             msg = f"expected all to grow by the same number, at least 1, got {added}"
             raise ValueError(msg)
-        steps_N = torch.arange(self.num_new)
-        positions_BN = torch.tensor(starts)[:, None] + steps_N
-        self.positions = positions_BN.to(contexts[0].device)
+        self.starts = starts
+        """Where in each the new vectors begin."""
+
+    @cached_property
+    def positions(self) -> Tensor:
         """Positions of the new vectors, shape ``(B, N)``."""
+        steps_N = torch.arange(self.num_new)
+        positions_BN = torch.tensor(self.starts)[:, None] + steps_N
+        return positions_BN.to(self.contexts[0].device)
 
     @property
     def last(self) -> Tensor:
@@ -104,11 +110,6 @@ class Grown:
     def newest(self) -> Tensor:
         """The new vectors, shape ``(B, N, D)``."""
         return torch.stack([context[-self.num_new :] for context in self.contexts])
-
-    @cached_property
-    def padded(self) -> Tensor:
-        """The whole contexts, padded at the end with zeros, shape ``(B, T, D)``."""
-        return padded(self.contexts)
 
 
 def padded(rows: Sequence[Tensor]) -> Tensor:

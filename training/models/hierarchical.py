@@ -33,7 +33,7 @@ class HierarchicalEncoder(Encoder):
         num_contexts, length, dim = context_BTD.shape
         num_chunks = -(-length // size)
         # what is padded comes after everything that counts, in the last chunk only
-        scaled_BTD = self.input_dropout(context_BTD) * self.scale
+        scaled_BTD = self.scaled(context_BTD)
         whole_BTD = pad(scaled_BTD, (0, 0, 0, num_chunks * size - length))
         within, _ = self.within(whole_BTD.reshape(-1, size, dim))
         within_BCSH = within.reshape(num_contexts, num_chunks, size, -1)

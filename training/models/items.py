@@ -1,6 +1,7 @@
 """What a network knows of items: vectors that learn, biases, and which may return."""
 
 import math
+from collections.abc import Sequence
 from typing import Final
 
 import torch
@@ -8,15 +9,16 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize, pad
 
 from nextvec.training.models.config import ModelConfig
+from nextvec.training.models.growing import padded
 from nextvec.training.models.prediction import NEVER
 
-_LONGEST_MATCH: Final = 8
+LONGEST_MATCH: Final = 8
 # Items back to which two places are compared; what is longer is rare and as sure.
 
-_SAME_COSINE: Final = 1 - 1e-5
+SAME_COSINE: Final = 1 - 1e-5
 # Two vectors at least this close are one item, whichever way they came.
 
-_KEY_SIZE: Final = 64
+KEY_SIZE: Final = 64
 
 
 class ItemTable(nn.Module):
@@ -94,7 +96,7 @@ class Copying(nn.Module):
         super().__init__()
         first, each = math.log(0.02), math.log(4.0)
         self.no_match = nn.Parameter(torch.tensor(first))
-        steps = torch.full((_LONGEST_MATCH,), each)
+        steps = torch.full((LONGEST_MATCH,), each)
         steps[0] -= first
         self.match_L = nn.Parameter(steps)
         self.step = nn.Parameter(torch.tensor(math.log(0.98)))
@@ -103,8 +105,8 @@ class Copying(nn.Module):
         nn.init.constant_(self.trust.bias, -1.0)
         self.query = self.key = None
         if has_keys:
-            self.query = nn.Linear(num_features, _KEY_SIZE)
-            self.key = nn.Linear(num_features, _KEY_SIZE)
+            self.query = nn.Linear(num_features, KEY_SIZE)
+            self.key = nn.Linear(num_features, KEY_SIZE)
             nn.init.zeros_(self.query.weight)
             nn.init.zeros_(self.query.bias)
 
@@ -143,6 +145,29 @@ class Copying(nn.Module):
             product_BPT = query_BPK @ self.key(features_BTH).transpose(1, 2)
         return product_BPT
 
+    def weigh_newest(
+        self,
+        contexts: Sequence[Tensor],
+        features_B1H: Tensor,
+        keys: Sequence[Tensor] | None,
+    ) -> Tensor:
+        """Like `forward` after the newest of contexts that are kept one by one.
+
+        Args:
+            contexts: unit vectors of items, each ``(T, D)``.
+            features_B1H: what the network knows at the newest.
+            keys: of all places of each, each ``(T, K)``; None where it has none.
+
+        Returns:
+            Shape ``(B, T)``, T of the longest.
+        """
+        product_B1T = None
+        if keys is not None and self.query is not None:
+            product_B1T = self.query(features_B1H) @ padded(keys).transpose(1, 2)
+        last_B1 = torch.tensor([[len(one) - 1] for one in contexts])
+        last_B1 = last_B1.to(features_B1H.device)
+        return self.weigh(padded(contexts), features_B1H, product_B1T, last_B1)[:, 0]
+
     def weigh(
         self,
         context_BTD: Tensor,
@@ -165,7 +190,7 @@ class Copying(nn.Module):
         match_BPLT = _matches(context_BTD, position_BP)
         weight_BPT = weight_BPT + (match_BPLT * self.match_L[:, None]).sum(dim=2)
         if product_BPT is not None:
-            weight_BPT = weight_BPT + product_BPT / math.sqrt(_KEY_SIZE)
+            weight_BPT = weight_BPT + product_BPT / math.sqrt(KEY_SIZE)
         weight_BPT = weight_BPT.masked_fill(back_BPT <= 0, NEVER)
         # what is told of a place so far is about the item after it
         return pad(weight_BPT[..., :-1], (1, 0), value=NEVER)
@@ -176,10 +201,10 @@ def _matches(context_BTD: Tensor, position_BP: Tensor) -> Tensor:
     """Tell where the newest 1, 2, ... items before a place are those of a position.
 
     Returns:
-        For each length up to `_LONGEST_MATCH`, L, 0 or 1; shape ``(B, P, L, T)``.
+        For each length up to `LONGEST_MATCH`, L, 0 or 1; shape ``(B, P, L, T)``.
     """
     num_contexts, length, dim = context_BTD.shape
-    back_L = torch.arange(_LONGEST_MATCH, device=context_BTD.device)
+    back_L = torch.arange(LONGEST_MATCH, device=context_BTD.device)
     # where a position has fewer before it, what matches lies after it: masked
     there_BPL = (position_BP[..., None] - back_L).clamp(min=0)
     shape = (*there_BPL.shape, length)
@@ -190,11 +215,11 @@ def _matches(context_BTD: Tensor, position_BP: Tensor) -> Tensor:
     else:
         product_BTT = context_BTD @ context_BTD.transpose(1, 2)
         product_BRT = product_BTT.gather(1, index_BR1.expand(-1, -1, length))
-    same_BPLT = (product_BRT >= _SAME_COSINE).to(context_BTD).reshape(shape)
+    same_BPLT = (product_BRT >= SAME_COSINE).to(context_BTD).reshape(shape)
     # place s against position t: s - back against t - back. Rows read as if they were
     # one shorter than they are begin one later each
-    wide_BPLW = pad(same_BPLT, (0, _LONGEST_MATCH - 1))
+    wide_BPLW = pad(same_BPLT, (0, LONGEST_MATCH - 1))
     width = wide_BPLW.shape[-1] - 1
-    moved = wide_BPLW.flatten(2)[..., : _LONGEST_MATCH * width]
+    moved = wide_BPLW.flatten(2)[..., : LONGEST_MATCH * width]
     moved_BPLT = moved.reshape(*shape[:3], width)[..., :length]
     return moved_BPLT.cumprod(dim=2)

@@ -1,6 +1,7 @@
 """Memory GRU: it asks its own past what followed when it was in a state like this."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -36,6 +37,38 @@ class OwnMemory(nn.Module):
         value_BSH: Tensor = self.value(inputs_BTI[:, 1:])
         return (weight_BTS * is_past_TS) @ value_BSH
 
+    def beside(self, states_BTH: Tensor, inputs_BTI: Tensor) -> Tensor:
+        """Return states and what each reads, shape ``(B, T, 2 H)``."""
+        return torch.cat([states_BTH, self(states_BTH, inputs_BTI)], dim=-1)
+
+    def asked(self, states_BNH: Tensor) -> Tensor:
+        """Return what states look for: times an earlier state, its score.
+
+        A bias of the keys changes no softmax, and is left out; shape ``(B, N, H)``.
+        """
+        asked_BNH: Tensor = self.query(states_BNH) @ self.key.weight
+        return asked_BNH / math.sqrt(asked_BNH.shape[-1])
+
+    def recalled(
+        self,
+        asked_BNH: Tensor,
+        states: Sequence[Tensor],
+        contexts: Sequence[Tensor],
+    ) -> Tensor:
+        """Return what was read after states like the newest ones, weighed.
+
+        Args:
+            asked_BNH: what the newest positions of each context look for.
+            states: of all positions of each, each ``(T, H)``.
+            contexts: what was read at them, each ``(T, I)``.
+
+        Returns:
+            Shape ``(B, N, I)``; of any finite numbers at position 0, which has no past.
+        """
+        # one by one: to pad what is kept of all would cost more than the products
+        each = zip(asked_BNH, states, contexts, strict=True)
+        return torch.stack([_recall(*one) for one in each])
+
 
 class MemoryEncoder(Encoder):
     """A GRU, and what its own past answers it at every step."""
@@ -53,7 +86,9 @@ class MemoryEncoder(Encoder):
 
     def reads(self, context_BTI: Tensor) -> Tensor:
         """Return what the memory answers at each step, shape ``(B, T, H)``."""
-        return self._ask(context_BTI)[1]
+        inputs_BTI = self.scaled(context_BTI)
+        read_BTH: Tensor = self.memory(self.gru(inputs_BTI)[0], inputs_BTI)
+        return read_BTH
 
     def forward(self, context_BTI: Tensor, read_H: Tensor | None = None) -> Tensor:
         """Encode a batch of contexts.
@@ -65,12 +100,31 @@ class MemoryEncoder(Encoder):
         Returns:
             Shape ``(B, T, 2 H)``: the state, and the read.
         """
-        states_BTH, read_BTH = self._ask(context_BTI)
-        if read_H is not None:
-            read_BTH = read_H.expand_as(read_BTH)
-        return self.dropout(torch.cat([states_BTH, read_BTH], dim=-1))  # type: ignore[no-any-return]
-
-    def _ask(self, context_BTI: Tensor) -> tuple[Tensor, Tensor]:
-        inputs_BTI = self.input_dropout(context_BTI) * self.scale
+        inputs_BTI = self.scaled(context_BTI)
         states_BTH, _ = self.gru(inputs_BTI)
-        return states_BTH, self.memory(states_BTH, inputs_BTI)
+        if read_H is None:
+            both_BTF = self.memory.beside(states_BTH, inputs_BTI)
+        else:
+            both_BTF = torch.cat([states_BTH, read_H.expand_as(states_BTH)], dim=-1)
+        return self.dropout(both_BTF)  # type: ignore[no-any-return]
+
+
+def _recall(asked_NH: Tensor, states_TH: Tensor, context_TD: Tensor) -> Tensor:
+    """Return what was read after the states that are like the newest ones.
+
+    Args:
+        asked_NH: what the newest positions ask for.
+        states_TH: of all positions.
+        context_TD: what was read at them.
+
+    Returns:
+        Shape ``(N, D)``; of any finite numbers at position 0, which has no past.
+    """
+    score_NS = asked_NH @ states_TH[:-1].T
+    num_new, num_past = score_NS.shape
+    if num_new > 1:
+        place_S = torch.arange(num_past, device=score_NS.device)
+        first = num_past + 1 - num_new
+        is_later_NS = place_S >= first + torch.arange(num_new)[:, None].to(place_S)
+        score_NS = score_NS.masked_fill(is_later_NS, NEVER)
+    return torch.softmax(score_NS, dim=1) @ context_TD[1:]

@@ -1,5 +1,7 @@
 """The output for documents: a closed form whose places are weighed anew."""
 
+from typing import Final
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
@@ -7,7 +9,7 @@ from torch.nn.functional import normalize
 from nextvec.training.models.config import ModelConfig
 
 _SIZE = 24
-_NEW = 0.1
+NEW: Final = 0.1
 # Weight of a place that neither the mean nor the memory holds, for an output of 1.
 
 
@@ -59,7 +61,7 @@ class PlaceHead(nn.Module):
         )
         change_BT3 = self.out(self.dropout(hidden_BTK))
         weight_BT = (base_BT2 * (1 + change_BT3[..., :2])).sum(dim=2)
-        weight_BT = weight_BT + _NEW * change_BT3[..., 2]
+        weight_BT = weight_BT + NEW * change_BT3[..., 2]
         place_T = torch.arange(context_BTD.shape[1], device=context_BTD.device)
         weight_BT = weight_BT.masked_fill(place_T >= length_B[:, None], 0.0)
         return normalize(torch.einsum("bt,btd->bd", weight_BT, context_BTD), dim=-1)

@@ -47,7 +47,7 @@ class SlotEncoder(Encoder):
 
     def forward(self, context_BTI: Tensor) -> Tensor:
         """Encode a batch of contexts, shape ``(B, T, I)`` to ``(B, T, 2 H)``."""
-        states_BTH, _ = self.asking(self.input_dropout(context_BTI) * self.scale)
+        states_BTH, _ = self.asking(self.scaled(context_BTI))
         read_BTH = self.memory(states_BTH)
         second_BTH, _ = self.reading(torch.cat([states_BTH, read_BTH], dim=-1))
         return self.dropout(torch.cat([second_BTH, read_BTH], dim=-1))  # type: ignore[no-any-return]

@@ -127,8 +127,8 @@ class Stepping:
             places = _with_last(places, kept, mean_BND)
         after = [
             # a view would keep what all of the batch know in memory
-            State(length=len(context), now=now_S.clone(), places=own)
-            for context, now_S, own in zip(contexts, advanced.now, places, strict=True)
+            State(length=state.length + grown.num_new, now=now_S.clone(), places=own)
+            for state, now_S, own in zip(states, advanced.now, places, strict=True)
         ]
         return after, self._predict(grown, advanced.features[:, -1:], places)
 
@@ -139,14 +139,11 @@ class Stepping:
         if isinstance(model.head, ItemHead):
             copies_BT = None
             if model.copying is not None:
-                product_B1T = None
-                if model.copying.query is not None:
-                    key_BTK = padded([own[-1].rows for own in places])
-                    query_B1K = model.copying.query(features_B1H)
-                    product_B1T = query_B1K @ key_BTK.transpose(1, 2)
-                copies_BT = model.copying.weigh(
-                    grown.padded, features_B1H, product_B1T, grown.last
-                )[:, 0]
+                has_keys = model.copying.key is not None
+                keys = [own[-1].rows for own in places] if has_keys else None
+                copies_BT = model.copying.weigh_newest(
+                    grown.contexts, features_B1H, keys
+                )
             return Prediction(model.head(features_B1H)[:, 0], copies_BT)
         base_B1D = torch.cat(
             [

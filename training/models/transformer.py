@@ -41,7 +41,7 @@ class TransformerEncoder(Encoder):
     def forward(self, context_BTD: Tensor) -> Tensor:
         """Encode a batch of contexts, shape ``(B, T, D)`` to ``(B, T, H)``."""
         length = context_BTD.shape[1]
-        scaled_BTD = self.input_dropout(context_BTD) * self.scale
+        scaled_BTD = self.scaled(context_BTD)
         # padding can make a batch wider than the longest context
         position_T = torch.arange(length, device=context_BTD.device)
         place_TH = self.position_TH[position_T.clamp(max=CONTEXT_LENGTH - 1)]

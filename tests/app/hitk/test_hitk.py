@@ -12,8 +12,10 @@ import torch
 from fastapi.testclient import TestClient
 
 from nextvec.app.api.app import create_app
+from nextvec.app.bundle.engine_names import EAGER
 from nextvec.app.hitk import estimates
 from nextvec.app.hitk.hitk import Hitk
+from nextvec.app.inference.predictors import make_predictor
 from nextvec.app.release.registry import Registry
 from nextvec.app.settings import Settings
 from nextvec.training.checkpoint import load_checkpoint, save_weights
@@ -206,6 +208,8 @@ class TestHitk:
         with TestClient(create_app(settings)) as client:
             engine = service_of(client).live.engine
             model = engine.bundle.checkpoint.model
+            # other engines have weights of their own
+            engine.predictor = make_predictor(model, EAGER)
             weights = {k: v.clone() for k, v in model.state_dict().items()}
             with torch.no_grad():
                 for parameter in model.parameters():

@@ -7,8 +7,9 @@ import torch
 from torch.nn.functional import normalize
 
 from nextvec.app.inference.kernel import Kernel, load_kernel
-from nextvec.app.inference.recurrence import FusedGRU, packed
+from nextvec.app.inference.recurrence import FusedGRU, FusedMemory, packed
 from nextvec.training.models.closed_form import ClosedForm, SequenceMemory
+from nextvec.training.models.memory import OwnMemory
 from nextvec.training.models.similarities import describe
 from tests.app.inference.gru_in_torch import layer_in_torch
 
@@ -97,13 +98,104 @@ def test_codes_are_the_nearest_of_255_steps() -> None:
 def test_a_sequence_gives_to_the_bit_what_it_gives_among_others(
     is_int8: bool,
 ) -> None:
-    gru, read_BTI = some_gru(70, 40), torch.randn(13, 25, 70)
+    # more than are taken together, and a last group of fewer
+    gru, read_BTI = some_gru(70, 40), torch.randn(29, 25, 70)
     fused = FusedGRU(gru, kernel=compiled(), is_int8=is_int8)
 
     together_BTH = fused(read_BTI)[0]
 
-    for one in range(13):
+    for one in range(29):
         assert torch.equal(fused(read_BTI[one : one + 1])[0][0], together_BTH[one])
+
+
+@pytest.mark.parametrize("is_int8", [False, True])
+@torch.inference_mode()
+def test_layers_go_on_from_the_states_they_end_in(is_int8: bool) -> None:
+    gru, read_BTI = some_gru(70, 40, num_layers=2), torch.randn(18, 20, 70)
+    fused = FusedGRU(gru, kernel=compiled(), is_int8=is_int8)
+
+    first_BTH, last_LBH = fused(read_BTI[:, :13])
+    before_LBH = last_LBH.clone()
+    then_BTH, end_LBH = fused(read_BTI[:, 13:], last_LBH)
+
+    whole_BTH, whole_LBH = fused(read_BTI)
+    assert torch.equal(torch.cat([first_BTH, then_BTH], dim=1), whole_BTH)
+    assert torch.equal(end_LBH, whole_LBH)
+    assert torch.equal(last_LBH, before_LBH)
+
+
+@torch.inference_mode()
+def test_what_is_read_may_be_scaled() -> None:
+    gru, read_BTI = some_gru(12, 8, num_layers=2), torch.randn(2, 5, 12)
+
+    found_BTH, last_LBH = FusedGRU(gru, kernel=compiled(), is_int8=False, scale=4.0)(
+        read_BTI
+    )
+
+    expected_BTH, expected_LBH = gru(4 * read_BTI)
+    torch.testing.assert_close(found_BTH, expected_BTH, atol=2e-6, rtol=0)
+    torch.testing.assert_close(last_LBH, expected_LBH, atol=2e-6, rtol=0)
+
+
+def some_memory(size: int, num_inputs: int) -> OwnMemory:
+    torch.manual_seed(3)
+    memory = OwnMemory(size, num_inputs).eval()
+    with torch.no_grad():
+        # so that scores tell places apart
+        memory.query.weight.mul_(6)
+        memory.key.weight.mul_(6)
+    return memory
+
+
+@pytest.mark.parametrize(("size", "num_inputs"), [(8, 5), (40, 70)])
+@pytest.mark.parametrize(("contexts", "length"), [(1, 1), (3, 2), (2, 33), (5, 100)])
+@torch.inference_mode()
+def test_in_float32_its_memory_is_that_of_torch(
+    size: int, num_inputs: int, contexts: int, length: int
+) -> None:
+    memory = some_memory(size, num_inputs)
+    states_BTH = torch.rand(contexts, length, size) * 2 - 1
+    read_BTI = torch.randn(contexts, length, num_inputs)
+
+    fused = FusedMemory(memory, kernel=compiled(), is_int8=False, scale=2.0)
+
+    expected_BTF = memory.beside(states_BTH, 2 * read_BTI)
+    found_BTF = fused.beside(states_BTH, read_BTI)
+    torch.testing.assert_close(found_BTF, expected_BTF, atol=2e-5, rtol=0)
+    asked_BTH = fused.asked(states_BTH)
+    torch.testing.assert_close(
+        asked_BTH, memory.asked(states_BTH), atol=2e-5, rtol=1e-5
+    )
+    value_BTH = memory.value(2 * read_BTI)
+    torch.testing.assert_close(fused.value(read_BTI), value_BTH, atol=2e-5, rtol=0)
+
+
+@pytest.mark.parametrize("is_int8", [False, True])
+@torch.inference_mode()
+def test_a_memory_answers_to_the_bit_what_it_answers_among_others(
+    is_int8: bool,
+) -> None:
+    states_BTH, read_BTI = torch.rand(4, 50, 70) - 0.5, torch.randn(4, 50, 90)
+    fused = FusedMemory(some_memory(70, 90), kernel=compiled(), is_int8=is_int8)
+
+    together_BTF = fused.beside(states_BTH, read_BTI)
+
+    for one in range(4):
+        alone_BTF = fused.beside(states_BTH[[one], :21], read_BTI[[one], :21])
+        assert torch.equal(alone_BTF[0], together_BTF[one, :21])
+
+
+@torch.inference_mode()
+def test_a_memory_in_int8_is_near_and_not_the_same() -> None:
+    memory = some_memory(70, 90)
+    states_BTH, read_BTI = torch.rand(4, 50, 70) - 0.5, torch.randn(4, 50, 90)
+
+    fused = FusedMemory(memory, kernel=compiled(), is_int8=True)
+
+    found_BTF = fused.beside(states_BTH, read_BTI)
+    expected_BTF = memory.beside(states_BTH, read_BTI)
+    torch.testing.assert_close(found_BTF, expected_BTF, atol=3e-2, rtol=0)
+    assert not torch.equal(found_BTF, expected_BTF)
 
 
 @torch.inference_mode()

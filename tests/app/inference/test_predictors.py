@@ -9,7 +9,7 @@ from nextvec.training.errors import BundleError
 from nextvec.training.models.closed_form import ClosedForm, SequenceMemory
 from nextvec.training.models.config import ModelConfig
 from nextvec.training.models.model import NextVectorModel
-from nextvec.training.models.options import Architecture
+from nextvec.training.models.options import Architecture, Reads
 
 DIM = 70
 
@@ -24,7 +24,11 @@ every_network = pytest.mark.parametrize(
 
 
 def trained_like(
-    architecture: Architecture, num_items: int, *, num_layers: int = 1
+    architecture: Architecture,
+    num_items: int,
+    *,
+    num_layers: int = 1,
+    reads: Reads = "similarities",
 ) -> NextVectorModel:
     torch.manual_seed(0)
     config = ModelConfig(
@@ -33,6 +37,7 @@ def trained_like(
         hidden_size=24,
         num_slots=4,
         num_layers=num_layers,
+        reads=reads,
         num_items=num_items,
         can_copy=num_items > 0,
         base=ClosedForm(memory=SequenceMemory()),
@@ -102,6 +107,33 @@ def test_padding_and_neighbors_change_nothing(
         torch.testing.assert_close(
             alone.vectors[0], together.vectors[one], atol=tolerance, rtol=0
         )
+
+
+@pytest.mark.parametrize("architecture", ["baseline", "memory", "hierarchical"])
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("num_items", [0, 50])
+def test_steps_are_run_by_what_runs_whole_contexts(
+    architecture: Architecture, engine: str, num_items: int
+) -> None:
+    predictor = make_predictor(
+        trained_like(architecture, num_items, reads="vectors", num_layers=2), engine
+    )
+    context_BTD, length_B = contexts(18, 30)[0], torch.full((18,), 30)
+    # whose first vector is not padding
+    context_BTD[1:] = context_BTD[:1].roll(1, dims=1) + 0.1 * torch.randn(17, 30, DIM)
+    context_BTD = normalize(context_BTD, dim=-1)
+    stepping = predictor.stepping
+    assert stepping is not None
+
+    states = [stepping.start() for _ in context_BTD]
+    for end in (13, 14, 29, 30):
+        grown = list(context_BTD[:, :end])
+        states, found = stepping.step(states, grown)
+
+    expected = predictor(context_BTD, length_B)
+    torch.testing.assert_close(found.vectors, expected.vectors, atol=2e-5, rtol=1e-5)
+    if expected.copies is not None:
+        torch.testing.assert_close(found.copies, expected.copies, atol=1e-4, rtol=0)
 
 
 def test_the_network_itself_stays_as_it_was() -> None:

@@ -10,10 +10,14 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
+from nextvec.app.bundle.bundle import load_bundle
+from nextvec.app.bundle.engine_names import EAGER, FUSED, INT8
 from nextvec.app.inference.engine import Answer, Engine, Query
+from nextvec.app.inference.predictors import make_predictor
 from nextvec.app.sessions.session import Session, Step
 from nextvec.app.sessions.stepping import answer_all
 from nextvec.training.vectors import CONTEXT_LENGTH, Float32, Int64, l2_normalize
+from tests.app.conftest import learn_by_lot
 
 if TYPE_CHECKING:
     from tests.app.conftest import World
@@ -77,6 +81,38 @@ def test_a_session_is_answered_as_its_whole_context_is(
         [expected] = answer_all([query(either, rows)])
         assert_alike(found, expected)
         assert session.total == length
+
+
+@pytest.mark.parametrize("name", [FUSED, INT8])
+def test_a_session_is_answered_by_the_engine_of_its_bundle(
+    items: World, name: str
+) -> None:
+    bundle = load_bundle(items.bundles / items.version)
+    learn_by_lot(bundle.checkpoint.model)
+    engine, eager = (
+        Engine(bundle, make_predictor(bundle.checkpoint.model, one))
+        for one in (name, EAGER)
+    )
+    rows = np.random.default_rng(5).integers(len(bundle.index), size=60)
+    # of several lengths, which are stepped together
+    sessions = [Session.new(engine, CONTEXT_LENGTH) for _ in range(3)]
+    contexts = [rows, np.concatenate([rows[:9], rows[20:]]), rows[30:]]
+    for session, own in zip(sessions, contexts, strict=True):
+        answer_all([step(session, own[:-1])])
+
+    found = answer_all(
+        [step(one, own[-1:]) for one, own in zip(sessions, contexts, strict=True)]
+    )
+
+    expected = answer_all([query(engine, own) for own in contexts])
+    trained = answer_all([query(eager, own) for own in contexts])
+    assert engine.name == name
+    for one, other, third in zip(found, expected, trained, strict=True):
+        assert_alike(one, other)
+        assert one.vector is not None
+        assert third.vector is not None
+        # which is not the network as it was trained, to the last digit
+        assert not np.array_equal(one.vector, third.vector)
 
 
 def test_sessions_of_all_lengths_are_stepped_beside_whole_contexts(
