@@ -85,6 +85,21 @@ class Metrics:
             ["reason"],
             registry=registry,
         )
+        self.refused = Counter(
+            "nextvec_refused",
+            "Refused before the app: connections, evicted, descriptors, head, body, "
+            "protocol, reading, shutdown, failed, uploads.",
+            ["reason"],
+            registry=registry,
+        )
+        self.connections = Gauge(
+            "nextvec_connections", "Open connections.", registry=registry
+        )
+        self.upload_bytes = Gauge(
+            "nextvec_upload_bytes",
+            "Bytes of all bodies that are held now.",
+            registry=registry,
+        )
         self.sessions_gone = Counter(
             "nextvec_sessions_gone",
             "Sessions that ended: deleted, expired, evicted, or of another bundle.",
