@@ -76,7 +76,10 @@ def up(
     settings = read_settings(
         bundles=None if root is None else root / "bundles", host=host, port=port
     )
-    listeners = take_address(settings) if serve else []
+    if serve:
+        # nor a port in use; it is taken once there is something to serve
+        for listener in take_address(settings):
+            listener.close()
     own = one_corpus(corpus, corpus_option, (root or ROOT) / "corpora")
 
     # after that: torch takes seconds, and a wrong word is told at once
@@ -103,4 +106,4 @@ def up(
     console.print("Ask it, from another terminal:\n")
     console.print(curl_line(live, settings), soft_wrap=True, highlight=False)
     console.print()
-    run_service(settings, listeners)
+    run_service(settings, take_address(settings))

@@ -14,7 +14,7 @@ from tests.app.server.conftest import read
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.app.server.conftest import Running, Send
+    from tests.app.server.conftest import Receive, Running, Send
 
     Serve = Callable[..., Running]
 
@@ -374,3 +374,54 @@ def test_a_header_cannot_end_its_line(serve: Serve) -> None:
         await send({"type": "http.response.body", "body": b""})
 
     assert_refused(serve(splits).ask(LAST), 500, "ValueError")
+
+
+async def says_nothing_first(_: object, __: object, send: Send) -> None:
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def says_more_than_all(_: object, receive: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"all"})
+    await send({"type": "http.response.body", "body": b"more"})
+    assert (await receive())["type"] == "http.disconnect"
+
+
+def test_a_body_without_a_start_is_a_problem(serve: Serve) -> None:
+    assert_refused(serve(says_nothing_first).ask(LAST), 500, "RuntimeError")
+
+
+def test_nothing_follows_an_answer(serve: Serve) -> None:
+    assert parts(serve(says_more_than_all).ask(LAST))[2] == b"all"
+
+
+def test_a_client_that_leaves_is_told_to_the_app(serve: Serve) -> None:
+    running = serve()
+
+    with running.connect() as client:
+        client.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc")
+        running.until(lambda: len(running.server.server_state.tasks) == 1)
+
+    running.until(lambda: not running.server.server_state.tasks)
+    assert not running.refused
+
+
+def test_a_request_begun_behind_another_has_its_own_time(serve: Serve) -> None:
+    running = serve(head_timeout_s=0.2)
+
+    answer = running.ask(GET + b"GET /never HTTP/1.1\r\n")
+
+    first, _, second = answer.partition(b"GET /x b'' 0")
+    assert parts(first)[0] == 200
+    assert_refused(second, 408, "within 0.2 s")
+
+
+def test_a_body_behind_another_request_has_its_own_time(serve: Serve) -> None:
+    running = serve(body_timeout_s=0.2)
+    head = b"POST /y HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n"
+
+    answer = running.ask(GET + head)
+
+    first, _, second = answer.partition(b"GET /x b'' 0")
+    assert parts(first)[0] == 200
+    assert_refused(second, 408, "within 0.2 s")
