@@ -1,7 +1,11 @@
 """Log lines as JSON, one object each; configured by entry points only."""
 
 import logging
+import math
 import sys
+import time
+from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
@@ -41,3 +45,30 @@ def configure_logs(level: str) -> None:
     to_stderr = logging.StreamHandler(sys.stderr)
     to_stderr.setFormatter(JsonFormatter())
     logging.basicConfig(level=level, handlers=[to_stderr], force=True)
+
+
+class Seldom:
+    """Decides when something that may happen a thousand times a second is logged."""
+
+    def __init__(
+        self, every_s: float = 5.0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Set the least time between two lines of one kind, in seconds."""
+        self._every_s, self._clock = every_s, clock
+        self._last: dict[str, float] = {}
+        self._since: Counter[str] = Counter()
+
+    def due(self, kind: str) -> int:
+        """Count one of a kind; return how many a line now stands for, or 0 for none.
+
+        Example:
+            >>> seldom = Seldom(every_s=3600)
+            >>> [seldom.due("bad request") for _ in range(3)]
+            [1, 0, 0]
+        """
+        self._since[kind] += 1
+        now = self._clock()
+        if now - self._last.get(kind, -math.inf) < self._every_s:
+            return 0
+        self._last[kind] = now
+        return self._since.pop(kind)

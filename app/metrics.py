@@ -85,6 +85,21 @@ class Metrics:
             ["reason"],
             registry=registry,
         )
+        self.refused = Counter(
+            "nextvec_refused",
+            "Refused before the app, by the server (connections, evicted, ...) or at the "
+            "door (unauthenticated, ...).",
+            ["reason"],
+            registry=registry,
+        )
+        self.connections = Gauge(
+            "nextvec_connections", "Open connections.", registry=registry
+        )
+        self.upload_bytes = Gauge(
+            "nextvec_upload_bytes",
+            "Bytes of all bodies that are held now.",
+            registry=registry,
+        )
         self.sessions_gone = Counter(
             "nextvec_sessions_gone",
             "Sessions that ended: deleted, expired, evicted, or of another bundle.",
@@ -95,12 +110,6 @@ class Metrics:
             "nextvec_session_steps",
             "Steps of sessions; reads new: the new vectors alone, anew: a context.",
             ["reads"],
-            registry=registry,
-        )
-        self.refused = Counter(
-            "nextvec_refused",
-            "Requests refused at the door, by the type of the problem.",
-            ["reason"],
             registry=registry,
         )
         Gauge(

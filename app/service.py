@@ -77,6 +77,8 @@ class Service:
         self.threads = settings.threads or inference_threads()
         self.reason = "the service is starting"
         """Why nothing is live, while that is so."""
+        self.is_draining = False
+        """It answers yet, but will stop."""
         self._live: Live | None = None
 
     @property
@@ -119,6 +121,13 @@ class Service:
                     "startup_s": round(time.perf_counter() - began, 3),
                 },
             )
+
+    def drain(self) -> None:
+        """Say that it is not ready, and stop validating; requests are answered yet."""
+        self.is_draining = True
+        self.metrics.ready.set(0)
+        if self._live is not None:
+            self._live.hitk.stop()
 
     def stop(self) -> None:
         """Stop the thread; nothing is live after it."""

@@ -90,6 +90,28 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(default=8 << 20, ge=1)
     """Largest request body, in bytes, counted while it arrives."""
 
+    max_upload_bytes: int = Field(default=256 << 20, ge=1)
+    """Most bytes of all bodies that are held at once; past it a 503. At least one body
+    always fits."""
+
+    max_connections: int = Field(default=1000, ge=1)
+    """Most open connections, less where the process may open fewer files; for one more
+    an idle one ends, and where none is idle it gets a 503."""
+
+    max_head_bytes: int = Field(default=64 << 10, ge=256)
+    """Longest request line and headers, in bytes; past it a 431."""
+
+    head_timeout_s: float = Field(default=10.0, gt=0)
+    """Longest time to receive request line and headers, in seconds; after that a
+    408."""
+
+    body_timeout_s: float = Field(default=30.0, gt=0)
+    """Longest time to receive a body, in seconds, after that a 408; and how long a
+    client may read nothing of its answer."""
+
+    keep_alive_s: float = Field(default=75.0, gt=0)
+    """How long a connection is kept on which nothing happens, in seconds."""
+
     max_batch: int = Field(default=32, ge=1)
     """Most contexts computed together, of one request or of several."""
 
@@ -155,6 +177,9 @@ class Settings(BaseSettings):
     cors_origins: Annotated[str, AfterValidator(_origins)] | None = None
     """Origins, with commas between, whose pages may ask (CORS), or *; not set: none
     but the service's own."""
+    drain_delay_s: float = Field(default=1.0, ge=0)
+    """How long requests are still taken after SIGTERM or SIGHUP, while /readyz says not
+    ready, in seconds; Ctrl-C does not wait."""
 
     shutdown_timeout_s: int = Field(default=10, ge=0)
     """How long open requests may finish after a stop signal, in seconds."""

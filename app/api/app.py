@@ -21,6 +21,7 @@ from nextvec.app.api.routes.pages import pages_router
 from nextvec.app.api.routes.predict import predict_router
 from nextvec.app.api.routes.sessions import sessions_router, step_router
 from nextvec.app.api.security import add_access
+from nextvec.app.api.uploads import Uploads
 from nextvec.app.service import Service
 from nextvec.app.settings import Settings
 
@@ -75,7 +76,14 @@ def create_app(settings: Settings) -> FastAPI:
         on_gone=service.metrics.dropped.labels("disconnected").inc,
     )
     # the last one added is the outermost
-    app.add_middleware(BodyLimit, max_body_bytes=settings.max_body_bytes)
+    uploads = Uploads(max(settings.max_upload_bytes, settings.max_body_bytes))
+    service.metrics.upload_bytes.set_function(lambda: uploads.held)
+    app.add_middleware(
+        BodyLimit,
+        max_body_bytes=settings.max_body_bytes,
+        uploads=uploads,
+        on_refused=lambda reason: service.metrics.refused.labels(reason).inc(),
+    )
     app.add_middleware(Guard, ring=ring, settings=settings, metrics=service.metrics)
     # outside of the guard: a preflight has no key, and pages may read a refusal
     if settings.origins:

@@ -8,14 +8,15 @@ import logging
 import re
 import time
 import uuid
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any, Final
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nextvec.app.api.responses import problem_response
-from nextvec.app.errors import BodyTooLargeError
+from nextvec.app.api.uploads import Uploads
+from nextvec.app.errors import BodyTooLargeError, OverloadedError
 from nextvec.app.metrics import Metrics
 from nextvec.app.wire.problems import INTERNAL_ERROR
 
@@ -98,11 +99,25 @@ class RequestLog:
 
 
 class BodyLimit:
-    """Refuses bodies that are too large, counted while they arrive."""
+    """Refuses bodies that are too large, alone or all together, while they arrive."""
 
-    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
-        """Wrap an app; the limit is in bytes."""
+    def __init__(
+        self,
+        app: ASGIApp,
+        max_body_bytes: int,
+        uploads: Uploads,
+        on_refused: Callable[[str], None],
+    ) -> None:
+        """Wrap an app.
+
+        Args:
+            app: what reads the bodies.
+            max_body_bytes: of one body.
+            uploads: of all that are held.
+            on_refused: told ``"uploads"`` of each that does not fit beside the others.
+        """
         self._app, self._limit = app, max_body_bytes
+        self._uploads, self._on_refused = uploads, on_refused
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, with a limit on what it receives."""
@@ -111,21 +126,38 @@ class BodyLimit:
             return
         # twenty digits are beyond any limit, and Python refuses to read thousands
         declared = Headers(scope=scope).get("content-length", "")[:20]
-        received = 0
+        received = held = 0
 
         async def receive_limited() -> Message:
-            nonlocal received
+            nonlocal received, held
             # before anything is read: the client may announce what we will not take
             if declared.isdecimal() and int(declared) > self._limit:
                 self._refuse(f"{declared} bytes announced")
             message = await receive()
-            received += len(message.get("body", b""))
+            arrived = len(message.get("body", b""))
+            received += arrived
             if received > self._limit:
                 self._refuse(f"more than {self._limit} arrived")
+            if arrived:
+                if not self._uploads.take(arrived):
+                    self._refuse_for_now()
+                held += arrived
             return message
 
-        await self._app(scope, receive_limited, send)
+        try:
+            await self._app(scope, receive_limited, send)
+        finally:
+            if held:
+                self._uploads.give(held)
 
     def _refuse(self, found: str) -> None:
         detail = f"expected at most {self._limit} bytes, {found}"
         raise BodyTooLargeError(detail)
+
+    def _refuse_for_now(self) -> None:
+        self._on_refused("uploads")
+        detail = (
+            f"uploads hold {self._uploads.held} bytes already, of "
+            f"{self._uploads.limit} that all together may"
+        )
+        raise OverloadedError(detail)

@@ -15,10 +15,12 @@ from nextvec.app.wire.options import OPTION_NAMES
 from nextvec.app.wire.problems import (
     BAD_REQUEST,
     DOOR_PROBLEMS,
+    HEAD_TOO_LARGE,
     INVALID_STATE,
     METHOD_NOT_ALLOWED,
     NOT_FOUND,
     PROBLEM_TYPES,
+    REQUEST_TIMEOUT,
     SESSION_GONE,
     UNKNOWN_SESSION,
 )
@@ -29,7 +31,13 @@ _Vector = Annotated[list[float], Field(min_length=1)]
 _Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT, pattern=r"\S")]
 _Texts = Annotated[list[_Text], Field(min_length=1)]
 
-_ELSEWHERE: Final = (BAD_REQUEST, NOT_FOUND, METHOD_NOT_ALLOWED)
+_ELSEWHERE: Final = (
+    BAD_REQUEST,
+    NOT_FOUND,
+    METHOD_NOT_ALLOWED,
+    REQUEST_TIMEOUT,
+    HEAD_TOO_LARGE,
+)
 # Refused before any route is asked.
 
 _OF_SESSIONS: Final = (INVALID_STATE, UNKNOWN_SESSION, SESSION_GONE)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from nextvec.app.commands.options import Host, Port
+from nextvec.app.server.listening import take_address
 from nextvec.app.settings import read_settings
 from nextvec.training.commands.console import console, handle_errors, say_next
 from nextvec.training.commands.folders import ROOT
@@ -75,6 +76,10 @@ def up(
     settings = read_settings(
         bundles=None if root is None else root / "bundles", host=host, port=port
     )
+    if serve:
+        # nor a port in use; it is taken once there is something to serve
+        for listener in take_address(settings):
+            listener.close()
     own = one_corpus(corpus, corpus_option, (root or ROOT) / "corpora")
 
     # after that: torch takes seconds, and a wrong word is told at once
@@ -105,4 +110,4 @@ def up(
     console.print("Ask it, from another terminal:\n")
     console.print(curl_line(live, settings), soft_wrap=True, highlight=False)
     console.print()
-    run_service(settings)
+    run_service(settings, take_address(settings))

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 import orjson
 
 from nextvec.app.bundle.bundle import Bundle
+from nextvec.app.errors import NotReadyError
 from nextvec.app.hitk.estimates import hits_at, overall
 from nextvec.app.hitk.report import (
     BaselineHits,
@@ -37,6 +38,8 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _PREDICTIONS: Final = "predictions"
+
+_STOPPING: Final = "the service is shutting down"
 
 _MAX_ENCODED: Final = 64
 # Answers of a few KiB each that are kept: more combinations than people ask for.
@@ -71,8 +74,21 @@ class Hitk:
             tuple[PoolName | int, ...],
             tuple[list[asyncio.Task[_Measured] | None], bytes, str],
         ] = {}
+        self._is_stopped = False
         self.num_runs = 0
         """Measurements started so far: predictions, and each pool."""
+
+    def stop(self) -> None:
+        """Give up what is being measured: who waits for it gets NotReadyError."""
+        self._is_stopped = True
+        measured = [
+            task.result()
+            for task in self._tasks.values()
+            if task.done() and not task.cancelled() and task.exception() is None
+        ]
+        figures = [task for one in measured for task in one.figures.values()]
+        for task in (*self._tasks.values(), *figures):
+            task.cancel()
 
     @property
     def pools(self) -> list[PoolName]:
@@ -159,11 +175,13 @@ class Hitk:
         """Return a figure of something measured, computed when first asked for."""
 
         async def compute() -> T:
+            self._check()
             return await self._batcher.background(steps)
 
         return await _once(of.figures, key, compute)
 
     async def _measure(self, name: str, steps: Steps[Any]) -> _Measured:
+        self._check()
         self.num_runs += 1
         began = time.perf_counter()
         value = await self._batcher.background(steps)
@@ -175,6 +193,10 @@ class Hitk:
         if isinstance(value, PoolRanks):
             self._publish(value, measured.ended)
         return measured
+
+    def _check(self) -> None:
+        if self._is_stopped:
+            raise NotReadyError(_STOPPING)
 
     def _publish(self, ranks: PoolRanks, ended: float) -> None:
         for through, rank_Q in (("exact", ranks.exact), ("index", ranks.through_index)):
@@ -237,6 +259,11 @@ async def _once(
         task = tasks[key] = asyncio.create_task(run())
     try:
         return await asyncio.shield(task)
+    except asyncio.CancelledError as error:
+        # the task was, and not whoever waits for it
+        if task.cancelled():
+            raise NotReadyError(_STOPPING) from error
+        raise
     except Exception:
         # the next to ask tries again
         if tasks.get(key) is task:

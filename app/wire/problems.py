@@ -70,6 +70,9 @@ UNKNOWN_SESSION: Final = ProblemType(
 METHOD_NOT_ALLOWED: Final = ProblemType(
     "method-not-allowed", 405, "The path does not take this method"
 )
+REQUEST_TIMEOUT: Final = ProblemType(
+    "request-timeout", 408, "The request took too long to arrive"
+)
 SESSION_GONE: Final = ProblemType("session-gone", 410, "The session is there no more")
 BODY_TOO_LARGE: Final = ProblemType("body-too-large", 413, "The body is too large")
 UNSUPPORTED_MEDIA_TYPE: Final = ProblemType(
@@ -85,6 +88,9 @@ UNKNOWN_DOCUMENT: Final = ProblemType(
 )
 RATE_LIMITED: Final = ProblemType(
     "rate-limited", 429, "More was asked than may be in this time"
+)
+HEAD_TOO_LARGE: Final = ProblemType(
+    "head-too-large", 431, "Request line and headers are too long"
 )
 INTERNAL_ERROR: Final = ProblemType("internal-error", 500, "Something is broken here")
 NO_ENCODER: Final = ProblemType("no-encoder", 501, "Texts cannot be encoded here")
@@ -107,6 +113,7 @@ PROBLEM_TYPES: Final = (
     NOT_FOUND,
     UNKNOWN_SESSION,
     METHOD_NOT_ALLOWED,
+    REQUEST_TIMEOUT,
     SESSION_GONE,
     BODY_TOO_LARGE,
     UNSUPPORTED_MEDIA_TYPE,
@@ -115,6 +122,7 @@ PROBLEM_TYPES: Final = (
     UNKNOWN_ID,
     UNKNOWN_DOCUMENT,
     RATE_LIMITED,
+    HEAD_TOO_LARGE,
     INTERNAL_ERROR,
     NO_ENCODER,
     KEYS_UNUSABLE,

@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from nextvec.app.api.openapi import problems
+from nextvec.app.errors import NotReadyError
 from nextvec.app.service import Service
 from nextvec.app.wire.problems import NOT_READY
 
@@ -59,6 +60,9 @@ def health_router(service: Service) -> APIRouter:
     )
     @router.api_route("/readyz", methods=_METHODS, include_in_schema=False)
     async def readyz() -> Response:
+        if service.is_draining:
+            detail = "the service is shutting down"
+            raise NotReadyError(detail)
         body = Ready(ready=True, bundle=service.live.engine.bundle.manifest.version)
         return Response(orjson.dumps(body), media_type="application/json")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -20,6 +21,7 @@ from nextvec.app.commands.client import Client, ServiceError
 from nextvec.app.commands.main import cli, main
 from nextvec.app.inference.golden import open_engine
 from nextvec.app.release.registry import Registry
+from nextvec.app.server.lifecycle import DrainingServer
 from nextvec.app.settings import Settings
 from tests.app.sealing import copied
 
@@ -437,12 +439,18 @@ def test_serve_takes_its_settings_from_options_and_environment(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     served: list[Settings] = []
-    monkeypatch.setattr(server, "run_service", served.append)
+
+    def close(told: Settings, listeners: list[socket.socket]) -> None:
+        served.append(told)
+        for listener in listeners:
+            listener.close()
+
+    monkeypatch.setattr(server, "run_service", close)
     monkeypatch.setenv("NEXTVEC_MAX_K", "50")
 
-    run("serve", "--port", 8123, "--bundles", tmp_path, "--bundle", "v")
+    run("serve", "--port", 0, "--bundles", tmp_path, "--bundle", "v")
 
-    assert (served[0].port, served[0].bundle, served[0].max_k) == (8123, "v", 50)
+    assert (served[0].port, served[0].bundle, served[0].max_k) == (0, "v", 50)
     assert served[0].host == "127.0.0.1"
 
 
@@ -469,17 +477,51 @@ def test_serve_names_a_setting_it_cannot_use(
     assert len(shown.splitlines()) == 1
 
 
+def test_a_port_in_use_is_one_line_before_anything_is_loaded(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    served: list[Settings] = []
+    monkeypatch.setattr(server, "run_service", lambda told, _: served.append(told))
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+
+        shown = [
+            run(*told, "--port", port, code=1)
+            for told in (("serve", "--bundles", tmp_path), ("up", "--root", tmp_path))
+        ]
+
+    assert (
+        shown
+        == [f"Error: cannot listen on 127.0.0.1 port {port}: Address already in use\n"]
+        * 2
+    )
+    assert served == []
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_serving_runs_the_app_with_our_logs(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    asked: dict[str, object] = {}
-    monkeypatch.setattr(uvicorn, "run", lambda _, **options: asked.update(options))
-    monkeypatch.setattr(
-        server, "configure_logs", lambda level: asked.update(level=level)
+    levels: list[str] = []
+    monkeypatch.setattr(server, "configure_logs", levels.append)
+    ran: list[object] = []
+    monkeypatch.setattr(DrainingServer, "run", lambda _, sockets: ran.append(sockets))
+
+    server.run_service(Settings(bundles=tmp_path, log_level="ERROR"), [])
+
+    assert (levels, ran) == (["ERROR"], [[]])
+
+
+def test_the_server_is_told_what_is_set(tmp_path: Path) -> None:
+    made = server.make_server(Settings(bundles=tmp_path, shutdown_timeout_s=3))
+
+    config = made.config
+    assert (config.loop, config.server_header, config.access_log) == (
+        "asyncio",
+        False,
+        False,
     )
-
-    server.run_service(Settings(bundles=tmp_path, port=8124))
-
-    assert (asked["loop"], asked["http"]) == ("asyncio", "h11")
-    assert asked["proxy_headers"] is False
-    assert (asked["port"], asked["level"], asked["access_log"]) == (8124, "INFO", False)
+    assert config.timeout_graceful_shutdown == 3
+    assert config.proxy_headers is False

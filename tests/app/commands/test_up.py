@@ -1,5 +1,6 @@
 import json
 import shlex
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -38,7 +39,15 @@ def test_up_makes_what_is_missing_then_serves_what_it_says(
     ]
     told += ["--recipe", "smoke"]
     served: list[Settings] = []
-    monkeypatch.setattr(server, "run_service", served.append)
+
+    def close(told: Settings, listeners: list[socket.socket]) -> None:
+        served.append(told)
+        for listener in listeners:
+            listener.close()
+
+    # a port that is free, and never listened on
+    monkeypatch.setenv("NEXTVEC_PORT", "0")
+    monkeypatch.setattr(server, "run_service", close)
 
     first = run(*told, "--no-serve", "--architecture", "baseline")
     assert served == []
@@ -51,7 +60,7 @@ def test_up_makes_what_is_missing_then_serves_what_it_says(
     assert f"Report: {tmp_path / 'made/runs'}" in second
     assert "--architecture hierarchical  # another network" in second
     assert "nextvec serve --bundles" in first
-    assert served == [Settings(bundles=tmp_path / "made/bundles")]
+    assert served == [Settings(bundles=tmp_path / "made/bundles", port=0)]
     words = shlex.split(next(x for x in second.splitlines() if x.startswith("curl")))
     with TestClient(create_app(served[0])) as client:
         answer = client.post("/predict", json=json.loads(words[words.index("-d") + 1]))

@@ -1,0 +1,455 @@
+"""A connection: HTTP/1.1 by httptools, with a limit on everything a client may take.
+
+uvicorn's own protocols bound neither the head (httptools) nor the time that a head or a
+body takes, nor how many connections are open, nor how long a client may not read.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from math import inf
+from typing import Any, Final, Literal
+from urllib.parse import unquote
+
+import httptools
+from uvicorn.config import Config
+from uvicorn.server import ServerState
+
+from nextvec.app.server.exchange import HIGH_WATER, App, Exchange
+from nextvec.app.server.limits import ConnectionLimits
+from nextvec.app.server.refusals import Refusals
+from nextvec.app.wire.problems import (
+    BAD_REQUEST,
+    HEAD_TOO_LARGE,
+    OVERLOADED,
+    REQUEST_TIMEOUT,
+    ProblemType,
+)
+
+log = logging.getLogger(__name__)
+
+Stage = Literal["idle", "head", "body", "answer", "closing"]
+
+_MAX_PIPELINED: Final = 16
+# Requests of one connection that wait for the answer to the one before. Else 256 KiB,
+# what is read at once, would be 14,000 of them, 28 MB.
+
+_LINGER_S: Final = 2.0
+_LINGER_BYTES: Final = 1 << 20
+# After an answer that came before the end of its request: reading on for a moment lets
+# the client find the answer, where a closed socket would answer with a reset.
+
+
+class _HeadTooLargeError(Exception):
+    """Raised within the parser."""
+
+
+class _HostError(Exception):
+    """RFC 9112, 3.2: a request of HTTP/1.1 has one Host; raised within the parser."""
+
+
+class _TooManyError(Exception):
+    """More requests on one connection than may wait; raised within the parser."""
+
+
+class Connection(asyncio.Protocol):
+    """One connection of a client; one of its requests is answered at a time."""
+
+    transport: asyncio.Transport
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        limits: ConnectionLimits,
+        refusals: Refusals,
+    ) -> None:
+        """Set it up as uvicorn does, with limits of our own."""
+        self._loop = _loop or asyncio.get_running_loop()
+        self._app: App = config.loaded_app
+        self._state, self._app_state = server_state, app_state
+        # uvicorn's own protocols, by its annotation
+        self._connections: set[Any] = server_state.connections
+        self._limits, self._refusals = limits, refusals
+        self._parser = httptools.HttpRequestParser(self)
+        self.can_write = asyncio.Event()
+        """Not set while the client reads too little."""
+        self.can_write.set()
+        self._is_paused = False
+        self._addresses: dict[str, Any] = {}
+
+        self.deadline = inf
+        """When whatever is waited for has to have happened, in the loop's time."""
+        self._unwritten = 0
+        self._write_deadline = inf
+        self._stage: Stage = "idle"
+        self._idle_since = inf
+        # what comes is not HTTP any more, or nothing that will be answered
+        self._is_deaf = False
+        self._swallowed = 0
+
+        # of the request that arrives
+        self._is_in_head, self._awaits_continue = False, False
+        self._num_heads = self._num_hosts = 0
+        self._url, self._head_bytes, self._fed_bytes = b"", 0, 0
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._arriving: Exchange | None = None
+        # those of which the head is there, in order; the first is being answered
+        self._exchanges: deque[Exchange] = deque()
+
+    @property
+    def default_headers(self) -> list[tuple[bytes, bytes]]:
+        """The date, made once a second."""
+        return self._state.default_headers
+
+    @property
+    def idle_since(self) -> float:
+        """When an answer ended, or it was opened; inf while a request is there."""
+        return self._idle_since if self._stage in {"idle", "head"} else inf
+
+    # what asyncio calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take it, or refuse it where there are too many and none of them is idle."""
+        if not isinstance(transport, asyncio.Transport):
+            msg = f"expected a stream, got {type(transport).__name__}"
+            raise TypeError(msg)
+        self.transport = transport
+        connections = self._connections
+        connections.add(self)
+        self._idle_since = self._loop.time()
+        peer, own = (transport.get_extra_info(n) for n in ("peername", "sockname"))
+        self._addresses = {
+            "client": tuple(peer[:2]) if isinstance(peer, tuple) else None,
+            "server": tuple(own[:2]) if isinstance(own, tuple) else None,
+        }
+        self._wait_for("head", self._limits.head_timeout_s)
+        if len(connections) > self._limits.max_connections and not self._make_room():
+            detail = f"expected at most {self._limits.max_connections} connections"
+            # else each would take a place for a moment yet
+            self.refuse("connections", OVERLOADED, detail, lingers=False)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what has arrived."""
+        if self._is_deaf:
+            self._swallowed += len(data)
+            if self._swallowed > _LINGER_BYTES:
+                self.transport.abort()
+            return
+        if self._stage == "idle":
+            self._wait_for("head", self._limits.head_timeout_s)
+        heads = self._num_heads + (self._arriving is not None)
+        try:
+            self._parser.feed_data(data)
+            if self._is_in_head and heads == self._num_heads:
+                # all of it is head, but what has not ended is in no callback yet
+                self._fed_bytes += len(data)
+                self._check_head(self._fed_bytes)
+        except httptools.HttpParserUpgrade:
+            self._stay_with_http()
+        except httptools.HttpParserError as error:
+            self._not_understood(error.__context__ or error)
+        except _HeadTooLargeError as error:
+            self._not_understood(error)
+
+    def eof_received(self) -> None:
+        """Take it that a client that ends its side has left."""
+
+    def connection_lost(self, _: Exception | None) -> None:
+        """Let go of everything."""
+        self._connections.discard(self)
+        self._stage, self.deadline = "closing", inf
+        for exchange in self._exchanges:
+            exchange.leave()
+        self._exchanges.clear()
+        self._arriving = None
+        self.can_write.set()
+        # it refers back to this
+        del self._parser
+
+    def pause_writing(self) -> None:
+        """Note that the client reads too little."""
+        self.can_write.clear()
+        self._unwritten = self.transport.get_write_buffer_size()
+        self._write_deadline = self._loop.time() + self._limits.body_timeout_s
+
+    def resume_writing(self) -> None:
+        """Note that it reads again."""
+        self.can_write.set()
+        self._write_deadline = inf
+
+    # what the parser calls
+
+    def on_message_begin(self) -> None:
+        """Begin with a request."""
+        if len(self._exchanges) > _MAX_PIPELINED:
+            raise _TooManyError
+        self._is_in_head, self._awaits_continue = True, False
+        self._url, self._headers = b"", []
+        self._head_bytes = self._fed_bytes = self._num_hosts = 0
+        if not self._exchanges:
+            self._stage = "head"
+
+    def on_url(self, url: bytes) -> None:
+        """Take a piece of the target."""
+        self._url += url
+        self._check_head(len(self._url))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header."""
+        self._head_bytes += len(name) + len(value) + 4
+        self._check_head(len(self._url) + self._head_bytes)
+        name = name.lower()
+        if name == b"host":
+            self._num_hosts += 1
+        elif name == b"expect":
+            self._awaits_continue = value.lower() == b"100-continue"
+        self._headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        """Let the app begin with a request, if its turn has come."""
+        self._is_in_head = False
+        self._num_heads += 1
+        version = self._parser.get_http_version()
+        if self._num_hosts != 1 and (version == "1.1" or self._num_hosts):
+            msg = f"one Host, got {self._num_hosts}"
+            raise _HostError(msg)
+        exchange = Exchange(
+            self,
+            self._scope(version),
+            keeps_alive=self._parser.should_keep_alive(),
+            awaits_continue=self._awaits_continue,
+        )
+        self._arriving = exchange
+        self._exchanges.append(exchange)
+        if len(self._exchanges) == 1:
+            self._wait_for("body", self._limits.body_timeout_s)
+            self._begin(exchange)
+        else:
+            self._stop_reading()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of a body."""
+        if self._arriving is None:
+            return
+        self._arriving.feed(body)
+        if self._arriving.waiting_bytes > HIGH_WATER:
+            self._stop_reading()
+
+    def on_message_complete(self) -> None:
+        """Note that a request is there."""
+        if self._arriving is None:
+            return
+        self._arriving.end()
+        if self._arriving is self._exchanges[0]:
+            self._wait_for("answer", inf)
+        self._arriving = None
+
+    # what an exchange calls
+
+    def write(self, content: bytes) -> None:
+        """Write to the client."""
+        self.transport.write(content)
+
+    def go_on_reading(self) -> None:
+        """Read on, if one request alone is there."""
+        if self._is_paused and len(self._exchanges) < 2:
+            self._is_paused = False
+            self.transport.resume_reading()
+
+    def answered(self, exchange: Exchange) -> None:
+        """Go on after an answer: with the next request, or not at all."""
+        self._state.total_requests += 1
+        self._exchanges.popleft()
+        if not exchange.is_received:
+            self._linger()
+        elif not exchange.keeps_alive:
+            self._close()
+        elif self._exchanges:
+            following = self._exchanges[0]
+            is_there = following.is_received
+            self._wait_for(
+                "answer" if is_there else "body",
+                inf if is_there else self._limits.body_timeout_s,
+            )
+            self._begin(following)
+            self.go_on_reading()
+        else:
+            self._idle_since = self._loop.time()
+            if self._is_in_head:
+                self._wait_for("head", self._limits.head_timeout_s)
+            else:
+                self._wait_for("idle", self._limits.keep_alive_s)
+            self.go_on_reading()
+
+    def refuse(
+        self,
+        reason: str,
+        kind: ProblemType,
+        detail: str,
+        *,
+        of: Exchange | None = None,
+        lingers: bool = True,
+    ) -> None:
+        """Answer with a problem in place of the app, and end the connection.
+
+        Args:
+            reason: what metrics and log call it.
+            kind: the problem.
+            detail: what was expected and what came.
+            of: what the app failed to answer; nothing happens if that is over.
+            lingers: read on for a moment, so that the client finds the answer.
+        """
+        if self._stage == "closing" or (of is not None and of.is_gone):
+            return
+        self._refusals.note(reason, detail)
+        first = self._exchanges[0] if self._exchanges else None
+        for exchange in self._exchanges:
+            exchange.leave()
+        self._exchanges.clear()
+        self._arriving = None
+        if first is not None and first.has_begun:
+            # a half of an answer must not end as if it were whole
+            self.transport.abort()
+            return
+        self.write(self._refusals.answer(kind, detail, more=self.default_headers))
+        if lingers:
+            self._linger()
+        else:
+            self._close()
+
+    # what the server calls
+
+    def expire(self, now: float) -> None:
+        """Do what is due: a client that takes too long is told, or cut off."""
+        if now >= self._write_deadline:
+            left = self.transport.get_write_buffer_size()
+            if left >= self._unwritten:
+                self._refusals.note("reading", "nothing of the answer was read")
+                self.transport.abort()
+                return
+            self._unwritten = left
+            self._write_deadline = now + self._limits.body_timeout_s
+        if now < self.deadline:
+            return
+        if self._stage == "closing":
+            self.transport.abort()
+        elif self._stage == "body":
+            detail = f"expected a body within {self._limits.body_timeout_s:g} s"
+            self.refuse("body", REQUEST_TIMEOUT, detail)
+        elif self._stage == "head" and self._is_in_head:
+            detail = f"expected a request within {self._limits.head_timeout_s:g} s"
+            self.refuse("head", REQUEST_TIMEOUT, detail)
+        else:
+            self._close()
+
+    def shutdown(self) -> None:
+        """End after the answers that are asked for."""
+        if self._exchanges:
+            self._exchanges[-1].keeps_alive = False
+        else:
+            self._close()
+
+    def evict(self) -> None:
+        """Give up an idle connection for one that may have something to ask."""
+        self._refusals.note("evicted", "idle, and its place was needed")
+        self.transport.abort()
+
+    # what happens within
+
+    def _wait_for(self, stage: Stage, seconds: float) -> None:
+        self._stage, self.deadline = stage, self._loop.time() + seconds
+
+    def _make_room(self) -> bool:
+        others = (c for c in self._connections if c is not self)
+        idle = min(
+            (c for c in others if not c.transport.is_closing()),
+            key=lambda c: c.idle_since,
+            default=None,
+        )
+        if idle is None or idle.idle_since == inf:
+            return False
+        idle.evict()
+        return True
+
+    def _check_head(self, number: int) -> None:
+        if number > self._limits.max_head_bytes:
+            raise _HeadTooLargeError
+
+    def _stay_with_http(self) -> None:
+        """Answer a request that offers another protocol as if it did not, then end."""
+        last = self._exchanges[-1] if self._exchanges else None
+        has_body = any(
+            name in {b"content-length", b"transfer-encoding"} and value != b"0"
+            for name, value in self._headers
+        )
+        if has_body:
+            # the parser takes the body to be of the other protocol
+            detail = "expected no Upgrade with a body"
+            self.refuse("protocol", BAD_REQUEST, detail)
+        elif last is not None:
+            last.keeps_alive = False
+            self._is_deaf = True
+
+    def _not_understood(self, error: BaseException) -> None:
+        """Refuse what is no HTTP, after the answers to what was."""
+        waiting = [e for e in self._exchanges if e is not self._arriving]
+        if waiting and self._arriving is None:
+            waiting[-1].keeps_alive = False
+            self._is_deaf = True
+        elif isinstance(error, _HeadTooLargeError):
+            detail = f"expected a head of at most {self._limits.max_head_bytes} bytes"
+            self.refuse("head", HEAD_TOO_LARGE, detail)
+        else:
+            detail = f"expected HTTP/1.1: {error or type(error).__name__}"
+            self.refuse("protocol", BAD_REQUEST, detail)
+
+    def _scope(self, version: str) -> dict[str, Any]:
+        url = self._url
+        if not url.startswith((b"/", b"*")):
+            # RFC 9112, 3.2.2: a server takes the absolute form as well
+            url = b"/" + url.partition(b"://")[2].partition(b"/")[2]
+        raw_path, _, query = url.partition(b"?")
+        path = raw_path.decode("ascii")
+        return {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "http_version": version,
+            "method": self._parser.get_method().decode("ascii"),
+            "scheme": "http",
+            "path": unquote(path) if "%" in path else path,
+            "raw_path": raw_path,
+            "query_string": query,
+            "root_path": "",
+            "headers": self._headers,
+            "state": self._app_state.copy(),
+            **self._addresses,
+        }
+
+    def _begin(self, exchange: Exchange) -> None:
+        task = self._loop.create_task(exchange.run(self._app))
+        self._state.tasks.add(task)
+        task.add_done_callback(self._state.tasks.discard)
+
+    def _stop_reading(self) -> None:
+        if not self._is_paused:
+            self._is_paused = True
+            self.transport.pause_reading()
+
+    def _close(self) -> None:
+        self._is_deaf = True
+        self._wait_for("closing", _LINGER_S)
+        self.transport.close()
+
+    def _linger(self) -> None:
+        """End our side, and read on for a moment."""
+        self._is_deaf = True
+        self._wait_for("closing", _LINGER_S)
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        if self._is_paused:
+            self._is_paused = False
+            self.transport.resume_reading()
