@@ -3,6 +3,7 @@
 import uvicorn
 
 from nextvec.app.api.app import create_app
+from nextvec.app.commands.collector import spare_collector
 from nextvec.app.logs import configure_logs
 from nextvec.app.settings import Settings
 
@@ -10,8 +11,10 @@ from nextvec.app.settings import Settings
 def run_service(settings: Settings) -> None:
     """Serve until a signal comes, with logs as JSON on standard error."""
     configure_logs(settings.log_level)
+    app = create_app(settings)
+    spare_collector()
     uvicorn.run(
-        create_app(settings),
+        app,
         host=settings.host,
         port=settings.port,
         # uvloop, where it is installed, starves the inference thread of the interpreter

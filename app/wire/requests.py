@@ -174,7 +174,9 @@ def _fields(
     contexts: int,
     longest_string: int = slices.LONGEST_STRING,
 ) -> Steps[dict[str, Any]]:
-    most = contexts * limits.max_context + _MAX_NAMES
+    # a vector that is written in fewer bytes than are worth a slice counts by number
+    of_place = 1 if 2 * limits.dim > slices.LONG else 1 + limits.dim
+    most = contexts * limits.max_context * of_place + _MAX_NAMES
     fields = yield from slices.decode(
         body, max_values=most, longest_string=longest_string
     )

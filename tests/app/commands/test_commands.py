@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
 import threading
@@ -445,8 +446,15 @@ def test_serving_runs_the_app_with_our_logs(
     monkeypatch.setattr(
         server, "configure_logs", lambda level: asked.update(level=level)
     )
+    thresholds = gc.get_threshold()
 
     server.run_service(Settings(bundles=tmp_path, port=8124))
+    frozen, threshold = gc.get_freeze_count(), gc.get_threshold()[0]
+    gc.unfreeze()
+    gc.set_threshold(*thresholds)
 
+    # what was imported is collected no more, and the rest seldom
+    assert frozen > 10_000
+    assert threshold == 50_000
     assert (asked["loop"], asked["http"]) == ("asyncio", "h11")
     assert (asked["port"], asked["level"], asked["access_log"]) == (8124, "INFO", False)
