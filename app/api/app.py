@@ -59,7 +59,7 @@ def create_app(settings: Settings) -> FastAPI:
     add_problem(app.openapi())
     add_error_handlers(
         app,
-        retry_after_s=settings.retry_after_s,
+        retry_after_s=lambda: service.retry_after_s,
         on_gone=service.metrics.dropped.labels("disconnected").inc,
     )
     # the last one added is the outermost
