@@ -234,7 +234,8 @@ def batch_operation(settings: Settings) -> dict[str, Any]:
 
 _DTYPE: Final = parameter(
     "dtype",
-    "With octets only. What each number is, little-endian.",
+    "With octets only. What each number is, little-endian; or as a parameter of their "
+    "media type.",
     {"type": "string", "enum": list(DTYPES), "default": "float32"},
 )
 

@@ -117,7 +117,9 @@ class Line(Generic[P]):
             return
         expected_s = self._expected_s(ahead + number) + _MISSED * self._pace.missed_s
         if at_door:
-            expected_s += self._beside_s
+            # as long before it was seen as after: a loop that is slow to write is slow
+            # to read, and only the one is on our clock
+            expected_s += 2 * self._beside_s
         if expected_s > timeout_s:
             msg = (
                 f"{ahead} requests are waiting already, and an answer would take some "

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from nextvec.app.api.media import media_type
+from nextvec.app.api.media import dtype_of, media_type
 from nextvec.app.api.middleware import log_fields
 from nextvec.app.api.prediction import batch_operation, predict_operation
 from nextvec.app.api.timeouts import timeout_of
@@ -165,6 +165,11 @@ async def _decode(
         asked = await in_turns(decode(body, limits))
         return asked, asked.encoding
     if kind == OCTETS:
+        # said in both places it has to be the same
+        said = {value for name, value in pairs if name == "dtype"}
+        pairs += [
+            ("dtype", dtype) for dtype in dtype_of(request.headers) if {dtype} != said
+        ]
         layout, rest = (
             layout_of_batch(pairs, limits) if is_batch else layout_of_one(pairs)
         )

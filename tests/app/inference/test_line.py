@@ -149,9 +149,9 @@ class TestLine:
         for _ in range(200):
             line.answered(0.5)
 
-        line.check_time(1, 2.2, at_door=False)
+        line.check_time(1, 2.9, at_door=False)
         with pytest.raises(OverloadedError):
-            line.check_time(1, 2.2, at_door=True)
+            line.check_time(1, 2.9, at_door=True)
 
     def test_whose_time_has_become_too_short_is_not_computed(self) -> None:
         clock = Clock()
