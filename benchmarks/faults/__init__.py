@@ -1,1 +1,1 @@
-"""Faults, made on purpose: `python -m benchmarks.faults`."""
+"""Faults, made on purpose: `python -m benchmarks.faults.bodies` and `.overload`."""
