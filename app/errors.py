@@ -2,6 +2,7 @@
 
 * ProjectError
   - RequestError              what was asked cannot be answered
+    + InvalidHeaderError        a header cannot be read
     + MalformedBodyError        the body cannot be read
     + UnsupportedBodyError      the body is of a kind that is not understood
       . EncodedBodyError          it is compressed
@@ -16,7 +17,7 @@
     + SessionGoneError          a session is there no more
   - NoEncoderError            texts cannot be encoded here
   - NotReadyError             nothing is live
-  - OverloadedError           as many requests wait as may
+  - OverloadedError           as many requests wait as may, or for as long
   - DeadlineExceededError     the answer took too long
   - AccessError               who asks may not have this, or not now
     + UnauthenticatedError      a key is needed, and none that is valid came
@@ -32,6 +33,10 @@ from nextvec.training.errors import ProjectError
 
 class RequestError(ProjectError):
     """What was asked cannot be answered; says what was expected and what came."""
+
+
+class InvalidHeaderError(RequestError):
+    """A header cannot be read, or is out of bounds."""
 
 
 class MalformedBodyError(RequestError):
@@ -91,7 +96,7 @@ class NotReadyError(ProjectError):
 
 
 class OverloadedError(ProjectError):
-    """As many requests wait as may."""
+    """As many requests wait as may, or one cannot be answered in the time it has."""
 
 
 class DeadlineExceededError(ProjectError):

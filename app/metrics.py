@@ -87,7 +87,7 @@ class Metrics:
         )
         self.refused = Counter(
             "nextvec_refused",
-            "Refused before the app, by the server (connections, evicted, ...) or at the "
+            "Refused before the app, by the server (connections, ...) or at the "
             "door (unauthenticated, ...).",
             ["reason"],
             registry=registry,

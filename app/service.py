@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,6 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from nextvec.app.bundle.flat import set_index_threads
 from nextvec.app.bundle.verified import VerifiedFiles
+from nextvec.app.deadline import Deadline
 from nextvec.app.errors import DeadlineExceededError, NotReadyError, OverloadedError
 from nextvec.app.hitk.baseline_validator import validator_of
 from nextvec.app.hitk.hitk import Hitk
@@ -137,34 +140,79 @@ class Service:
         self.metrics.ready.set(0)
         self.batcher.stop()
 
+    @property
+    def retry_after_s(self) -> int:
+        """What a client that is refused is told to wait: until what waits is done.
+
+        Whole seconds, and never fewer than the setting says.
+        """
+        return max(self.settings.retry_after_s, math.ceil(self.batcher.wait_s))
+
+    def admit(self, timeout_s: float) -> None:
+        """Refuse a request that cannot be answered in time, before it is read.
+
+        Raises:
+            OverloadedError: too many wait for one that has so many seconds.
+        """
+        with self._noting_overload():
+            self.batcher.admit(timeout_s)
+
+    @contextmanager
+    def entering(self, timeout_s: float) -> Iterator[None]:
+        """Count a request that is decoded as one that waits.
+
+        Raises:
+            OverloadedError: as `admit` has it.
+        """
+        with ExitStack() as counted:
+            with self._noting_overload():
+                counted.enter_context(self.batcher.entering(timeout_s))
+            yield
+
+    @contextmanager
+    def _noting_overload(self) -> Iterator[None]:
+        try:
+            yield
+        except OverloadedError:
+            self.metrics.dropped.labels("overloaded").inc()
+            raise
+
     async def predict(
-        self, queries: Sequence[Query | Step]
+        self, queries: Sequence[Query | Step], deadline: Deadline | None = None
     ) -> list[tuple[Answer, float]]:
         """Wait for the answers of the engine that the queries of a request carry.
 
         Args:
             queries: of whole contexts, or of steps of sessions.
+            deadline: until when they have to be there; None: as the setting says.
 
         Returns:
             For each the answer, and the seconds it was queued.
 
         Raises:
-            OverloadedError: too many requests wait.
+            OverloadedError: too many wait already, or what waits takes too long.
             DeadlineExceededError: it took too long.
             NotReadyError: the service stopped before it came to this.
         """
+        deadline = deadline or Deadline.after(self.settings.request_timeout_s)
+        if deadline.left_s <= 0:
+            # before anything else: that others are waiting is no matter to it
+            raise self._exceeded(deadline)
         try:
-            async with asyncio.timeout(self.settings.request_timeout_s):
-                return await self.batcher.submit(queries)
-        except OverloadedError:
-            self.metrics.dropped.labels("overloaded").inc()
-            raise
+            with self._noting_overload():
+                async with asyncio.timeout(deadline.left_s):
+                    return await self.batcher.submit(queries, deadline=deadline.at)
         except TimeoutError as error:
-            self.metrics.dropped.labels("deadline").inc()
-            detail = f"expected an answer in {self.settings.request_timeout_s:g} s"
-            raise DeadlineExceededError(detail) from error
+            raise self._exceeded(deadline) from error
 
-    async def encode(self, live: Live, texts: Mapping[str, str]) -> Float32:
+    def _exceeded(self, deadline: Deadline) -> DeadlineExceededError:
+        self.metrics.dropped.labels("deadline").inc()
+        detail = f"expected an answer in {deadline.timeout_s:g} s"
+        return DeadlineExceededError(detail)
+
+    async def encode(
+        self, live: Live, texts: Mapping[str, str], deadline: Deadline
+    ) -> Float32:
         """Encode texts as the corpus of a bundle was, within the time of a request.
 
         Raises:
@@ -173,12 +221,12 @@ class Service:
             DeadlineExceededError: it took too long.
         """
         try:
-            async with asyncio.timeout(self.settings.request_timeout_s):
+            async with asyncio.timeout(deadline.left_s):
                 return await live.texts.encode(texts)
         except TimeoutError as error:
             self.metrics.dropped.labels("deadline").inc()
             detail = (
-                f"expected the texts encoded in {self.settings.request_timeout_s:g} s; "
+                f"expected the texts encoded in {deadline.timeout_s:g} s; "
                 "the first ones wait for the encoder to be loaded"
             )
             raise DeadlineExceededError(detail) from error

@@ -122,7 +122,8 @@ class Settings(BaseSettings):
     """Longest wait for a prediction, in seconds; after that a 504."""
 
     retry_after_s: int = Field(default=1, ge=1)
-    """What a 503 tells the client to wait, in seconds."""
+    """Seconds that a 503 tells the client to wait at least; more if the queue takes so
+    long."""
 
     threads: int | None = Field(default=None, ge=1)
     """Threads of torch and of the index; not set: half of the CPUs this process may

@@ -72,7 +72,7 @@ def create_app(settings: Settings) -> FastAPI:
     add_access(app.openapi(), is_open=ring.is_open)
     add_error_handlers(
         app,
-        retry_after_s=settings.retry_after_s,
+        retry_after_s=lambda: service.retry_after_s,
         on_gone=service.metrics.dropped.labels("disconnected").inc,
     )
     # the last one added is the outermost

@@ -21,13 +21,13 @@ _GONE: Final = 499
 
 
 def add_error_handlers(
-    app: FastAPI, *, retry_after_s: int, on_gone: Callable[[], None]
+    app: FastAPI, *, retry_after_s: Callable[[], int], on_gone: Callable[[], None]
 ) -> None:
     """Answer errors as problems.
 
     Args:
         app: whose errors these are.
-        retry_after_s: what every 503 tells the client to wait, in seconds.
+        retry_after_s: asked what a 503 tells the client to wait, in seconds.
         on_gone: told of each client that left before its answer.
     """
 
@@ -38,7 +38,7 @@ def add_error_handlers(
             raise error
         headers = refusal_headers(error)
         if kind.status == 503:
-            headers["Retry-After"] = str(retry_after_s)
+            headers["Retry-After"] = str(retry_after_s())
         if isinstance(error, EncodedBodyError):
             # RFC 9110, 15.5.16: so a client can tell the coding from the type
             headers["Accept-Encoding"] = "identity"

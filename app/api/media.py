@@ -21,11 +21,26 @@ def media_type(headers: Headers) -> str:
     if encoding != "identity":
         detail = f"Content-Encoding: expected identity, got {quoted(encoding)}"
         raise EncodedBodyError(detail)
-    kind, *parameters = headers.get("content-type", "").lower().split(";")
-    for parameter in parameters:
-        name, _, value = parameter.partition("=")
-        charset = value.strip().strip('"')
-        if name.strip() == "charset" and charset not in _UTF_8:
+    kind, parameters = _parts(headers)
+    for name, charset in parameters:
+        if name == "charset" and charset not in _UTF_8:
             detail = f"Content-Type: expected charset utf-8, got {quoted(charset)}"
             raise UnsupportedBodyError(detail)
     return kind.strip()
+
+
+def dtype_of(headers: Headers) -> list[str]:
+    """Return what each number of a body is, as its media type has it; mostly nothing.
+
+    Example:
+        >>> dtype_of(Headers({"content-type": "application/x; dtype=float16"}))
+        ['float16']
+    """
+    _, parameters = _parts(headers)
+    return [value for name, value in parameters if name == "dtype"]
+
+
+def _parts(headers: Headers) -> tuple[str, list[tuple[str, str]]]:
+    kind, *parameters = headers.get("content-type", "").lower().split(";")
+    pairs = (parameter.partition("=") for parameter in parameters)
+    return kind, [(name.strip(), value.strip().strip('"')) for name, _, value in pairs]

@@ -5,6 +5,7 @@ from typing import Any, Final
 import orjson
 from pydantic import TypeAdapter
 
+from nextvec.app.api.timeouts import TIMEOUT
 from nextvec.app.wire.problems import (
     MEDIA_TYPE,
     OVERLOADED,
@@ -54,6 +55,20 @@ def add_problem(document: Json) -> None:
 def parameter(name: str, description: str, schema: Json, *, of: str = "query") -> Json:
     """Describe a parameter in the query or in the header."""
     return {"name": name, "in": of, "description": description, "schema": schema}
+
+
+def timeout(beside: str) -> Json:
+    """Describe the header in which a request says how long its answer may take.
+
+    Args:
+        beside: what holds of the route beside that, a sentence.
+    """
+    return parameter(
+        TIMEOUT,
+        f"Milliseconds that the answer may take, once the request is there. {beside}",
+        {"type": "integer", "minimum": 1, "maximum": 999_999_999},
+        of="header",
+    )
 
 
 def header(name: str, description: str, kind: str = "string") -> Json:

@@ -6,14 +6,13 @@ from typing import Annotated, Any, Final
 from pydantic import Field, TypeAdapter, with_config
 from typing_extensions import TypedDict
 
-from nextvec.app.api.openapi import Json, header, parameter, problems
+from nextvec.app.api.openapi import Json, header, parameter, problems, timeout
 from nextvec.app.settings import Settings
 from nextvec.app.wire.answers import BatchPrediction, Prediction
 from nextvec.app.wire.contexts import KINDS, MAX_TEXT
 from nextvec.app.wire.layouts import DTYPES
 from nextvec.app.wire.options import OPTION_NAMES
 from nextvec.app.wire.problems import (
-    BAD_REQUEST,
     DOOR_PROBLEMS,
     HEAD_TOO_LARGE,
     INVALID_STATE,
@@ -31,13 +30,7 @@ _Vector = Annotated[list[float], Field(min_length=1)]
 _Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT, pattern=r"\S")]
 _Texts = Annotated[list[_Text], Field(min_length=1)]
 
-_ELSEWHERE: Final = (
-    BAD_REQUEST,
-    NOT_FOUND,
-    METHOD_NOT_ALLOWED,
-    REQUEST_TIMEOUT,
-    HEAD_TOO_LARGE,
-)
+_ELSEWHERE: Final = (NOT_FOUND, METHOD_NOT_ALLOWED, REQUEST_TIMEOUT, HEAD_TOO_LARGE)
 # Refused before any route is asked.
 
 _OF_SESSIONS: Final = (INVALID_STATE, UNKNOWN_SESSION, SESSION_GONE)
@@ -133,6 +126,45 @@ def body_schema(settings: Settings, kind: type = PredictBody) -> Json:
     return body
 
 
+TIMING: Final = header("Server-Timing", "Milliseconds in parse, queue, model, search.")
+"""Of every answer to a context."""
+
+
+def request_body(
+    body: Json,
+    examples: Json,
+    *,
+    description: str | None = None,
+    is_required: bool = True,
+    takes_octets: bool = True,
+) -> Json:
+    """Describe what a route takes.
+
+    Args:
+        body: the schema of its JSON.
+        examples: of that, by what each is called.
+        description: of all of it, if there is more to say.
+        is_required: whether there has to be one.
+        takes_octets: whether vectors may be sent as they lie in memory.
+    """
+    content: Json = {
+        "application/json": {
+            "schema": body,
+            "examples": {name: {"value": value} for name, value in examples.items()},
+        }
+    }
+    if takes_octets:
+        content["application/octet-stream"] = _OCTETS_CONTENT
+    told = {} if description is None else {"description": description}
+    return {**told, "required": is_required, "content": content}
+
+
+def timeout_parameter(settings: Settings) -> Json:
+    """Describe the header that says how long an answer may take."""
+    longest_ms = 1000 * settings.request_timeout_s
+    return timeout(f"At most {longest_ms:g}, which it is without this header, too.")
+
+
 def option_parameters(body: Json, layout: Sequence[Json] = ()) -> list[Json]:
     """Describe the layout of octets and the options of a body as query parameters."""
     return [
@@ -146,7 +178,7 @@ def option_parameters(body: Json, layout: Sequence[Json] = ()) -> list[Json]:
     ]
 
 
-OCTETS_CONTENT: Final[Json] = {
+_OCTETS_CONTENT: Final[Json] = {
     "schema": {"type": "string", "format": "binary"},
     "examples": {"one vector of two numbers": {"value": "\0\0\0?\0\0\0?"}},
 }
@@ -160,6 +192,7 @@ def predict_operation(settings: Settings) -> dict[str, Any]:
         "response_model": Prediction,
         "response_description": "The neighbors, best first.",
         **_operation(
+            settings,
             body,
             {
                 "vectors": {"context": [[0.1, 0.2], [0.3, 0.1]]},
@@ -191,6 +224,7 @@ def batch_operation(settings: Settings) -> dict[str, Any]:
         "response_model": BatchPrediction,
         "response_description": "The neighbors after each context, in their order.",
         **_operation(
+            settings,
             body,
             {
                 "vectors": {"contexts": [[[0.1, 0.2], [0.3, 0.1]], [[0.2, 0.2]]]},
@@ -205,7 +239,8 @@ def batch_operation(settings: Settings) -> dict[str, Any]:
 
 _DTYPE: Final = parameter(
     "dtype",
-    "With octets only. What each number is, little-endian.",
+    "With octets only. What each number is, little-endian; or as a parameter of their "
+    "media type.",
     {"type": "string", "enum": list(DTYPES), "default": "float32"},
 )
 
@@ -236,29 +271,18 @@ def _schema(body: Any, settings: Settings) -> dict[str, Any]:  # noqa: ANN401 - 
 
 
 def _operation(
+    settings: Settings,
     body: dict[str, Any],
     examples: dict[str, Any],
     layout: Sequence[Json],
 ) -> dict[str, Any]:
-    timing = header("Server-Timing", "Milliseconds in parse, queue, model, search.")
     return {
-        "responses": {
-            200: {"headers": timing},
-            **problems(*PREDICT_PROBLEMS),
-        },
+        "responses": {200: {"headers": TIMING}, **problems(*PREDICT_PROBLEMS)},
         "openapi_extra": {
-            "parameters": option_parameters(body, layout),
-            "requestBody": {
-                "required": True,
-                "content": {
-                    "application/json": {
-                        "schema": body,
-                        "examples": {
-                            name: {"value": value} for name, value in examples.items()
-                        },
-                    },
-                    "application/octet-stream": OCTETS_CONTENT,
-                },
-            },
+            "parameters": [
+                *option_parameters(body, layout),
+                timeout_parameter(settings),
+            ],
+            "requestBody": request_body(body, examples),
         },
     }

@@ -7,11 +7,13 @@ from typing_extensions import TypedDict
 
 from nextvec.app.api.openapi import Json, header, problems
 from nextvec.app.api.prediction import (
-    OCTETS_CONTENT,
     PREDICT_PROBLEMS,
+    TIMING,
     PredictBody,
     body_schema,
     option_parameters,
+    request_body,
+    timeout_parameter,
 )
 from nextvec.app.inference.engine import Reads
 from nextvec.app.settings import Settings
@@ -24,7 +26,6 @@ from nextvec.app.wire.problems import (
     ProblemType,
 )
 
-_TIMING: Final = header("Server-Timing", "Milliseconds in parse, queue, model, search.")
 _NAME: Final = header("Location", "Where the session is.")
 
 
@@ -84,18 +85,16 @@ class StepBody(PredictBody, total=False):
 
 def open_operation(settings: Settings) -> dict[str, Any]:
     """Describe `POST /sessions`."""
-    described = _takes(settings, "With a first context, or without any.")
-    described["openapi_extra"]["requestBody"]["required"] = False
     return {
         "summary": "Open a session",
         "status_code": 201,
         "response_model": OpenedSession,
         "response_description": "The session, and what comes next if it is not empty.",
         "responses": {
-            201: {"headers": {**_NAME, **_TIMING}},
+            201: {"headers": {**_NAME, **TIMING}},
             **problems(*PREDICT_PROBLEMS),
         },
-        **described,
+        **_takes(settings, "With a first context, or without any.", is_required=False),
     }
 
 
@@ -106,7 +105,7 @@ def append_operation(settings: Settings) -> dict[str, Any]:
         "response_model": Prediction,
         "response_description": "The neighbors, best first.",
         "responses": {
-            200: {"headers": _TIMING},
+            200: {"headers": TIMING},
             **problems(*PREDICT_PROBLEMS, UNKNOWN_SESSION, SESSION_GONE),
         },
         **_takes(settings, "The new vectors, mostly one."),
@@ -121,19 +120,14 @@ def step_operation(settings: Settings) -> dict[str, Any]:
         "response_model": StepContent,
         "response_description": "The neighbors, best first, and the new state.",
         "responses": {
-            200: {"headers": _TIMING},
+            200: {"headers": TIMING},
             **problems(*PREDICT_PROBLEMS, INVALID_STATE, SESSION_GONE),
         },
         "openapi_extra": {
-            "requestBody": {
-                "required": True,
-                "content": {
-                    "application/json": {
-                        "schema": body,
-                        "examples": {"first": {"value": {"ids": ["intro:0"]}}},
-                    }
-                },
-            }
+            "parameters": [timeout_parameter(settings)],
+            "requestBody": request_body(
+                body, {"first": {"ids": ["intro:0"]}}, takes_octets=False
+            ),
         },
     }
 
@@ -161,22 +155,17 @@ def _own_problems() -> dict[int | str, Json]:
     return problems(*kinds)
 
 
-def _takes(settings: Settings, description: str) -> Json:
+def _takes(settings: Settings, description: str, *, is_required: bool = True) -> Json:
     """Describe a body that is one of `/predict`."""
     body = body_schema(settings)
     return {
         "openapi_extra": {
-            "parameters": option_parameters(body),
-            "requestBody": {
-                "description": description,
-                "required": True,
-                "content": {
-                    "application/json": {
-                        "schema": body,
-                        "examples": {"an id": {"value": {"ids": ["intro:0"], "k": 5}}},
-                    },
-                    "application/octet-stream": OCTETS_CONTENT,
-                },
-            },
+            "parameters": [*option_parameters(body), timeout_parameter(settings)],
+            "requestBody": request_body(
+                body,
+                {"an id": {"ids": ["intro:0"], "k": 5}},
+                description=description,
+                is_required=is_required,
+            ),
         }
     }

@@ -121,7 +121,7 @@ def _reason(answer: httpx2.Response) -> str:
         return f"answered {answer.status_code} {answer.reason_phrase}"
 
 
-def read_context(path: Path) -> Float32:
+def context_of_file(path: Path) -> Float32:
     """Read the vectors to ask with.
 
     Args:

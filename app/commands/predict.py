@@ -59,7 +59,7 @@ def predict(
     ] = 30.0,
 ) -> None:
     """Ask a running service what comes next."""
-    from nextvec.app.commands.client import Client, read_context
+    from nextvec.app.commands.client import Client, context_of_file
 
     if sum(given is not None for given in (vectors, ids, text)) != 1:
         msg = "give either a .npy file, --ids or --text"
@@ -72,7 +72,7 @@ def predict(
     options: dict[str, Any] = {"k": k}
     if include_context is not None:
         options["exclude_context"] = not include_context
-    array = None if vectors is None else read_context(vectors)
+    array = None if vectors is None else context_of_file(vectors)
     if array is not None and array.ndim == 3:
         answer = client.predict_batch(list(array), **options)
     elif array is not None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 import uvicorn
 
 from nextvec.app.api.app import create_app
+from nextvec.app.commands.collector import spare_collector
 from nextvec.app.logs import configure_logs
 from nextvec.app.server.connection import Connection
 from nextvec.app.server.lifecycle import DrainingServer
@@ -29,7 +30,9 @@ def run_service(settings: Settings, listeners: list[socket.socket]) -> None:
         AddressError: another process listens there by now.
     """
     configure_logs(settings.log_level)
-    make_server(settings).run(sockets=listeners)
+    server = make_server(settings)
+    spare_collector()
+    server.run(sockets=listeners)
 
 
 def make_server(settings: Settings) -> DrainingServer:

@@ -1,20 +1,18 @@
-"""One thread that computes, and the queue in front of it.
-
-Exactly one thread may enter torch and faiss: each thread that enters OpenMP keeps a
-team of threads for ever. A batch is whatever waits when the thread becomes free, so
-that an idle service adds no delay.
-"""
+"""One thread that computes, and the queue in front of it."""
 
 import asyncio
 import logging
+import math
 import threading
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from nextvec.app.errors import NotReadyError, OverloadedError
+from nextvec.app.inference.line import Line
 from nextvec.app.steps import Steps
 
 log = logging.getLogger(__name__)
@@ -28,7 +26,12 @@ T = TypeVar("T")
 class _Entry(Generic[Item, Result]):
     item: Item
     future: asyncio.Future[tuple[Result, float]]
-    queued_at: float = field(default_factory=time.perf_counter)
+    queued_at: float
+    deadline: float
+
+    @property
+    def is_gone(self) -> bool:
+        return self.future.cancelled()
 
 
 class Batcher(Generic[Item, Result]):
@@ -44,6 +47,7 @@ class Batcher(Generic[Item, Result]):
         max_batch: int,
         max_queue: int,
         on_batch: Callable[[int, float], None],
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         """Set it up; nothing runs before `start`.
 
@@ -52,10 +56,12 @@ class Batcher(Generic[Item, Result]):
             max_batch: most requests of a batch.
             max_queue: most requests that wait.
             on_batch: told size and seconds of each batch, in the thread.
+            clock: what tells the time, in seconds; deadlines are of it.
         """
-        self._run, self._on_batch = run, on_batch
-        self._max_batch, self._max_queue = max_batch, max_queue
-        self._queue: deque[_Entry[Item, Result]] = deque()
+        self._run, self._on_batch, self._clock = run, on_batch, clock
+        self._line: Line[_Entry[Item, Result]] = Line(
+            max_batch=max_batch, max_queue=max_queue, clock=clock
+        )
         self._calls: deque[tuple[Callable[[], Any], asyncio.Future[Any]]] = deque()
         self._background: deque[tuple[Steps[Any], asyncio.Future[Any]]] = deque()
         self._wake = threading.Condition()
@@ -76,41 +82,88 @@ class Batcher(Generic[Item, Result]):
             self._wake.notify()
         if self._thread is not None:
             self._thread.join()
-        futures = [entry.future for entry in self._queue]
+        futures = [entry.future for entry in self._line.clear()]
         futures += [future for _, future in (*self._calls, *self._background)]
         for future in futures:
             _settle(future, NotReadyError("the service is shutting down"))
-        for waiting in (self._queue, self._calls, self._background):
+        for waiting in (self._calls, self._background):
             waiting.clear()
 
     @property
     def depth(self) -> int:
         """Requests that wait."""
-        return len(self._queue)
+        return len(self._line)
 
-    async def submit(self, items: Sequence[Item]) -> list[tuple[Result, float]]:
+    @property
+    def wait_s(self) -> float:
+        """Seconds until all that waits should be answered, as the last batches were."""
+        with self._wake:
+            return self._line.wait_s
+
+    def admit(self, timeout_s: float) -> None:
+        """Refuse a request that cannot be answered in time, before it is read.
+
+        Args:
+            timeout_s: seconds that it has.
+
+        Raises:
+            OverloadedError: too many wait, or for too long.
+        """
+        with self._wake:
+            self._line.check_room(1)
+            self._line.check_time(1, timeout_s, at_door=True)
+
+    @contextmanager
+    def entering(self, timeout_s: float) -> Iterator[None]:
+        """Count a request whose body is there as one that waits, until it does.
+
+        A hundred that come at once are else all decoded before the first of them is
+        queued, and most of them for nothing.
+
+        Raises:
+            OverloadedError: as `admit` has it.
+        """
+        self.admit(timeout_s)
+        with self._wake:
+            self._line.entering += 1
+        try:
+            yield
+        finally:
+            with self._wake:
+                self._line.entering -= 1
+
+    def answered(self, beside_s: float) -> None:
+        """Note how long an answer took beside waiting in the queue and its batch."""
+        with self._wake:
+            self._line.answered(beside_s)
+
+    async def submit(
+        self, items: Sequence[Item], *, deadline: float = math.inf
+    ) -> list[tuple[Result, float]]:
         """Wait for the answers to the items of one request: for all or for none.
 
         They share batches with whatever else waits. A cancelled call, or one of whose
         items one has failed, leaves the queue at once.
 
+        Args:
+            items: what is asked.
+            deadline: when their answers are worth nothing any more, on the clock.
+
         Returns:
             For each its answer, and the seconds before its batch began.
 
         Raises:
-            OverloadedError: more would wait than may; none of them does.
+            OverloadedError: more would wait than may, and none of them does; or they
+                cannot be answered before the deadline.
         """
+        now = self._clock()
         entries: list[_Entry[Item, Result]] = [
-            _Entry(item, self._future()) for item in items
+            _Entry(item, self._future(), now, deadline) for item in items
         ]
         with self._wake:
-            waiting = len(self._queue)
-            if waiting + len(entries) > self._max_queue:
-                msg = f"{waiting} requests are waiting already, of {self._max_queue}"
-                if len(entries) > 1:
-                    msg += f" that may, and {len(entries)} more would"
-                raise OverloadedError(msg)
-            self._queue.extend(entries)
+            self._line.check_room(len(entries))
+            self._line.check_time(len(entries), deadline - now, at_door=False)
+            self._line.join(entries)
             self._wake.notify()
         try:
             return list(await asyncio.gather(*(entry.future for entry in entries)))
@@ -120,11 +173,8 @@ class Batcher(Generic[Item, Result]):
 
     def _leave(self, entries: list[_Entry[Item, Result]]) -> None:
         """Take out of the queue what nobody waits for any more."""
-        gone = set(entries)
         with self._wake:
-            kept = [entry for entry in self._queue if entry not in gone]
-            self._queue.clear()
-            self._queue.extend(kept)
+            self._line.leave(entries)
         for entry in entries:
             entry.future.cancel()
 
@@ -152,9 +202,9 @@ class Batcher(Generic[Item, Result]):
 
     def _work(self) -> None:
         while True:
-            batch, call, steps = [], None, None
+            batch, call, steps = None, None, None
             with self._wake:
-                while not (self._calls or self._queue or self._background):
+                while not (self._calls or self._line or self._background):
                     if self._is_stopping:
                         return
                     self._wake.wait()
@@ -162,24 +212,26 @@ class Batcher(Generic[Item, Result]):
                     return
                 if self._calls:
                     call = self._calls.popleft()
-                elif self._queue:
-                    batch = self._take()
+                elif self._line:
+                    batch = self._line.take()
                 else:
                     steps = self._background[0]
             if call is not None:
                 self._do(*call)
             elif steps is not None:
                 self._step(*steps)
-            elif batch:
-                self._answer(batch)
+            elif batch is not None:
+                self._drop(batch.late)
+                self._answer(batch.taken)
 
-    def _take(self) -> list[_Entry[Item, Result]]:
-        batch: list[_Entry[Item, Result]] = []
-        while self._queue and len(batch) < self._max_batch:
-            entry = self._queue.popleft()
-            if not entry.future.cancelled():
-                batch.append(entry)
-        return batch
+    def _drop(self, late: list[_Entry[Item, Result]]) -> None:
+        if not late:
+            return
+        error = OverloadedError(
+            f"{len(late)} requests had too little time left when they were to be "
+            "computed"
+        )
+        self._post([(entry.future, error) for entry in late])
 
     def _do(self, function: Callable[[], Any], future: asyncio.Future[Any]) -> None:
         try:
@@ -202,9 +254,14 @@ class Batcher(Generic[Item, Result]):
         self._post([(future, outcome)])
 
     def _answer(self, batch: list[_Entry[Item, Result]]) -> None:
-        began = time.perf_counter()
+        if not batch:
+            return
+        began = self._clock()
         outcomes = self._outcomes([entry.item for entry in batch])
-        self._on_batch(len(batch), time.perf_counter() - began)
+        took_s = self._clock() - began
+        with self._wake:
+            self._line.done()
+        self._on_batch(len(batch), took_s)
         answers = [
             outcome
             if isinstance(outcome, Exception)

@@ -18,7 +18,7 @@ _AT_ONCE: Final = 100
 # Neighbors described and written in one step: 0.2 ms.
 
 
-class Found(TypedDict):
+class AfterContext(TypedDict):
     """What comes after one context."""
 
     neighbors: list[Neighbor]
@@ -31,7 +31,7 @@ class Found(TypedDict):
     ]
 
 
-class Prediction(Found):
+class Prediction(AfterContext):
     """What comes next."""
 
     bundle: str
@@ -43,7 +43,7 @@ class Prediction(Found):
 class BatchPrediction(TypedDict):
     """What comes next after each context, all by one bundle."""
 
-    predictions: list[Found]
+    predictions: list[AfterContext]
     """One for each context, in their order."""
 
     bundle: str

@@ -18,6 +18,10 @@ _LARGEST: Final = float(np.finfo(np.float32).max)
 MAX_TEXT: Final = 10_000
 """Most characters of a text: some two pages, where a passage is a sentence or two."""
 
+_LONGEST_NUMBER: Final = 128
+# Bytes: a float64 takes 24, a comma, and what it is indented by. Of digits without end
+# a megabyte is decoded in one go.
+
 _NUMBERS: Final = frozenset((int, float))
 # bool is not in it: NumPy would take True for 1.0 without a word
 
@@ -176,7 +180,7 @@ def _vectors(entries: dict[int, Any], limits: Limits, name: str) -> Steps[Float3
     wide_TD = np.empty((len(entries), limits.dim))
     places = list(entries)
     for row, (place, entry) in enumerate(entries.items()):
-        wide_TD[row] = _numbers(entry, f"{name}[{place}]", limits.dim)
+        wide_TD[row] = yield from _numbers(entry, f"{name}[{place}]", limits.dim)
         yield
     too_large = np.abs(wide_TD) > _LARGEST
     if too_large.any():
@@ -189,12 +193,17 @@ def _vectors(entries: dict[int, Any], limits: Limits, name: str) -> Steps[Float3
     return unit_context(wide_TD, name=name)
 
 
-def _numbers(entry: object, name: str, dim: int) -> Sequence[float]:
+def _numbers(entry: object, name: str, dim: int) -> Steps[Sequence[float]]:
     if isinstance(entry, Numbers):
         # not decoded before it can be right: it may hold a million
         if len(entry) != dim:
             _refuse(f"{name}: expected {dim} numbers, got {len(entry)}")
-        numbers = entry.decoded()
+        if entry.size_bytes > dim * _LONGEST_NUMBER:
+            _refuse(
+                f"{name}: expected numbers of at most {_LONGEST_NUMBER} bytes each, "
+                f"got {entry.size_bytes:,} bytes for {dim}"
+            )
+        numbers = yield from entry.decoded()
         if len(numbers) == dim and not entry.holds_words:
             return numbers
         entry = numbers

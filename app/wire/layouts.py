@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypedDict
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from nextvec.app.wire.quoting import quoted
 DTYPES: Final[dict[str, np.dtype[np.floating]]] = {
     "float32": np.dtype("<f4"),
     "float16": np.dtype("<f2"),
+    "float64": np.dtype("<f8"),
 }
 ONE_NAMES: Final = ("dtype",)
 BATCH_NAMES: Final = (*ONE_NAMES, "shape", "lengths")
@@ -30,6 +31,9 @@ class Layout:
 
     lengths: tuple[int, ...] | None = None
     """Vectors of each context; None for one context that is the whole body."""
+
+    is_declared: bool = False
+    """Whether the client said what each number is."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -51,7 +55,7 @@ def layout_of_one(pairs: Pairs) -> tuple[Layout, Pairs]:
         InvalidOptionError: it cannot be read.
     """
     given, rest = _taken(pairs, ONE_NAMES)
-    return Layout(dtype=_dtype(given["dtype"])), rest
+    return Layout(**_dtype(given["dtype"])), rest
 
 
 def layout_of_batch(pairs: Pairs, limits: Limits) -> tuple[Layout, Pairs]:
@@ -79,7 +83,7 @@ def layout_of_batch(pairs: Pairs, limits: Limits) -> tuple[Layout, Pairs]:
     else:
         words = [word for value in given["lengths"] for word in value.split(",")]
         lengths = [number("lengths", word.strip()) for word in words]
-    return Layout(dtype=_dtype(given["dtype"]), lengths=tuple(lengths)), rest
+    return Layout(**_dtype(given["dtype"]), lengths=tuple(lengths)), rest
 
 
 def _taken(pairs: Pairs, names: Iterable[str]) -> tuple[dict[str, list[str]], Pairs]:
@@ -93,12 +97,18 @@ def _taken(pairs: Pairs, names: Iterable[str]) -> tuple[dict[str, list[str]], Pa
     return given, rest
 
 
-def _dtype(values: list[str]) -> np.dtype[np.floating]:
+class _Dtype(TypedDict):
+    dtype: np.dtype[np.floating]
+    is_declared: bool
+
+
+def _dtype(values: list[str]) -> _Dtype:
     name = single("dtype", values) if values else "float32"
     if name not in DTYPES:
-        detail = f"dtype: expected {' or '.join(DTYPES)}, got {quoted(name)}"
+        *names, last = DTYPES
+        detail = f"dtype: expected {', '.join(names)} or {last}, got {quoted(name)}"
         raise InvalidOptionError(detail)
-    return DTYPES[name]
+    return {"dtype": DTYPES[name], "is_declared": bool(values)}
 
 
 def _lengths_of_shape(shape: str, limits: Limits) -> Sequence[int]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nextvec.app.errors import (
     InvalidContextError,
@@ -33,6 +34,10 @@ _MAX_NAMES: Final = 20_000
 
 _STATE_BESIDE: Final = 1 << 14
 # Bytes of a state beside the vectors of its context: what the model keeps, names.
+
+_LOOKED_AT: Final = 1024
+_PLAUSIBLE: Final = 1e18
+# Numbers of octets whose width was not declared, and what none of them is beyond.
 
 PLURAL: Final = {"contexts": "context", "ids": "ids", "texts": "texts"}
 """The fields that contexts can be given in, and what each of them then is."""
@@ -132,8 +137,8 @@ def decode_octets(
     """Decode raw little-endian numbers, contexts one after another.
 
     Raises:
-        RequestError: not whole vectors or other ones than the layout says, or a
-            context out of bounds.
+        RequestError: not whole vectors or other ones than the layout says, numbers of
+            another width if it says none, or a context out of bounds.
     """
     size = layout.dtype.itemsize * limits.dim
     if len(body) % size:
@@ -143,6 +148,8 @@ def decode_octets(
         )
         raise MalformedBodyError(detail)
     vectors_ND = np.frombuffer(body, dtype=layout.dtype).reshape(-1, limits.dim)
+    if not layout.is_declared:
+        _check_width(vectors_ND)
     if layout.lengths is None:
         check_length(len(vectors_ND), limits)
         yield
@@ -167,6 +174,22 @@ def decode_octets(
     return PredictRequest(contexts=contexts, options=options)
 
 
+def _check_width(vectors_ND: NDArray[np.floating]) -> None:
+    """Refuse numbers that nobody called float32, and that hardly are.
+
+    Half of what float64 hold, read as float32, is the end of a fraction: of a number
+    that once was a float32 3.7e19 every fourth time, of any other of any size.
+    """
+    sizes = np.abs(vectors_ND.reshape(-1)[:_LOOKED_AT])
+    odd = sizes[(sizes > _PLAUSIBLE) & np.isfinite(sizes)]
+    if len(odd):
+        detail = (
+            f"expected float32, got numbers such as {odd[0]:.1e}, as float64 are when "
+            "they are read so; say which with dtype=float64 or dtype=float32"
+        )
+        raise MalformedBodyError(detail)
+
+
 def _fields(
     body: bytes,
     limits: Limits,
@@ -174,7 +197,9 @@ def _fields(
     contexts: int,
     longest_string: int = slices.LONGEST_STRING,
 ) -> Steps[dict[str, Any]]:
-    most = contexts * limits.max_context + _MAX_NAMES
+    # a vector that is written in fewer bytes than are worth a slice counts by number
+    of_place = 1 if 2 * limits.dim > slices.LONG else 1 + limits.dim
+    most = contexts * limits.max_context * of_place + _MAX_NAMES
     fields = yield from slices.decode(
         body, max_values=most, longest_string=longest_string
     )

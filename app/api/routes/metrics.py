@@ -1,5 +1,6 @@
 """`GET /metrics` for Prometheus, and `GET /metrics/hitk` for people and checks."""
 
+import asyncio
 from typing import Final
 
 from fastapi import APIRouter, Request
@@ -8,13 +9,20 @@ from starlette.datastructures import QueryParams
 from starlette.responses import PlainTextResponse, Response
 
 from nextvec.app.api.middleware import log_fields
-from nextvec.app.api.openapi import Json, header, parameter, problems
-from nextvec.app.errors import InvalidOptionError
+from nextvec.app.api.openapi import Json, header, parameter, problems, timeout
+from nextvec.app.api.timeouts import timeout_of
+from nextvec.app.errors import DeadlineExceededError, InvalidOptionError
 from nextvec.app.hitk.hitk import Hitk
 from nextvec.app.hitk.report import HitkReport
 from nextvec.app.service import Service
 from nextvec.app.wire.options import flag, number, refuse_unknown
-from nextvec.app.wire.problems import INTERNAL_ERROR, INVALID_OPTION, NOT_READY
+from nextvec.app.wire.problems import (
+    BAD_REQUEST,
+    DEADLINE_EXCEEDED,
+    INTERNAL_ERROR,
+    INVALID_OPTION,
+    NOT_READY,
+)
 from nextvec.app.wire.quoting import quoted
 from nextvec.training.evaluation.evaluation import KS
 from nextvec.training.evaluation.pools import POOLS, PoolName
@@ -44,7 +52,13 @@ def metrics_router(service: Service) -> APIRouter:
         responses={
             200: {"headers": header("ETag", "Of this report, to ask again with.")},
             304: {"description": "Nothing has changed since that ETag."},
-            **problems(INVALID_OPTION, INTERNAL_ERROR, NOT_READY),
+            **problems(
+                BAD_REQUEST,
+                INVALID_OPTION,
+                INTERNAL_ERROR,
+                NOT_READY,
+                DEADLINE_EXCEEDED,
+            ),
         },
         openapi_extra={"parameters": _parameters(service.settings.max_hitk_k)},
     )
@@ -55,7 +69,16 @@ def metrics_router(service: Service) -> APIRouter:
         pools = _pools(given, live.hitk)
         refresh = "refresh" in given and flag("refresh", given.getlist("refresh"))
         log_fields(request.scope)["k"] = ks
-        body, digest = await live.hitk.encoded(pools, ks, refresh=refresh)
+        timeout_s = timeout_of(request.headers)
+        try:
+            async with asyncio.timeout(timeout_s):
+                body, digest = await live.hitk.encoded(pools, ks, refresh=refresh)
+        except TimeoutError as error:
+            detail = (
+                f"expected a report in {timeout_s:g} s; the run goes on, and what it "
+                "has measured is kept for whoever asks again"
+            )
+            raise DeadlineExceededError(detail) from error
         etag = f'"{digest}"'
         headers = {"ETag": etag, "Cache-Control": "no-cache"}
         if _matches(request.headers.get("if-none-match", ""), etag):
@@ -89,6 +112,7 @@ def _parameters(largest: int) -> list[Json]:
             {"type": "string"},
             of="header",
         ),
+        timeout("Without it the report takes as long as it takes."),
     ]
 
 

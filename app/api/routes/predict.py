@@ -11,9 +11,11 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from nextvec.app.api.guard import charge_contexts
-from nextvec.app.api.media import media_type
+from nextvec.app.api.media import dtype_of, media_type
 from nextvec.app.api.middleware import log_fields
 from nextvec.app.api.prediction import batch_operation, predict_operation
+from nextvec.app.api.timeouts import timeout_of
+from nextvec.app.deadline import Deadline
 from nextvec.app.errors import InvalidOptionError, UnsupportedBodyError
 from nextvec.app.inference.engine import Answer, Query
 from nextvec.app.service import Live, Service
@@ -98,13 +100,20 @@ async def answered(
         ClientDisconnect: the client left.
         ProjectError: as the body, the options and the service have it.
     """
+    # what is refused for its headers or for want of time is not read
+    kind = media_type(request.headers)
+    timeout_s = timeout_of(request.headers, service.settings.request_timeout_s)
+    service.admit(timeout_s)
     body = await request.body()
-    began = time.perf_counter()
-    asked, encoding = await _decode(request, body, live, decode, is_batch=is_batch)
+    deadline, began = Deadline.after(timeout_s), time.perf_counter()
+    with service.entering(timeout_s):
+        asked, encoding = await _decode(
+            request, body, kind, live, decode, is_batch=is_batch
+        )
     charge_contexts(request.scope, len(asked.contexts))
     texts, encoded = asked.texts, None
     if texts:
-        encoded = await service.encode(live, texts)
+        encoded = await service.encode(live, texts, deadline)
     queries = await in_turns(to_queries(asked, live.engine, encoded))
     decode_s = time.perf_counter() - began
     service.metrics.decode_seconds.labels(encoding).observe(decode_s)
@@ -113,19 +122,26 @@ async def answered(
     if is_batch:
         fields["contexts"] = len(queries)
     items = [item_of(asked, query) for query in queries]
-    computed = await _answers_or_disconnect(service, items, request)
+    computed = await _answers_or_disconnect(service, items, request, deadline)
     answers = [answer for answer, _ in computed]
     content = await in_turns(
         encode_batch(answers, asked.options)
         if is_batch
         else encode(answers[0], asked.options, beside())
     )
+    waited_s = max(
+        queued_s + answer.model_s + answer.search_s for answer, queued_s in computed
+    )
+    if not texts:
+        # the encoder has a queue of its own
+        service.batcher.answered(time.perf_counter() - began - waited_s)
     return Reply(content, {"Server-Timing": _timed(service, decode_s, computed)})
 
 
 async def _decode(
     request: Request,
     body: bytes,
+    kind: str,
     live: Live,
     decode: Callable[[bytes, Limits], Steps[PredictRequest]],
     *,
@@ -139,7 +155,7 @@ async def _decode(
     Raises:
         RequestError: the type is not understood, or the body not usable.
     """
-    kind, limits = media_type(request.headers), live.limits
+    limits = live.limits
     pairs = request.query_params.multi_items()
     if kind == JSON:
         if pairs:
@@ -151,6 +167,11 @@ async def _decode(
         asked = await in_turns(decode(body, limits))
         return asked, asked.encoding
     if kind == OCTETS:
+        # said in both places it has to be the same
+        said = {value for name, value in pairs if name == "dtype"}
+        pairs += [
+            ("dtype", dtype) for dtype in dtype_of(request.headers) if {dtype} != said
+        ]
         layout, rest = (
             layout_of_batch(pairs, limits) if is_batch else layout_of_one(pairs)
         )
@@ -177,14 +198,17 @@ def _timed(service: Service, decode_s: float, computed: Sequence[Computed]) -> s
 
 
 async def _answers_or_disconnect(
-    service: Service, queries: Sequence[Query | Step], request: Request
+    service: Service,
+    queries: Sequence[Query | Step],
+    request: Request,
+    deadline: Deadline,
 ) -> list[Computed]:
     """Wait for the answers.
 
     Raises:
         ClientDisconnect: the client left; its queries leave the queue.
     """
-    answers = asyncio.create_task(service.predict(queries))
+    answers = asyncio.create_task(service.predict(queries, deadline))
     left = asyncio.create_task(_disconnect(request))
     try:
         await asyncio.wait((answers, left), return_when=asyncio.FIRST_COMPLETED)

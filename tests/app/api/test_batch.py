@@ -97,7 +97,7 @@ class TestAnswers:
         assert_same(by_both["predictions"][0], by_id["predictions"][0], 3e-6)
         assert_same(by_both["predictions"][1], by_id["predictions"][2], 3e-6)
 
-    @pytest.mark.parametrize("dtype", ["float32", "float16"])
+    @pytest.mark.parametrize("dtype", ["float32", "float16", "float64"])
     def test_contexts_of_one_length_are_one_array(
         self, client: TestClient, world: World, dtype: str
     ) -> None:
@@ -128,6 +128,24 @@ class TestAnswers:
         assert_same(
             answer.json(), ask(client, context=half.astype(float).tolist(), k=4), 3e-6
         )
+
+    def test_the_media_type_may_say_how_wide_numbers_are(
+        self, client: TestClient, world: World
+    ) -> None:
+        half = world.corpus.vectors[:30].astype("<f2")
+        kind = {"content-type": "application/octet-stream; dtype=float16"}
+
+        told = client.post("/predict?k=4", content=half.tobytes(), headers=kind)
+        twice = client.post(
+            "/predict?k=4&dtype=float16", content=half.tobytes(), headers=kind
+        )
+        other = client.post(
+            "/predict?k=4&dtype=float32", content=half.tobytes(), headers=kind
+        )
+
+        assert told.json()["num_context"] == 30
+        assert told.json() == twice.json()
+        assert_problem(other, "invalid-option", "dtype: expected one value, got 2")
 
     def test_vectors_are_returned_where_they_are_wanted(
         self, client: TestClient, names: list[list[str]]
@@ -289,7 +307,7 @@ class TestRefusals:
                     "params": {"lengths": "1", "dtype": "bfloat16"},
                 },
                 "invalid-option",
-                "dtype: expected float32 or float16, got 'bfloat16'",
+                "dtype: expected float32, float16 or float64, got 'bfloat16'",
                 id="dtype",
             ),
             pytest.param(

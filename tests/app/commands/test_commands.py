@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
 import socket
@@ -509,9 +510,17 @@ def test_serving_runs_the_app_with_our_logs(
     ran: list[object] = []
     monkeypatch.setattr(DrainingServer, "run", lambda _, sockets: ran.append(sockets))
 
+    thresholds = gc.get_threshold()
+
     server.run_service(Settings(bundles=tmp_path, log_level="ERROR"), [])
+    frozen, threshold = gc.get_freeze_count(), gc.get_threshold()[0]
+    gc.unfreeze()
+    gc.set_threshold(*thresholds)
 
     assert (levels, ran) == (["ERROR"], [[]])
+    # what was imported is collected no more, and the rest seldom
+    assert frozen > 10_000
+    assert threshold == 50_000
 
 
 def test_the_server_is_told_what_is_set(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nextvec.app.errors import (
@@ -17,6 +17,7 @@ from nextvec.app.errors import (
 )
 from nextvec.app.steps import finish
 from nextvec.app.wire import requests
+from nextvec.app.wire.names import refuse_twice
 from nextvec.app.wire.options import Limits
 from nextvec.app.wire.slices import Numbers, decode
 
@@ -50,7 +51,7 @@ def sliced(body: bytes, max_values: int = 10_000) -> Any:  # noqa: ANN401 - JSON
 def whole(value: Any) -> Any:  # noqa: ANN401 - JSON
     """Decode what is not decoded yet."""
     if isinstance(value, Numbers):
-        return value.decoded()
+        return finish(value.decoded())
     if isinstance(value, list):
         return [whole(inner) for inner in value]
     if isinstance(value, dict):
@@ -141,6 +142,128 @@ def test_no_string_is_longer_than_any_text() -> None:
         sliced(b'["' + b"a" * 200_000 + b'"]')
 
 
+HEADS = (b"", b"[", b'{"a":', b'{"a":[[', b'["', b'{"')
+UNITS = (
+    *(b"[],", b"[]", b"[", b"]", b'{"a":', b"{}", b'"a"', b'"a",', b'"a":1,', b"0,"),
+    *(
+        b"1",
+        b" ",
+        b"\n",
+        b"\xff",
+        b'\\"',
+        b"\\\\",
+        b'":',
+        b",",
+        b"[0,0],",
+        b'{"id":"a"},',
+    ),
+    *(b"[" + b"0," * 40 + b"0]", b"[" + b"0," * 40 + b"0],", b'"' + b"a" * 999 + b'",'),
+    *(
+        b'"' + b"a" * 9999 + b'":1,',
+        b'"' + b"\\u0101" * 99 + b'",',
+        b"[[[[[[[[]]]]]]]],",
+    ),
+)
+
+
+@given(
+    st.sampled_from(HEADS),
+    st.lists(st.sampled_from(UNITS), min_size=1, max_size=2),
+    st.sampled_from((b"", b"]}", b'"]', b"}")),
+)
+@settings(max_examples=150, deadline=None)
+def test_the_work_for_any_body_is_bounded(
+    head: bytes, units: list[bytes], tail: bytes
+) -> None:
+    size, most = 600_000, 200
+    unit = b"".join(units)
+    body = head + unit * (size // len(unit)) + tail
+
+    steps = decode(body, max_values=most)
+    taken = 0
+    try:
+        while True:
+            next(steps)
+            taken += 1
+    except (StopIteration, RequestError):
+        pass
+
+    # several for each value, whatever their number, and some for each 64 KiB
+    assert taken <= 12 * most + 4 * size // (1 << 16) + 20
+
+
+def test_what_is_decoded_in_one_go_is_bounded() -> None:
+    for inner in (b" " * 200, b"1" * 200, b'"' + b"a" * 250 + b'"'):
+        with pytest.raises(BodyTooLargeError, match="at most 6,400 bytes beside lists"):
+            sliced(b'{"a":' + inner * 100 + b"}", max_values=100)
+
+
+def test_strings_and_lists_are_counted_where_there_are_no_commas() -> None:
+    for inner in (b'"a"', b"[]", b"]", b'{"a":'):
+        with pytest.raises(BodyTooLargeError, match="at most 30 strings and lists"):
+            sliced(b"[" + inner * 31, max_values=10)
+
+
+@pytest.mark.parametrize("small", [0, 1 << 16])
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        ('{"k": 1, "k": 1}', "k"),
+        ('{"k":1,"l":{"a":1,"b":[],"a":{}}}', "a"),
+        ('{"k":[{"id":"a","id":"b"}]}', "id"),
+        ('[[{"id":"a"},{"id":"b","\\u0069d":"a"}]]', "id"),
+        ('{"k":1,"k" :2}', "k"),
+        ('{"k":1,"k"\n:2}', "k"),
+        ('{"":1,"":2}', ""),
+        ('{"é":"\\":","x":1,"é":2}', "é"),
+        (f'{{"k":[{"0.5," * 40}0.5],"k":"{"a" * 5000}"}}', "k"),
+    ],
+)
+def test_a_name_that_is_there_twice_is_refused(
+    body: str, name: str, small: int
+) -> None:
+    with pytest.raises(
+        MalformedBodyError, match=f"name of an object once, got {name!r}"
+    ):
+        finish(decode(body.encode(), max_values=10_000, small=small))
+
+
+@pytest.mark.parametrize("small", [0, 1 << 16])
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"k":[{"id":"a"},{"id":"a"}],"id":{"k":"k"}}',
+        '{"a":"\\":","b":"\\": ","c":":{}"}',
+        '{"a" : {"a" : {"a" : []}}}',
+        '["a", {"k": "a"}, "k", {"k": "k"}, 3]',
+    ],
+)
+def test_a_name_may_be_there_again_elsewhere(body: str, small: int) -> None:
+    value = finish(decode(body.encode(), max_values=10_000, small=small))
+
+    assert value == json.loads(body)
+
+
+@given(values)
+def test_names_of_other_objects_are_no_second_ones(value: Any) -> None:  # noqa: ANN401 - JSON
+    body = json.dumps(value).encode()
+
+    finish(refuse_twice(body, None))
+
+
+def test_many_numbers_of_a_short_vector_are_numbers_for_all_that() -> None:
+    rows = np.ones((4, 100, 9))
+    limits = Limits(dim=9, max_context=100, max_k=9, default_k=9, max_contexts=4)
+    body = orjson.dumps({"contexts": rows.astype(int).tolist(), "documents": ["a"]})
+
+    # no list is long, and beside one there may be places of contexts and 20,000 names
+    asked = finish(requests.decode_json_batch(body + b" " * (1 << 16), limits))
+
+    for context in asked.contexts:
+        assert context.vectors is not None
+        assert context.vectors.shape == (100, 9)
+
+
 def test_small_bodies_are_decoded_at_once() -> None:
     body = orjson.dumps([[0.25] * 100])
 
@@ -211,6 +334,14 @@ class TestLargeRequests:
 
         with pytest.raises(InvalidContextError, match=words):
             self.decoded(orjson.dumps({"contexts": given}))
+
+    def test_a_number_of_thousands_of_digits_is_not_read(self) -> None:
+        given: list[Any] = self.vectors().tolist()
+        given[2][7][3] = 0.25
+        body = orjson.dumps({"contexts": given}).replace(b"0.25,", b"9" * 6000 + b",")
+
+        with pytest.raises(InvalidContextError, match=r"\[7\]: .* 128 bytes each, got"):
+            self.decoded(body)
 
     def test_lists_of_numbers_are_lists_elsewhere_as_well(self) -> None:
         many = [0.5] * 20_000

@@ -10,6 +10,7 @@ from hypothesis.extra import numpy as st_numpy
 from nextvec.app.errors import BodyTooLargeError, RequestError
 from nextvec.app.steps import finish
 from nextvec.app.wire.contexts import Context
+from nextvec.app.wire.layouts import Layout
 from nextvec.app.wire.options import Limits, Options, options_of_query
 from nextvec.app.wire.problems import type_of_error
 from nextvec.app.wire.requests import PredictRequest, decode_step
@@ -25,7 +26,8 @@ def decode_json(body: bytes, limits: Limits) -> PredictRequest:
 
 
 def decode_octets(body: bytes, options: Options, limits: Limits) -> PredictRequest:
-    return finish(octet_steps(body, options, limits))
+    # of numbers as large as a float32 can be as well
+    return finish(octet_steps(body, options, limits, Layout(is_declared=True)))
 
 
 def the_context(asked: PredictRequest) -> Context:
