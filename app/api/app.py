@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from nextvec.app.api.error_handlers import add_error_handlers
 from nextvec.app.api.middleware import BodyLimit, RequestLog
 from nextvec.app.api.openapi import add_problem
+from nextvec.app.api.routes.admin import admin_router
 from nextvec.app.api.routes.health import health_router
 from nextvec.app.api.routes.info import info_router
 from nextvec.app.api.routes.metrics import metrics_router
@@ -20,8 +21,14 @@ from nextvec.app.service import Service
 from nextvec.app.settings import Settings
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """Make the app; the live bundle is loaded when it starts, not here."""
+def create_app(settings: Settings, *, admin: bool = False) -> FastAPI:
+    """Make the app; the live bundle is loaded when it starts, not here.
+
+    Args:
+        settings: what an operator chose.
+        admin: whether there are routes that change what is live; whoever asks for them
+            guards every path under ``/admin/``.
+    """
     service = Service(settings)
 
     @asynccontextmanager
@@ -53,6 +60,7 @@ def create_app(settings: Settings) -> FastAPI:
         health_router(service),
         info_router(service),
         pages_router(),
+        *([admin_router(service)] if admin else []),
     ):
         app.include_router(router)
     # FastAPI keeps the document that it makes here

@@ -14,11 +14,13 @@ from nextvec.app.wire.layouts import DTYPES
 from nextvec.app.wire.options import OPTION_NAMES
 from nextvec.app.wire.problems import (
     BAD_REQUEST,
+    BUNDLE_REFUSED,
     INVALID_STATE,
     METHOD_NOT_ALLOWED,
     NOT_FOUND,
     PROBLEM_TYPES,
     SESSION_GONE,
+    UNKNOWN_BUNDLE,
     UNKNOWN_SESSION,
 )
 from nextvec.app.wire.requests import PLURAL
@@ -33,8 +35,12 @@ _ELSEWHERE: Final = (BAD_REQUEST, NOT_FOUND, METHOD_NOT_ALLOWED)
 
 _OF_SESSIONS: Final = (INVALID_STATE, UNKNOWN_SESSION, SESSION_GONE)
 
+_OF_BUNDLES: Final = (UNKNOWN_BUNDLE, BUNDLE_REFUSED)
+
 PREDICT_PROBLEMS: Final = tuple(
-    kind for kind in PROBLEM_TYPES if kind not in (*_ELSEWHERE, *_OF_SESSIONS)
+    kind
+    for kind in PROBLEM_TYPES
+    if kind not in (*_ELSEWHERE, *_OF_SESSIONS, *_OF_BUNDLES)
 )
 """What can be wrong with a context and its options, or with answering it."""
 

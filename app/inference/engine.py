@@ -18,6 +18,7 @@ from nextvec.app.bundle.searcher import Selection
 from nextvec.app.inference.groups import at_least, groups
 from nextvec.app.inference.neighbors import Copies, find_neighbors, reach
 from nextvec.app.inference.predictors import Predictor, make_predictor
+from nextvec.app.steps import Steps
 from nextvec.training.models.prediction import Prediction
 from nextvec.training.models.stepping import Stepping
 from nextvec.training.vectors import Float32, Int64
@@ -217,8 +218,8 @@ class Engine:
         vector_D: Float32 = predicted.vectors[0].numpy()
         return vector_D
 
-    def warm(self) -> float:
-        """Answer a batch of every size, so that no client pays for the first.
+    def warm(self) -> Steps[float]:
+        """Answer a batch of every size, one a step, so that no client pays for it.
 
         Returns:
             Seconds that one full context takes alone, the best of three.
@@ -227,13 +228,16 @@ class Engine:
         rows = np.resize(longest[longest >= 0], _LENGTHS[-1])
         for size in _BATCH_SIZES:
             self.run([Query(engine=self, rows=rows, k=1)] * size)
+            yield
         for length in _LENGTHS:
             self.run([Query(engine=self, rows=rows[:length], k=1)])
+            yield
         times = []
         for _ in range(3):
             began = time.perf_counter()
             self.run([Query(engine=self, rows=rows, k=10)])
             times.append(time.perf_counter() - began)
+            yield
         return min(times)
 
     def predict(self, contexts: Sequence[Float32]) -> Prediction:

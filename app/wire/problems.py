@@ -14,6 +14,7 @@ from typing_extensions import TypedDict
 
 from nextvec.app.errors import (
     BodyTooLargeError,
+    BundleRefusedError,
     DeadlineExceededError,
     InvalidContextError,
     InvalidOptionError,
@@ -24,6 +25,7 @@ from nextvec.app.errors import (
     NotReadyError,
     OverloadedError,
     SessionGoneError,
+    UnknownBundleError,
     UnknownDocumentError,
     UnknownIdError,
     UnknownSessionError,
@@ -61,8 +63,12 @@ NOT_FOUND: Final = ProblemType("not-found", 404, "There is nothing at this path"
 UNKNOWN_SESSION: Final = ProblemType(
     "unknown-session", 404, "No session is called that"
 )
+UNKNOWN_BUNDLE: Final = ProblemType("unknown-bundle", 404, "No bundle is called that")
 METHOD_NOT_ALLOWED: Final = ProblemType(
     "method-not-allowed", 405, "The path does not take this method"
+)
+BUNDLE_REFUSED: Final = ProblemType(
+    "bundle-refused", 409, "The bundle cannot go live; what was live is"
 )
 SESSION_GONE: Final = ProblemType("session-gone", 410, "The session is there no more")
 BODY_TOO_LARGE: Final = ProblemType("body-too-large", 413, "The body is too large")
@@ -92,7 +98,9 @@ PROBLEM_TYPES: Final = (
     BAD_REQUEST,
     NOT_FOUND,
     UNKNOWN_SESSION,
+    UNKNOWN_BUNDLE,
     METHOD_NOT_ALLOWED,
+    BUNDLE_REFUSED,
     SESSION_GONE,
     BODY_TOO_LARGE,
     UNSUPPORTED_MEDIA_TYPE,
@@ -122,6 +130,8 @@ _TYPE_OF_ERROR: Final[Mapping[type[ProjectError], ProblemType]] = {
     InvalidStateError: INVALID_STATE,
     UnknownSessionError: UNKNOWN_SESSION,
     SessionGoneError: SESSION_GONE,
+    UnknownBundleError: UNKNOWN_BUNDLE,
+    BundleRefusedError: BUNDLE_REFUSED,
     NoEncoderError: NO_ENCODER,
     NotReadyError: NOT_READY,
     OverloadedError: OVERLOADED,

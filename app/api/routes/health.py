@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from nextvec.app.api.openapi import problems
+from nextvec.app.errors import NotReadyError
 from nextvec.app.service import Service
 from nextvec.app.wire.problems import NOT_READY
 
@@ -24,13 +25,13 @@ class Live:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ready:
-    """A bundle is live."""
+    """A bundle is live; which one is for `/info` to tell."""
 
     ready: bool
-    bundle: str
 
 
 _ALIVE: Final = orjson.dumps(Live(live=True))
+_READY: Final = orjson.dumps(Ready(ready=True))
 
 
 def health_router(service: Service) -> APIRouter:
@@ -59,7 +60,10 @@ def health_router(service: Service) -> APIRouter:
     )
     @router.api_route("/readyz", methods=_METHODS, include_in_schema=False)
     async def readyz() -> Response:
-        body = Ready(ready=True, bundle=service.live.engine.bundle.manifest.version)
-        return Response(orjson.dumps(body), media_type="application/json")
+        if service.is_draining:
+            detail = "the service is shutting down"
+            raise NotReadyError(detail)
+        _ = service.live
+        return Response(_READY, media_type="application/json")
 
     return router

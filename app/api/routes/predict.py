@@ -44,14 +44,15 @@ def predict_router(service: Service) -> APIRouter:
 
     @router.post("/predict", **predict_operation(service.settings))
     async def predict(request: Request) -> Response:
-        return (await answered(service, request, service.live)).response()
+        live = await live_at_the_end(service, request)
+        return (await answered(service, request, live)).response()
 
     @router.post("/predict/batch", **batch_operation(service.settings))
     async def predict_batch(request: Request) -> Response:
         reply = await answered(
             service,
             request,
-            service.live,
+            await live_at_the_end(service, request),
             decode=decode_json_batch,
             is_batch=True,
         )
@@ -72,6 +73,21 @@ class Reply:
         return Response(self.content, media_type=JSON, headers=self.headers)
 
 
+async def live_at_the_end(service: Service, request: Request) -> Live:
+    """Return what is live once all of a body is there.
+
+    A client that sends for minutes would else keep a bundle in memory that was let go
+    meanwhile, and so would the next after each swap.
+
+    Raises:
+        ClientDisconnect: the client left.
+        NotReadyError: nothing is live; before anything is read, if that is so then.
+    """
+    _ = service.live
+    await request.body()
+    return service.live
+
+
 async def answered(
     service: Service,
     request: Request,
@@ -87,7 +103,7 @@ async def answered(
     Args:
         service: what answers.
         request: whose body it is.
-        live: what was live when the request came, and answers it.
+        live: what answers it, whatever is live by then (`live_at_the_end`).
         decode: how a body of JSON is read.
         is_batch: whether it holds several contexts.
         item_of: says what is to be computed for a query that was decoded.

@@ -1,0 +1,92 @@
+"""The thread that bundles are loaded in, beside the one that computes."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from threadpoolctl import threadpool_limits
+
+from nextvec.app.bundle.bundle import load_bundle
+from nextvec.app.errors import NotReadyError
+from nextvec.app.inference.baseline_engine import engine_of
+from nextvec.app.inference.engine import Engine
+from nextvec.app.release.loading import LoadingLog
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class Loader:
+    """Loads bundles in one thread that lives as long as it, one after the other.
+
+    One, because each thread that enters OpenMP keeps a team of threads for ever: a new
+    one for each bundle would leave its team behind each time. This one computes alone,
+    so that it has no team either and a service that answers meanwhile keeps its
+    processors.
+    """
+
+    def __init__(self) -> None:
+        """Set it up; the thread begins with its first work."""
+        self._thread = ThreadPoolExecutor(
+            1, thread_name_prefix="loading", initializer=_keep_to_one
+        )
+        self._is_stopping = False
+
+    async def call(self, function: Callable[[], T]) -> T:
+        """Run a function in the thread, after what is under way there.
+
+        Raises:
+            NotReadyError: it is stopped.
+        """
+        if self._is_stopping:
+            raise _stopped()
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, function)
+
+    async def open(self, folder: Path) -> Engine:
+        """Load a bundle and compare its checksums; its golden query is not asked.
+
+        Raises:
+            ProjectError: it is missing or damaged, or the service stops meanwhile.
+        """
+        return await self.call(partial(self._open, folder))
+
+    def stop(self) -> None:
+        """Stop; what is being loaded is given up at the next piece of a file."""
+        self._is_stopping = True
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def _open(self, folder: Path) -> Engine:
+        told = LoadingLog()
+
+        def progress(stage: str, done: int, total: int) -> None:
+            if self._is_stopping:
+                raise _stopped()
+            told(stage, done, total)
+
+        engine = engine_of(load_bundle(folder, progress))
+        # here, not when the first name comes: it would hold the event loop
+        engine.bundle.catalogue.prepare()
+        # and not at the first search, which would hold the inference thread
+        engine.bundle.index.prepare()
+        return engine
+
+
+def _stopped() -> NotReadyError:
+    return NotReadyError("the service is shutting down")
+
+
+def _keep_to_one() -> None:
+    """Keep OpenMP to one thread, in this thread alone.
+
+    torch hands each thread its own number when it first computes there, so that comes
+    first; ``torch.set_num_threads`` would hold MKL to one in all threads.
+    """
+    torch.get_num_threads()
+    threadpool_limits(1, user_api="openmp")
