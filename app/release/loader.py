@@ -1,12 +1,13 @@
 """The thread that bundles are loaded in, beside the one that computes."""
 
 import asyncio
-import logging
+import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import torch
 from threadpoolctl import threadpool_limits
@@ -17,9 +18,13 @@ from nextvec.app.inference.baseline_engine import engine_of
 from nextvec.app.inference.engine import Engine
 from nextvec.app.release.loading import LoadingLog
 
-log = logging.getLogger(__name__)
-
 T = TypeVar("T")
+
+_LESS: Final = 10
+# Steps that its priority is lowered by when something answers already, as nice(1) has
+# them; threads that take checksums inherit it. With a million vectors loading on two
+# busy CPUs 25 requests a second were answered instead of 6 to 17, p99 0.8 s, not 1.1.
+_LEAST: Final = 19
 
 
 class Loader:
@@ -36,7 +41,7 @@ class Loader:
         self._thread = ThreadPoolExecutor(
             1, thread_name_prefix="loading", initializer=_keep_to_one
         )
-        self._is_stopping = False
+        self._is_stopping = self._has_opened = False
 
     async def call(self, function: Callable[[], T]) -> T:
         """Run a function in the thread, after what is under way there.
@@ -63,6 +68,8 @@ class Loader:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     def _open(self, folder: Path) -> Engine:
+        if self._has_opened:
+            _give_way()
         told = LoadingLog()
 
         def progress(stage: str, done: int, total: int) -> None:
@@ -75,11 +82,24 @@ class Loader:
         engine.bundle.catalogue.prepare()
         # and not at the first search, which would hold the inference thread
         engine.bundle.index.prepare()
+        self._has_opened = True
         return engine
 
 
 def _stopped() -> NotReadyError:
     return NotReadyError("the service is shutting down")
+
+
+def _give_way() -> None:
+    """Lower the priority of this thread alone, once and for all.
+
+    Linux takes the number of a thread for that of a process; raising it again needs a
+    privilege.
+    """
+    own = threading.get_native_id()
+    now, whole = (os.getpriority(os.PRIO_PROCESS, one) for one in (own, os.getpid()))
+    if now == whole:
+        os.setpriority(os.PRIO_PROCESS, own, min(now + _LESS, _LEAST))
 
 
 def _keep_to_one() -> None:

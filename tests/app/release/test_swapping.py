@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 import threading
 import time
 import weakref
@@ -546,6 +547,27 @@ def run_in_service(shelf: Bundles) -> Callable[..., Any]:
         return asyncio.run(main())
 
     return run
+
+
+def test_a_bundle_that_is_loaded_beside_another_gives_way(shelf: Bundles) -> None:
+    loader = Loader()
+
+    def priority() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    async def load() -> list[int]:
+        seen = []
+        for name in shelf.names:
+            await loader.open(shelf.folder / name)
+            seen.append(await loader.call(priority))
+        return seen
+
+    seen = asyncio.run(load())
+    loader.stop()
+
+    first = os.getpriority(os.PRIO_PROCESS, os.getpid())
+    later = min(first + 10, 19)
+    assert seen == [first, later, later]
 
 
 class TestStopping:

@@ -1,0 +1,1 @@
+"""What hostile operators and networks do: ``python -m benchmarks.faults``."""
