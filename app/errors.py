@@ -15,6 +15,8 @@
     + InvalidStateError         the state of a session is none of this service's
     + UnknownSessionError       no session is called that
     + SessionGoneError          a session is there no more
+    + UnknownBundleError        no bundle is called that
+  - BundleRefusedError        a bundle cannot go live, and why
   - NoEncoderError            texts cannot be encoded here
   - NotReadyError             nothing is live
   - OverloadedError           as many requests wait as may, or for as long
@@ -85,6 +87,14 @@ class UnknownSessionError(RequestError):
 
 class SessionGoneError(RequestError):
     """A session is there no more: ended, expired, evicted, or of another bundle."""
+
+
+class UnknownBundleError(RequestError):
+    """No bundle is called that."""
+
+
+class BundleRefusedError(ProjectError):
+    """A bundle cannot go live; says why. What is live stays."""
 
 
 class NoEncoderError(ProjectError):

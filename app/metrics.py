@@ -115,6 +115,17 @@ class Metrics:
         Gauge(
             "nextvec_queue_depth", "Predictions that wait.", registry=registry
         ).set_function(queue_depth)
+        self.swaps = Counter(
+            "nextvec_swaps",
+            "Bundles that were to go live: done or refused.",
+            ["outcome"],
+            registry=registry,
+        )
+        self.live_refused = Gauge(
+            "nextvec_live_refused",
+            "1 while LIVE names what cannot be served, and the bundle before it is.",
+            registry=registry,
+        )
         self.ready = Gauge(
             "nextvec_ready", "1 if a bundle is live, else 0.", registry=registry
         )
@@ -162,6 +173,10 @@ class Metrics:
         manifest = bundle.manifest
         self.ready.set(1)
         self.index_vectors.set(manifest.num_vectors)
+        # of the one before, and what it was measured at
+        self.model_info.clear()
+        self.hitk.clear()
+        self.hitk_timestamp.set(0)
         self.model_info.labels(
             manifest.version,
             manifest.model_version,

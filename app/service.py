@@ -1,40 +1,47 @@
 """The service behind the routes: what is live, or why nothing is."""
 
 import asyncio
+import contextlib
 import logging
 import math
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import torch
 from threadpoolctl import threadpool_limits
 
 from nextvec.app.bundle.flat import set_index_threads
-from nextvec.app.bundle.verified import VerifiedFiles
 from nextvec.app.deadline import Deadline
 from nextvec.app.errors import DeadlineExceededError, NotReadyError, OverloadedError
 from nextvec.app.hitk.baseline_validator import validator_of
-from nextvec.app.hitk.hitk import Hitk
+from nextvec.app.hitk.hitk import EncodedReport, Hitk, ReplacedError
 from nextvec.app.inference.batcher import Batcher
-from nextvec.app.inference.encoding import TextEncoding
+from nextvec.app.inference.encoding import Encoders, TextEncoding
 from nextvec.app.inference.engine import Answer, Engine, Query
-from nextvec.app.inference.golden import open_engine
+from nextvec.app.inference.golden import check_golden
 from nextvec.app.inference.threads import inference_threads
 from nextvec.app.metrics import Metrics
-from nextvec.app.release.loading import LoadingLog
+from nextvec.app.release.loader import Loader
+from nextvec.app.release.refusal import IN_WORDS
 from nextvec.app.release.registry import Registry
+from nextvec.app.release.swapping import Swapping
 from nextvec.app.sessions.session import Step
 from nextvec.app.sessions.stepping import answer_all
 from nextvec.app.sessions.store import SessionStore
 from nextvec.app.sessions.tokens import Tokens
 from nextvec.app.settings import Settings
+from nextvec.app.steps import Steps, in_turns
 from nextvec.app.wire.options import Limits
-from nextvec.training.errors import ProjectError
 from nextvec.training.vectors import Float32
 
 log = logging.getLogger(__name__)
@@ -56,7 +63,7 @@ class Live:
 
 
 class Service:
-    """Owns the inference thread and the live bundle."""
+    """Owns the threads, and the bundles that answer or wait to."""
 
     def __init__(self, settings: Settings) -> None:
         """Set it up; nothing is loaded before `start`."""
@@ -78,66 +85,76 @@ class Service:
         key = settings.session_key
         self.tokens = Tokens(None if key is None else key.get_secret_value())
         self.threads = settings.threads or inference_threads()
-        self.reason = "the service is starting"
-        """Why nothing is live, while that is so."""
+        self.loader, self.encoders = (
+            Loader(reads_all=settings.verify == "all"),
+            Encoders(),
+        )
+        self.bundles: Swapping[Live] = Swapping(
+            Registry(settings.bundles),
+            self.loader,
+            self.metrics,
+            pinned=settings.bundle,
+            keeps_previous=settings.keep_previous,
+            prepare=self._prepare,
+            on_swap=self._went_live,
+            on_drop=_let_go,
+        )
         self.is_draining = False
         """It answers yet, but will stop."""
-        self._live: Live | None = None
+        self._is_stopping = False
+        self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def live(self) -> Live:
         """What answers requests.
 
+        Take it once for a request, when all of its body is there, and go on with that:
+        what is live the next moment may be another bundle.
+
         Raises:
-            NotReadyError: nothing does, and why.
+            NotReadyError: nothing does, and why, with no path and no name of a bundle.
         """
-        if self._live is None:
-            raise NotReadyError(self.reason)
-        return self._live
+        if self._is_stopping:
+            raise _stopping()
+        live = self.bundles.serving
+        if live is None:
+            raise NotReadyError(IN_WORDS[self.bundles.code])
+        return live
 
     async def start(self) -> None:
-        """Start the thread, and load, check and warm the live bundle in it.
+        """Start the thread, load, check and warm the live bundle, and follow LIVE.
 
-        A bundle that cannot be used leaves the service up and not ready.
+        A bundle that cannot be used leaves the service up and not ready, until another
+        is promoted.
         """
         self.batcher.start()
-        began = time.perf_counter()
-        try:
-            self._live = await self.batcher.call(self._load)
-        except ProjectError as error:
-            self.reason = str(error)
-            log.error("no bundle is live", extra={"reason": self.reason})  # noqa: TRY400 - the reason is the whole story
-        except Exception as error:
-            # the edge of the process: whatever is in a bundle must not take it down
-            self.reason = f"the bundle cannot be loaded: {type(error).__name__}"
-            log.exception("no bundle is live", extra={"reason": self.reason})
-        else:
-            bundle = self._live.engine.bundle
-            self.metrics.bundle_live(bundle)
-            log.info(
-                "bundle is live",
-                extra={
-                    "bundle": bundle.manifest.version,
-                    "verdict": bundle.verdict,
-                    "num_vectors": bundle.manifest.num_vectors,
-                    "threads": self.threads,
-                    "startup_s": round(time.perf_counter() - began, 3),
-                },
-            )
+        await self.batcher.call(self._keep_threads)
+        with contextlib.suppress(NotReadyError):
+            # stopped before it had started
+            await self.bundles.look()
+        if self.settings.live_poll_s > 0:
+            self._begin(self._follow())
 
     def drain(self) -> None:
-        """Say that it is not ready, and stop validating; requests are answered yet."""
+        """Say that it is not ready, and stop validating at once; the process is to end.
+
+        Whoever waits for a validation run gets NotReadyError; what was measured is
+        still told, and predictions go on. What is live does not change any more.
+        """
         self.is_draining = True
         self.metrics.ready.set(0)
-        if self._live is not None:
-            self._live.hitk.stop()
+        for task in self._tasks:
+            task.cancel()
+        for live in self.bundles.in_memory:
+            live.hitk.end(_stopping())
 
     def stop(self) -> None:
-        """Stop the thread; nothing is live after it."""
-        if self._live is not None:
-            self._live.texts.stop()
-        self._live, self.reason = None, "the service is shutting down"
-        self.metrics.ready.set(0)
+        """Stop the threads; nothing is live after it."""
+        self._is_stopping = True
+        self.drain()
+        self.bundles.stop()
+        self.loader.stop()
+        self.encoders.stop()
         self.batcher.stop()
 
     @property
@@ -176,6 +193,35 @@ class Service:
         except OverloadedError:
             self.metrics.dropped.labels("overloaded").inc()
             raise
+
+    async def validation(
+        self, asked: Callable[[Live], Awaitable[EncodedReport]], timeout_s: float
+    ) -> tuple[EncodedReport, Live]:
+        """Return what a validation says of what is live, within its own time.
+
+        Args:
+            asked: asks the validation of what is live; again, if that was let go before
+                it was measured.
+            timeout_s: how long that may take, in seconds.
+
+        Raises:
+            NotReadyError: nothing is live, or the service stops.
+            DeadlineExceededError: it took too long; the run goes on.
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                while True:
+                    live = self.live
+                    try:
+                        return await asked(live), live
+                    except ReplacedError:
+                        continue
+        except TimeoutError as error:
+            detail = (
+                f"expected a validation run to end in {timeout_s:g} s; it goes on, and "
+                "what it has measured is kept: ask again"
+            )
+            raise DeadlineExceededError(detail) from error
 
     async def predict(
         self, queries: Sequence[Query | Step], deadline: Deadline | None = None
@@ -234,26 +280,32 @@ class Service:
     def _queue_depth(self) -> int:
         return self.batcher.depth
 
-    def _load(self) -> Live:
-        """Load and try out the bundle; runs in the inference thread."""
+    def _keep_threads(self) -> None:
+        """Give the inference thread its team; runs in it."""
         # here, not at the start: OpenMP keeps these for the calling thread only
         torch.set_num_threads(self.threads)
         # NumPy's BLAS keeps threads of its own, which spin against torch's: 16 ms
         # against 0.2 ms for the transform of one context on two CPUs
         threadpool_limits(1, user_api="blas")
         set_index_threads(self.threads)
-        told = LoadingLog()
-        reads_all = self.settings.verify == "all"
-        verified = None if reads_all else VerifiedFiles.of_user()
-        engine = open_engine(self._folder(), told, verified)
-        settings, one_s = self.settings, engine.warm(partial(told, "warming up"))
-        step_s = _STEP_SHARE * one_s
+
+    async def _prepare(self, engine: Engine) -> Live:
+        """Make of a loaded engine what can go live.
+
+        Raises:
+            BundleError: it answers its golden query otherwise.
+        """
+        one_s = await self.batcher.background(_tried(engine))
+        return await self.loader.call(partial(self._made, engine, one_s))
+
+    def _made(self, engine: Engine, one_s: float) -> Live:
+        settings, step_s = self.settings, _STEP_SHARE * one_s
         if settings.hitk_step_ms is not None:
             step_s = settings.hitk_step_ms / 1000
         validator = validator_of(engine, step_s=step_s, depth=settings.max_hitk_k)
         return Live(
             engine=engine,
-            texts=TextEncoding(engine.bundle),
+            texts=TextEncoding(engine.bundle, self.encoders),
             hitk=Hitk(engine.bundle, validator, self.batcher, self.metrics),
             limits=Limits(
                 dim=engine.bundle.index.dim,
@@ -266,8 +318,48 @@ class Service:
             ),
         )
 
-    def _folder(self) -> Path:
-        registry = Registry(self.settings.bundles)
-        if self.settings.bundle is None:
-            return registry.live()
-        return registry.path(self.settings.bundle)
+    def _went_live(self, live: Live) -> None:
+        """Tell everybody of what answers from now on."""
+        for other in self.bundles.in_memory:
+            other.hitk.show(is_shown=False)
+        self.metrics.bundle_live(live.engine.bundle)
+        live.hitk.show()
+        if self.is_draining:
+            live.hitk.end(_stopping())
+        self._begin(in_turns(self.sessions.end_others(live.engine)))
+
+    async def _follow(self) -> None:
+        """Look at LIVE again and again.
+
+        By reading it: on many mounted volumes nobody is told of what others write.
+        """
+        while True:
+            await asyncio.sleep(self.settings.live_poll_s)
+            try:
+                await self.bundles.look()
+            except NotReadyError:
+                return
+            except Exception:
+                log.exception("LIVE cannot be followed")
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something beside what is asked for."""
+        task = asyncio.create_task(work)
+        # the event loop itself holds no task
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _tried(engine: Engine) -> Steps[float]:
+    """Ask the golden query and warm up; return the seconds of one full context."""
+    check_golden(engine)
+    yield
+    return (yield from engine.warm())
+
+
+def _let_go(live: Live) -> None:
+    live.hitk.end(ReplacedError("another bundle is live"))
+
+
+def _stopping() -> NotReadyError:
+    return NotReadyError("the service is shutting down")

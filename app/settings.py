@@ -65,6 +65,14 @@ class Settings(BaseSettings):
     bundle: str | None = None
     """Version to serve; not set: the one LIVE points at."""
 
+    live_poll_s: float = Field(default=1.0, ge=0)
+    """How often LIVE is looked at for another bundle, in seconds; 0 only at the
+    start."""
+
+    keep_previous: bool = True
+    """Whether the bundle that was live before stays in memory, for a rollback at once;
+    without, it is loaded again."""
+
     host: str = "127.0.0.1"
     """Address to listen on."""
 
@@ -133,6 +141,10 @@ class Settings(BaseSettings):
     """How long one step of a validation run may hold the inference thread, in
     milliseconds; not set: half of what one prediction takes. Never less than one
     window."""
+
+    hitk_timeout_s: float = Field(default=60.0, gt=0)
+    """Longest wait for a validation run, in seconds; after that a 504, and the run goes
+    on for whoever asks next."""
 
     max_hitk_k: int = Field(default=100, ge=10)
     """Largest cut-off of /metrics/hitk, in ranks."""

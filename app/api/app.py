@@ -14,6 +14,7 @@ from nextvec.app.api.error_handlers import add_error_handlers
 from nextvec.app.api.guard import Guard, announce
 from nextvec.app.api.middleware import BodyLimit, RequestLog
 from nextvec.app.api.openapi import add_problem
+from nextvec.app.api.routes.admin import admin_router
 from nextvec.app.api.routes.health import health_router
 from nextvec.app.api.routes.info import info_router
 from nextvec.app.api.routes.metrics import metrics_router
@@ -28,6 +29,8 @@ from nextvec.app.settings import Settings
 
 def create_app(settings: Settings) -> FastAPI:
     """Make the app; the live bundle is loaded when it starts, not here.
+
+    There are routes that change what is live if a key has the scope admin.
 
     Raises:
         KeyFileError: there are keys that cannot be used, or none where there must be.
@@ -65,6 +68,7 @@ def create_app(settings: Settings) -> FastAPI:
         health_router(service),
         info_router(service),
         pages_router(),
+        *([admin_router(service)] if ring.has("admin") else []),
     ):
         app.include_router(router)
     # FastAPI keeps the document that it makes here

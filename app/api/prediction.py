@@ -13,6 +13,7 @@ from nextvec.app.wire.contexts import KINDS, MAX_TEXT
 from nextvec.app.wire.layouts import DTYPES
 from nextvec.app.wire.options import OPTION_NAMES
 from nextvec.app.wire.problems import (
+    BUNDLE_REFUSED,
     DOOR_PROBLEMS,
     HEAD_TOO_LARGE,
     INVALID_STATE,
@@ -21,6 +22,7 @@ from nextvec.app.wire.problems import (
     PROBLEM_TYPES,
     REQUEST_TIMEOUT,
     SESSION_GONE,
+    UNKNOWN_BUNDLE,
     UNKNOWN_SESSION,
 )
 from nextvec.app.wire.requests import PLURAL
@@ -35,10 +37,12 @@ _ELSEWHERE: Final = (NOT_FOUND, METHOD_NOT_ALLOWED, REQUEST_TIMEOUT, HEAD_TOO_LA
 
 _OF_SESSIONS: Final = (INVALID_STATE, UNKNOWN_SESSION, SESSION_GONE)
 
+_OF_BUNDLES: Final = (UNKNOWN_BUNDLE, BUNDLE_REFUSED)
+
 PREDICT_PROBLEMS: Final = tuple(
     kind
     for kind in PROBLEM_TYPES
-    if kind not in (*_ELSEWHERE, *DOOR_PROBLEMS, *_OF_SESSIONS)
+    if kind not in (*_ELSEWHERE, *DOOR_PROBLEMS, *_OF_SESSIONS, *_OF_BUNDLES)
 )
 """What can be wrong with a context and its options, or with answering it."""
 

@@ -113,6 +113,10 @@ class NeighborIndex:
         save_rows(folder, self._row_NC)
         self._searcher.save(folder)
 
+    def prepare(self) -> None:
+        """Do now what the first search would do, where nobody waits for it."""
+        self._searcher.prepare()
+
     def digest(self) -> str:
         """Return the SHA-256 of the index, as hexadecimal digits."""
         return self._searcher.digest()

@@ -78,6 +78,10 @@ class Searcher(Protocol):
     def save(self, folder: Path) -> None:
         """Write what it needs beside the vectors, if anything, into a bundle."""
 
+    def prepare(self) -> None:
+        """Do now what the first search would do; most have nothing to do."""
+        return
+
     def digest(self) -> str:
         """Return the SHA-256 of the index, vectors included, as hexadecimal digits."""
 

@@ -221,7 +221,10 @@ def promote(
 def rollback(*, bundles: BundlesFolder = None) -> None:
     """Make the bundle live that was live before."""
     version = _registry(bundles).rollback()
-    console.print(f"{version} is live again; restart the service to serve it.")
+    console.print(
+        f"{version} is live again; a running service takes it up within seconds.",
+        soft_wrap=True,
+    )
 
 
 @handle_errors()
@@ -247,7 +250,7 @@ def _registry(bundles: Path | None) -> "Registry":
 def _say_live(bundle: "Bundle", registry: "Registry") -> None:
     console.print(
         f"{bundle.manifest.version} is live (readiness {bundle.verdict}); a running "
-        "service serves it after a restart.",
+        "service takes it up within seconds.",
         soft_wrap=True,
     )
     say_next(f"nextvec serve{_where(registry)}")

@@ -89,7 +89,13 @@ class HitkPool:
 @with_config(use_attribute_docstrings=True)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HitkReport:
-    """A fresh validation of the live bundle."""
+    """The newest validation of the live bundle."""
+
+    age_s: float
+    """Seconds since it was measured."""
+
+    is_refreshing: bool
+    """Whether a run that will take its place is under way."""
 
     bundle: str
     model_version: str

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from nextvec.app.errors import NotReadyError, OverloadedError
 from nextvec.app.inference.line import Line
@@ -20,6 +20,10 @@ log = logging.getLogger(__name__)
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 T = TypeVar("T")
+
+_BACKGROUND_SHARE: Final = 0.05
+# Of the thread's time, while requests wait without a pause: a validation run or a new
+# bundle that is warmed must get on, if slowly, on a service that is never idle.
 
 
 @dataclass(slots=True, eq=False)
@@ -37,7 +41,9 @@ class _Entry(Generic[Item, Result]):
 class Batcher(Generic[Item, Result]):
     """Runs batches, single calls and background steps in one thread of its own.
 
-    Calls go first, then live requests, then background steps, one at a time.
+    Calls go first, then live requests, then background steps, one at a time; of several
+    that run in the background each gets its turn. Where requests never stop waiting,
+    background steps get a twentieth of the time.
     """
 
     def __init__(
@@ -64,6 +70,8 @@ class Batcher(Generic[Item, Result]):
         )
         self._calls: deque[tuple[Callable[[], Any], asyncio.Future[Any]]] = deque()
         self._background: deque[tuple[Steps[Any], asyncio.Future[Any]]] = deque()
+        # seconds: of batches since the last background step, and of that step
+        self._since_step = self._step_took = 0.0
         self._wake = threading.Condition()
         self._is_stopping = False
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -187,7 +195,7 @@ class Batcher(Generic[Item, Result]):
         return future
 
     def background(self, steps: Steps[T]) -> Awaitable[T]:
-        """Run a generator step by step, only while no request waits."""
+        """Run a generator step by step, mostly while no request waits."""
         future: asyncio.Future[T] = self._future()
         with self._wake:
             self._background.append((steps, future))
@@ -212,10 +220,10 @@ class Batcher(Generic[Item, Result]):
                     return
                 if self._calls:
                     call = self._calls.popleft()
-                elif self._line:
-                    batch = self._line.take()
+                elif self._background and (not self._line or self._is_due()):
+                    steps = self._background.popleft()
                 else:
-                    steps = self._background[0]
+                    batch = self._line.take()
             if call is not None:
                 self._do(*call)
             elif steps is not None:
@@ -223,6 +231,10 @@ class Batcher(Generic[Item, Result]):
             elif batch is not None:
                 self._drop(batch.late)
                 self._answer(batch.taken)
+
+    def _is_due(self) -> bool:
+        others = 1 / _BACKGROUND_SHARE - 1
+        return self._since_step > others * self._step_took
 
     def _drop(self, late: list[_Entry[Item, Result]]) -> None:
         if not late:
@@ -233,25 +245,41 @@ class Batcher(Generic[Item, Result]):
         )
         self._post([(entry.future, error) for entry in late])
 
+    # An error keeps the frames that it was raised through, and those hold what it was
+    # raised for, a whole bundle maybe. So both of these let go of error and future:
+    # they would hold the error, it them, and all of it would stay for ever.
+
     def _do(self, function: Callable[[], Any], future: asyncio.Future[Any]) -> None:
         try:
             outcome = function()
         except Exception as error:  # noqa: BLE001 - handed to whoever waits for it
             outcome = error
         self._post([(future, outcome)])
+        del outcome, future
 
     def _step(self, steps: Steps[Any], future: asyncio.Future[Any]) -> None:
+        began = time.perf_counter()
+        if future.cancelled():
+            # what it holds goes here and now
+            steps.close()
+            return
+        is_over = True
         try:
-            if not future.cancelled():
-                next(steps)
-                return
+            next(steps)
             outcome: Any = None
+            is_over = False
         except StopIteration as stop:
             outcome = stop.value
         except Exception as error:  # noqa: BLE001 - handed to whoever waits for it
             outcome = error
-        self._background.popleft()
-        self._post([(future, outcome)])
+        self._since_step, self._step_took = 0.0, time.perf_counter() - began
+        if is_over:
+            self._post([(future, outcome)])
+        else:
+            with self._wake:
+                # at the end: the others get their turn before it
+                self._background.append((steps, future))
+        del outcome, future
 
     def _answer(self, batch: list[_Entry[Item, Result]]) -> None:
         if not batch:
@@ -261,6 +289,7 @@ class Batcher(Generic[Item, Result]):
         took_s = self._clock() - began
         with self._wake:
             self._line.done()
+        self._since_step += took_s
         self._on_batch(len(batch), took_s)
         answers = [
             outcome

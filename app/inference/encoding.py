@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -14,22 +15,52 @@ from nextvec.training.errors import CorpusError
 from nextvec.training.vectors import Float32, l2_normalize
 
 
-class TextEncoding:
-    """Encodes texts as a bundle's corpus was encoded; loaded when it is first needed.
+class Encoders:
+    """The encoders of all bundles, each loaded once while one of them needs it.
 
-    One thread: the event loop goes on meanwhile, and so does the inference thread.
+    In one thread: the event loop goes on meanwhile, and so does the inference thread;
+    and a bundle that takes over brings no other, which might leave a team behind.
     """
 
-    def __init__(self, bundle: Bundle) -> None:
-        """Take a bundle; nothing is loaded yet."""
-        self._bundle = bundle
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="encoding")
+    def __init__(self) -> None:
+        """Set it up, empty."""
+        self.thread = ThreadPoolExecutor(1, thread_name_prefix="encoding")
+        self._loaded = WeakValueDictionary[EncoderFacts, Encoder]()
+
+    def load(self, facts: EncoderFacts) -> Encoder:
+        """Return an encoder; called in the thread.
+
+        Raises:
+            NoEncoderError: it is not installed here, or has other weights.
+        """
+        encoder = self._loaded.get(facts)
+        if encoder is None:
+            encoder = self._loaded[facts] = _load(facts)
+        return encoder
+
+    def stop(self) -> None:
+        """End the thread."""
+        self.thread.shutdown(wait=False, cancel_futures=True)
+
+
+class TextEncoding:
+    """Encodes texts as a bundle's corpus was encoded, from when it is first asked."""
+
+    def __init__(self, bundle: Bundle, encoders: Encoders | None = None) -> None:
+        """Take a bundle; nothing is loaded yet.
+
+        Args:
+            bundle: whose corpus it was.
+            encoders: shared with other bundles; None for its own.
+        """
+        self._bundle, self._encoders = bundle, encoders or Encoders()
         self._encoder: Encoder | None = None
 
     async def encode(self, texts: Mapping[str, str]) -> Float32:
         """Encode texts off the event loop, as `encode_now` does."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, self.encode_now, texts)
+        thread = self._encoders.thread
+        return await loop.run_in_executor(thread, self.encode_now, texts)
 
     def encode_now(self, texts: Mapping[str, str]) -> Float32:
         """Encode texts.
@@ -46,7 +77,7 @@ class TextEncoding:
             InvalidContextError: the encoder finds nothing in a text.
         """
         if self._encoder is None:
-            self._encoder = _load(self._facts())
+            self._encoder = self._encoders.load(self._facts())
         vectors_ND = self._encoder.encode(list(texts.values()))
         empty_N = ~np.asarray(vectors_ND).any(axis=1)
         if empty_N.any():
@@ -56,8 +87,8 @@ class TextEncoding:
         return l2_normalize(vectors_ND)
 
     def stop(self) -> None:
-        """End the thread."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        """End the thread of the encoders."""
+        self._encoders.stop()
 
     def _facts(self) -> EncoderFacts:
         manifest = self._bundle.manifest

@@ -17,9 +17,9 @@ from nextvec.app.bundle.searcher import Selection
 from nextvec.app.inference.groups import at_least, groups
 from nextvec.app.inference.neighbors import Copies, find_neighbors, reach
 from nextvec.app.inference.predictors import Predictor, make_predictor
+from nextvec.app.steps import Steps
 from nextvec.training.models.prediction import Prediction
 from nextvec.training.models.stepping import Stepping
-from nextvec.training.steps import Steps, ignore_steps
 from nextvec.training.vectors import Float32, Int64
 
 Reads = Literal["new", "anew"]
@@ -218,31 +218,26 @@ class Engine:
         vector_D: Float32 = predicted.vectors[0].numpy()
         return vector_D
 
-    def warm(self, progress: Steps = ignore_steps) -> float:
+    def warm(self) -> Steps[float]:
         """Predict in every shape, and search, so that no client pays for the first.
 
-        A search has no shape that costs: one of many queries, and some of one.
-
-        Args:
-            progress: told how much of that is done.
+        One a step. A search has no shape that costs: one of many queries, and some of
+        one.
 
         Returns:
             Seconds that one full context takes alone, the best of three.
         """
         longest = self.bundle.suite.windows.context_rows[0]
         rows = np.resize(longest[longest >= 0], _LENGTHS[-1])
-        shapes = self._shapes(self.bundle.index.vectors[rows])
-        counts = (_BATCH_SIZES[-1], *[1] * _TIMED)
-        total = len(shapes) + len(counts)
-        for done, contexts in enumerate(shapes, start=1):
+        for contexts in self._shapes(self.bundle.index.vectors[rows]):
             self.predict(contexts)
-            progress(done, total)
+            yield
         times = []
-        for done, count in enumerate(counts, start=len(shapes) + 1):
+        for count in (_BATCH_SIZES[-1], *[1] * _TIMED):
             began = time.perf_counter()
             self.run([Query(engine=self, rows=rows, k=10)] * count)
             times.append(time.perf_counter() - began)
-            progress(done, total)
+            yield
         return min(times[1:])
 
     def _shapes(self, context_TD: Float32) -> list[list[Float32]]:

@@ -123,12 +123,15 @@ class Registry:
         self.make_live(bundle, require_go=require_go)
         return bundle
 
-    def make_live(self, bundle: Bundle, *, require_go: bool = False) -> None:
+    def make_live(
+        self, bundle: Bundle, *, require_go: bool = False, previous: str | None = None
+    ) -> None:
         """Make a bundle of this folder live that has answered its golden query.
 
         Args:
             bundle: from `open_engine`, or from where it was built.
             require_go: refuse one whose readiness is not GO.
+            previous: what a rollback goes back to; None takes what is live.
 
         Raises:
             BundleError: not GO; the pointer is left as it was.
@@ -142,8 +145,8 @@ class Registry:
             if pointer is None:
                 self._write(POINTER, Pointer(version=version))
             elif pointer.version != version:
-                moved = Pointer(version=version, previous=pointer.version)
-                self._write(POINTER, moved)
+                before = previous or pointer.version
+                self._write(POINTER, Pointer(version=version, previous=before))
             # whatever was intended: this is what was chosen since
             (self.folder / INTENT).unlink(missing_ok=True)
 

@@ -14,6 +14,7 @@ from typing import Final
 from nextvec.app.errors import SessionGoneError, UnknownSessionError
 from nextvec.app.inference.engine import Engine
 from nextvec.app.sessions.session import Session
+from nextvec.app.steps import Steps
 
 _MARK_BYTES: Final = 6
 _SECRET_BYTES: Final = 18
@@ -70,6 +71,7 @@ class SessionStore:
         # the one that was used last is at the end
         self._open: OrderedDict[str, _Kept] = OrderedDict()
         self._gone: OrderedDict[str, str] = OrderedDict()
+        self._only: Engine | None = None
         self._mark = secrets.token_bytes(_MARK_BYTES)
         self._total = 0
         self._lock = RLock()
@@ -94,8 +96,34 @@ class SessionStore:
         with self._lock:
             self._open[name] = _Kept(session, self._clock())
             self._note(name)
+            if not self._is_current(session):
+                # opened while another bundle took over
+                self._drop(name, "bundle")
         session.on_change = partial(self._note, name)
         return name
+
+    def end_others(self, engine: Engine) -> Steps[None]:
+        """End the sessions of other bundles than the one that is live now.
+
+        From the call on no other is kept; what is open goes some at a time, so that
+        nobody waits while thousands do.
+        """
+        self._only = engine
+        return self._end_others()
+
+    def _end_others(self) -> Steps[None]:
+        with self._lock:
+            names = list(self._open)
+        for start in range(0, len(names), _AT_ONCE):
+            with self._lock:
+                for name in names[start : start + _AT_ONCE]:
+                    kept = self._open.get(name)
+                    if kept is not None and not self._is_current(kept.session):
+                        self._drop(name, "bundle")
+            yield
+
+    def _is_current(self, session: Session) -> bool:
+        return self._only is None or session.engine is self._only
 
     def get(self, name: str, engine: Engine) -> Session:
         """Return a session.

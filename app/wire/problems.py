@@ -14,6 +14,7 @@ from typing_extensions import TypedDict
 
 from nextvec.app.errors import (
     BodyTooLargeError,
+    BundleRefusedError,
     DeadlineExceededError,
     ForbiddenError,
     InvalidContextError,
@@ -29,6 +30,7 @@ from nextvec.app.errors import (
     RateLimitedError,
     SessionGoneError,
     UnauthenticatedError,
+    UnknownBundleError,
     UnknownDocumentError,
     UnknownIdError,
     UnknownSessionError,
@@ -68,11 +70,15 @@ NOT_FOUND: Final = ProblemType("not-found", 404, "There is nothing at this path"
 UNKNOWN_SESSION: Final = ProblemType(
     "unknown-session", 404, "No session is called that"
 )
+UNKNOWN_BUNDLE: Final = ProblemType("unknown-bundle", 404, "No bundle is called that")
 METHOD_NOT_ALLOWED: Final = ProblemType(
     "method-not-allowed", 405, "The path does not take this method"
 )
 REQUEST_TIMEOUT: Final = ProblemType(
     "request-timeout", 408, "The request took too long to arrive"
+)
+BUNDLE_REFUSED: Final = ProblemType(
+    "bundle-refused", 409, "The bundle cannot go live; what was live is"
 )
 SESSION_GONE: Final = ProblemType("session-gone", 410, "The session is there no more")
 BODY_TOO_LARGE: Final = ProblemType("body-too-large", 413, "The body is too large")
@@ -113,8 +119,10 @@ PROBLEM_TYPES: Final = (
     FORBIDDEN,
     NOT_FOUND,
     UNKNOWN_SESSION,
+    UNKNOWN_BUNDLE,
     METHOD_NOT_ALLOWED,
     REQUEST_TIMEOUT,
+    BUNDLE_REFUSED,
     SESSION_GONE,
     BODY_TOO_LARGE,
     UNSUPPORTED_MEDIA_TYPE,
@@ -151,6 +159,8 @@ _TYPE_OF_ERROR: Final[Mapping[type[ProjectError], ProblemType]] = {
     InvalidHeaderError: BAD_REQUEST,
     UnknownSessionError: UNKNOWN_SESSION,
     SessionGoneError: SESSION_GONE,
+    UnknownBundleError: UNKNOWN_BUNDLE,
+    BundleRefusedError: BUNDLE_REFUSED,
     NoEncoderError: NO_ENCODER,
     NotReadyError: NOT_READY,
     OverloadedError: OVERLOADED,

@@ -16,7 +16,7 @@ from nextvec.app.bundle.bundle import load_bundle
 from nextvec.app.bundle.engine_names import EAGER
 from nextvec.app.inference.engine import Engine
 from nextvec.app.release.building import build_bundle
-from nextvec.app.release.registry import Registry
+from nextvec.app.release.registry import POINTER, Registry
 from nextvec.app.settings import Settings
 from nextvec.training.checkpoint import FORMAT, model_settings, save_weights
 from nextvec.training.config import TrainingConfig
@@ -34,6 +34,9 @@ from nextvec.training.preparation.preparing import prepare
 from nextvec.training.preparation.shared_cache import SharedCache
 from nextvec.training.run_folder import CARD, WEIGHTS
 from nextvec.training.vectors import l2_normalize
+from tests.app.sealing import copied
+
+MakeCorpus = Callable[..., Corpus]
 
 DIM = 8
 DOCUMENTS = 30
@@ -186,6 +189,52 @@ def _no_keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def bundles(world: World, tmp_path: Path) -> Path:
     """A copy of the bundles, to be spoiled."""
     return Path(shutil.copytree(world.bundles, tmp_path / "bundles"))
+
+
+@dataclass(frozen=True)
+class Bundles:
+    """A folder of bundles, to be changed, and what is in it."""
+
+    folder: Path
+    names: list[str]
+    """Good ones, in which the same ids are other vectors; the first is live."""
+
+    def spoil(self, name: str, damage: str = "vectors.npy") -> str:
+        """Copy a bundle, damage a file of the copy, and return its name."""
+        folder = copied(self.folder / name, f"spoiled{damage.partition('.')[0]}")
+        with (folder / damage).open("r+b") as file:
+            file.seek(-9, 2)
+            file.write(b"damaged!")
+        return folder.name
+
+    def point(self, name: str, previous: str | None = None) -> None:
+        """Write LIVE, as another process does."""
+        write_json(self.folder / POINTER, {"version": name, "previous": previous})
+
+
+@pytest.fixture(scope="session")
+def three(
+    world: World, tmp_path_factory: pytest.TempPathFactory, make_corpus: MakeCorpus
+) -> Bundles:
+    """Three good bundles."""
+    folder = tmp_path_factory.mktemp("three")
+    bundles = Path(shutil.copytree(world.bundles, folder / "bundles"))
+    names = [world.version]
+    for seed in (4, 5):
+        corpus = save_corpus(
+            make_corpus([LENGTH] * DOCUMENTS, dim=DIM, seed=seed),
+            folder / f"corpus{seed}",
+        )
+        make_run(corpus, folder / f"run{seed}", folder / f"corpus{seed}")
+        built = build_bundle(folder / f"run{seed}", bundles, engine=EAGER)
+        names.append(built.manifest.version)
+    return Bundles(bundles, names)
+
+
+@pytest.fixture
+def shelf(three: Bundles, tmp_path: Path) -> Bundles:
+    """The same, to be changed."""
+    return Bundles(Path(shutil.copytree(three.folder, tmp_path / "shelf")), three.names)
 
 
 @pytest.fixture(scope="session")

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nextvec.training.corpus.corpus import Corpus
-    from tests.app.conftest import World
+    from tests.app.conftest import Bundles, World
 
 BODY = b'{"ids": ["doc1#0", "doc1#1", "doc1#2"], "k": 3}'
 
@@ -97,10 +97,17 @@ def test_a_question_needs_no_http(settings: Settings) -> None:
 
 
 def test_an_answer_comes_from_the_bundle_its_ids_were_resolved_in(
-    settings: Settings, engine: Engine, other: Engine
+    shelf: Bundles, engine: Engine
 ) -> None:
-    async def ask_while_bundles_change() -> dict[str, Any]:
+    settings, (first, second, _) = (
+        Settings(bundles=shelf.folder, threads=1),
+        shelf.names,
+    )
+
+    async def ask_while_bundles_change() -> tuple[dict[str, Any], dict[str, Any]]:
         async with running(settings) as service:
+            await service.bundles.promote(second)
+            await service.bundles.rollback()
             live = service.live
             question = asked(live)
             async with busy(service):
@@ -108,25 +115,21 @@ def test_an_answer_comes_from_the_bundle_its_ids_were_resolved_in(
                     service.predict(queries_of(question, live.engine))
                 )
                 await asyncio.sleep(0)
-                # what a promotion under load will do
-                service._live = Live(  # noqa: SLF001
-                    engine=other,
-                    hitk=live.hitk,
-                    limits=live.limits,
-                    texts=live.texts,
-                )
+                # it is in memory: the inference thread is not needed
+                assert (await service.bundles.promote(second)).was_warm
             ((found, _),) = await waiting
-            return content_of(found, question)
+            now = service.live
+            ((after, _),) = await service.predict(queries_of(question, now.engine))
+            return content_of(found, question), content_of(after, question)
 
-    content = asyncio.run(ask_while_bundles_change())
+    content, after = asyncio.run(ask_while_bundles_change())
 
     limits = Limits(dim=8, max_context=100, max_k=9, default_k=9)
     question = finish(decode_json(BODY, limits))
     expected = answer(queries_of(question, engine))[0]
     assert content == content_of(expected, question)
-    assert content["bundle"] == engine.bundle.manifest.version
-    there = content_of(answer(queries_of(question, other))[0], question)
-    assert content["neighbors"] != there["neighbors"]
+    assert (content["bundle"], after["bundle"]) == (first, second)
+    assert content["neighbors"] != after["neighbors"]
 
 
 def test_a_batch_may_hold_queries_of_two_bundles(

@@ -25,13 +25,13 @@ class Live:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ready:
-    """A bundle is live."""
+    """A bundle is live; which one is for `/info` to tell."""
 
     ready: bool
-    bundle: str
 
 
 _ALIVE: Final = orjson.dumps(Live(live=True))
+_READY: Final = orjson.dumps(Ready(ready=True))
 
 
 def health_router(service: Service) -> APIRouter:
@@ -63,7 +63,7 @@ def health_router(service: Service) -> APIRouter:
         if service.is_draining:
             detail = "the service is shutting down"
             raise NotReadyError(detail)
-        body = Ready(ready=True, bundle=service.live.engine.bundle.manifest.version)
-        return Response(orjson.dumps(body), media_type="application/json")
+        _ = service.live
+        return Response(_READY, media_type="application/json")
 
     return router

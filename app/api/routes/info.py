@@ -1,6 +1,7 @@
 """`GET /info`: what is live, what it was measured at, and what may be asked."""
 
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from importlib.metadata import version
 from typing import Any
 
@@ -11,6 +12,7 @@ from starlette.responses import Response
 
 from nextvec.app.api.openapi import problems
 from nextvec.app.inference.engine import Reads
+from nextvec.app.release.refusal import Code, Refusal
 from nextvec.app.service import Live, Service
 from nextvec.app.wire.problems import NOT_READY
 
@@ -27,11 +29,40 @@ class SessionFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """A bundle that was to go live and did not."""
+
+    bundle: str | None
+    code: Code
+    reason: str
+    asked_by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundles:
+    """Which bundles are in memory, and which should be."""
+
+    serving: str
+    """What answers."""
+
+    live: str | None
+    """What LIVE names; another one than what answers was refused, or is loading."""
+
+    kept: str | None
+    """What answered before, kept for a rollback at once."""
+
+    refused: Refused | None
+    """What was refused last, and why, until something goes live."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Info:
     """What is live, and what may be asked."""
 
     name: str
     version: str
+    bundles: Bundles
     bundle: dict[str, Any]
     card: dict[str, Any]
     serves: str
@@ -69,13 +100,19 @@ def info_router(service: Service) -> APIRouter:
 
 def _info(service: Service) -> Info:
     settings, live = service.settings, service.live
-    bundle = live.engine.bundle
+    bundle, bundles = live.engine.bundle, service.bundles
     about = asdict(bundle.manifest)
     # the golden query is a check, hundreds of numbers long, and not for people
     del about["golden"]
     return Info(
         name="nextvec",
         version=version("nextvec"),
+        bundles=Bundles(
+            serving=bundles.name or bundle.manifest.version,
+            live=None if bundles.pointer is None else bundles.pointer.version,
+            kept=bundles.kept,
+            refused=refused(bundles.refusal),
+        ),
         bundle=about,
         card=bundle.card,
         serves=bundle.serves,
@@ -96,6 +133,11 @@ def _info(service: Service) -> Info:
         },
         threads=service.threads,
     )
+
+
+def refused(refusal: Refusal | None) -> Refused | None:
+    """Return a refusal as it is told."""
+    return None if refusal is None else Refused(**asdict(refusal))
 
 
 def _sessions(live: Live) -> SessionFacts:

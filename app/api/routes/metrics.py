@@ -1,6 +1,6 @@
 """`GET /metrics` for Prometheus, and `GET /metrics/hitk` for people and checks."""
 
-import asyncio
+import time
 from typing import Final
 
 from fastapi import APIRouter, Request
@@ -11,10 +11,10 @@ from starlette.responses import PlainTextResponse, Response
 from nextvec.app.api.middleware import log_fields
 from nextvec.app.api.openapi import Json, header, parameter, problems, timeout
 from nextvec.app.api.timeouts import timeout_of
-from nextvec.app.errors import DeadlineExceededError, InvalidOptionError
-from nextvec.app.hitk.hitk import Hitk
+from nextvec.app.errors import InvalidOptionError
+from nextvec.app.hitk.hitk import EncodedReport, Hitk
 from nextvec.app.hitk.report import HitkReport
-from nextvec.app.service import Service
+from nextvec.app.service import Live, Service
 from nextvec.app.wire.options import flag, number, refuse_unknown
 from nextvec.app.wire.problems import (
     BAD_REQUEST,
@@ -47,11 +47,16 @@ def metrics_router(service: Service) -> APIRouter:
 
     @router.get(
         "/metrics/hitk",
-        summary="Validate the live bundle again",
+        summary="The newest validation of the live bundle, or a new one",
         response_model=HitkReport,
         responses={
-            200: {"headers": header("ETag", "Of this report, to ask again with.")},
-            304: {"description": "Nothing has changed since that ETag."},
+            200: {
+                "headers": {
+                    **header("ETag", "Of this report, to ask again with."),
+                    **header("Age", "Seconds since it was measured.", "integer"),
+                }
+            },
+            304: {"description": "Nothing has been measured since that ETag."},
             **problems(
                 BAD_REQUEST,
                 INVALID_OPTION,
@@ -63,26 +68,25 @@ def metrics_router(service: Service) -> APIRouter:
         openapi_extra={"parameters": _parameters(service.settings.max_hitk_k)},
     )
     async def hitk(request: Request) -> Response:
-        live, given = service.live, request.query_params
+        given = request.query_params
         refuse_unknown(given, _PARAMETERS)
         ks = _ks(given, service.settings.max_hitk_k)
-        pools = _pools(given, live.hitk)
         refresh = "refresh" in given and flag("refresh", given.getlist("refresh"))
         log_fields(request.scope)["k"] = ks
-        timeout_s = timeout_of(request.headers)
-        try:
-            async with asyncio.timeout(timeout_s):
-                body, digest = await live.hitk.encoded(pools, ks, refresh=refresh)
-        except TimeoutError as error:
-            detail = (
-                f"expected a report in {timeout_s:g} s; the run goes on, and what it "
-                "has measured is kept for whoever asks again"
-            )
-            raise DeadlineExceededError(detail) from error
-        etag = f'"{digest}"'
-        headers = {"ETag": etag, "Cache-Control": "no-cache"}
+        timeout_s = timeout_of(request.headers, service.settings.hitk_timeout_s)
+
+        async def ask(live: Live) -> EncodedReport:
+            pools = _pools(given, live.hitk)
+            return await live.hitk.encoded(pools, ks, refresh=refresh)
+
+        report, live = await service.validation(ask, timeout_s)
+        age_s = max(0.0, time.time() - report.ended)
+        # weak: the age is another one each time
+        etag = f'W/"{report.digest}"'
+        headers = {"ETag": etag, "Age": f"{age_s:.0f}", "Cache-Control": "no-cache"}
         if _matches(request.headers.get("if-none-match", ""), etag):
             return Response(status_code=304, headers=headers)
+        body = report.aged(age_s, is_refreshing=live.hitk.is_refreshing)
         return Response(body, media_type="application/json", headers=headers)
 
     return router
@@ -103,7 +107,8 @@ def _parameters(largest: int) -> list[Json]:
         ),
         parameter(
             "refresh",
-            "Measure again what was measured already.",
+            "Measure again what was measured already, and wait for it; one run at a "
+            "time.",
             {"type": "boolean", "default": False},
         ),
         parameter(
@@ -148,4 +153,4 @@ def _pools(given: QueryParams, hitk: Hitk) -> list[PoolName]:
 
 def _matches(if_none_match: str, etag: str) -> bool:
     tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
-    return etag in tags or "*" in tags
+    return etag.removeprefix("W/") in tags or "*" in tags

@@ -47,14 +47,15 @@ def predict_router(service: Service) -> APIRouter:
 
     @router.post("/predict", **predict_operation(service.settings))
     async def predict(request: Request) -> Response:
-        return (await answered(service, request, service.live)).response()
+        live = await live_at_the_end(service, request)
+        return (await answered(service, request, live)).response()
 
     @router.post("/predict/batch", **batch_operation(service.settings))
     async def predict_batch(request: Request) -> Response:
         reply = await answered(
             service,
             request,
-            service.live,
+            await live_at_the_end(service, request),
             decode=decode_json_batch,
             is_batch=True,
         )
@@ -75,6 +76,26 @@ class Reply:
         return Response(self.content, media_type=JSON, headers=self.headers)
 
 
+async def live_at_the_end(service: Service, request: Request) -> Live:
+    """Return what is live once all of a body is there; refuse what need not be read.
+
+    A client that sends for minutes would else keep a bundle in memory that was let go
+    meanwhile, and so would the next after each swap.
+
+    Raises:
+        ClientDisconnect: the client left.
+        NotReadyError: nothing is live; before anything is read, if that is so then.
+        OverloadedError: it could not be answered in time; nothing is read.
+        RequestError: its headers are not usable; nothing is read.
+    """
+    _ = service.live
+    media_type(request.headers)
+    timeout_s = timeout_of(request.headers, service.settings.request_timeout_s)
+    service.admit(timeout_s)
+    await request.body()
+    return service.live
+
+
 async def answered(
     service: Service,
     request: Request,
@@ -90,7 +111,7 @@ async def answered(
     Args:
         service: what answers.
         request: whose body it is.
-        live: what was live when the request came, and answers it.
+        live: what answers it, whatever is live by then (`live_at_the_end`).
         decode: how a body of JSON is read.
         is_batch: whether it holds several contexts.
         item_of: says what is to be computed for a query that was decoded.
@@ -100,10 +121,8 @@ async def answered(
         ClientDisconnect: the client left.
         ProjectError: as the body, the options and the service have it.
     """
-    # what is refused for its headers or for want of time is not read
     kind = media_type(request.headers)
     timeout_s = timeout_of(request.headers, service.settings.request_timeout_s)
-    service.admit(timeout_s)
     body = await request.body()
     deadline, began = Deadline.after(timeout_s), time.perf_counter()
     with service.entering(timeout_s):

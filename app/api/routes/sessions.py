@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from nextvec.app.api.media import media_type
-from nextvec.app.api.routes.predict import JSON, Reply, answered
+from nextvec.app.api.routes.predict import JSON, Reply, answered, live_at_the_end
 from nextvec.app.api.stepping import (
     SessionContent,
     about_operation,
@@ -30,7 +30,7 @@ def sessions_router(service: Service) -> APIRouter:
 
     @router.post("/sessions", **open_operation(settings))
     async def open_session(request: Request) -> Response:
-        live = service.live
+        live = await live_at_the_end(service, request)
         session = Session.new(live.engine, live.limits.max_context)
         content: dict[str, Any] = {}
         headers: dict[str, str] = {}
@@ -49,9 +49,8 @@ def sessions_router(service: Service) -> APIRouter:
 
     @router.post("/sessions/{session}", **append_operation(settings))
     async def append_to_session(session: str, request: Request) -> Response:
-        live = service.live
         # the body first: until it is there the session may be gone
-        await request.body()
+        live = await live_at_the_end(service, request)
         known = service.sessions.get(session, live.engine)
         return (await _taken(service, request, live, known)).response()
 
@@ -78,7 +77,7 @@ def step_router(service: Service) -> APIRouter:
         if kind != JSON:
             detail = f"expected {JSON}, got {cut(kind) or 'no content type'}"
             raise UnsupportedBodyError(detail)
-        live, taken = service.live, list[Step]()
+        live, taken = await live_at_the_end(service, request), list[Step]()
 
         def step_of(asked: PredictRequest, query: Query) -> Step:
             engine, window = live.engine, live.limits.max_context

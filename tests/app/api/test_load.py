@@ -181,20 +181,28 @@ class TestNotReady:
             assert_problem(predict, "not-ready")
             assert "nextvec_ready 0.0" in client.get("/metrics").text
 
-    def test_a_damaged_bundle_is_named_in_readyz_and_in_the_log(
+    def test_a_damaged_bundle_is_named_in_the_log_and_to_no_stranger(
         self, bundles: Path, world: World, caplog: pytest.LogCaptureFixture
     ) -> None:
         (bundles / world.version / "vectors.npy").write_bytes(b"damaged")
 
         with self.client_of(bundles) as client:
-            answer = client.get("/readyz")
+            answers = [client.get(path) for path in ("/readyz", "/info", "/step")]
+            answers.append(client.post("/predict", json={"ids": ["a"]}))
 
-        assert_problem(answer, "not-ready", "vectors.npy: damaged")
+        assert_problem(answers[0], "not-ready", "cannot be used; the log says why")
+        for answer in answers:
+            assert world.version not in answer.text
+            assert str(bundles) not in answer.text
         errors = [vars(r) for r in caplog.records if r.levelno == logging.ERROR]
-        assert "vectors.npy: damaged" in errors[0]["reason"]
+        assert f"{world.version}/vectors.npy: damaged" in errors[0]["reason"]
+        assert (errors[0]["bundle"], errors[0]["code"]) == (
+            world.version,
+            "bundle-refused",
+        )
 
     def test_another_answer_to_the_golden_query_is_not_served(
-        self, bundles: Path, world: World
+        self, bundles: Path, world: World, caplog: pytest.LogCaptureFixture
     ) -> None:
         folder = bundles / world.version
         golden = fields_of(folder)["golden"]
@@ -202,10 +210,11 @@ class TestNotReady:
         change(folder, golden=golden)
 
         with self.client_of(bundles) as client:
-            assert_problem(client.get("/readyz"), "not-ready", "golden query")
+            assert_problem(client.get("/readyz"), "not-ready", "cannot be used")
+        assert "golden query" in vars(caplog.records[-1])["reason"]
 
     def test_whatever_is_in_a_bundle_does_not_take_it_down(
-        self, bundles: Path, world: World
+        self, bundles: Path, world: World, caplog: pytest.LogCaptureFixture
     ) -> None:
         folder = bundles / world.version
         card = json.loads((folder / CARD).read_bytes()) | {"corpus": "no object"}
@@ -217,7 +226,10 @@ class TestNotReady:
         settings = Settings(bundles=bundles, bundle=folder.name, threads=1)
 
         with TestClient(create_app(settings)) as client:
-            assert_problem(client.get("/readyz"), "not-ready", "cannot be loaded")
+            assert_problem(client.get("/readyz"), "not-ready", "cannot be used")
+        errors = [vars(r) for r in caplog.records if r.levelno == logging.ERROR]
+        assert errors[0]["exc_info"]
+        assert "cannot be loaded: AttributeError" in errors[-1]["reason"]
 
     def test_a_named_version_is_served_instead_of_the_live_one(
         self, bundles: Path, world: World

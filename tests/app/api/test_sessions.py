@@ -10,8 +10,6 @@ from fastapi.testclient import TestClient
 from pydantic import SecretStr
 
 from nextvec.app.api.app import create_app
-from nextvec.app.bundle.bundle import load_bundle
-from nextvec.app.inference.baseline_engine import engine_of
 from nextvec.app.settings import Settings
 from tests.app.asking import JSON, OCTETS, ask, assert_problem, service_of
 
@@ -173,22 +171,14 @@ def test_a_body_that_cannot_be_used_opens_nothing_and_changes_nothing(
     assert item_client.get(f"/sessions/{name}").json()["num_vectors"] == 3
 
 
-def test_too_many_sessions_and_another_bundle_end_the_old_ones(items: World) -> None:
+def test_too_many_sessions_end_the_old_ones(items: World) -> None:
     settings = Settings(bundles=items.bundles, threads=1, max_sessions=2)
     with TestClient(create_app(settings)) as client:
         names = [opened(client)["session"] for _ in range(3)]
-        service = service_of(client)
         evicted = client.get(f"/sessions/{names[0]}")
         metrics = client.get("/metrics").text
-        live = service.live
-        other = engine_of(load_bundle(items.bundles / items.version))
-        service._live = type(live)(  # noqa: SLF001 - what a swap will do
-            engine=other, hitk=live.hitk, limits=live.limits, texts=live.texts
-        )
-        swapped = client.get(f"/sessions/{names[1]}")
 
     assert_problem(evicted, "session-gone", "room for 2 sessions")
-    assert_problem(swapped, "session-gone", "another bundle is live")
     assert 'nextvec_sessions_gone_total{reason="evicted"} 1.0' in metrics
     assert "\nnextvec_sessions 2.0" in metrics
     assert "\nnextvec_session_bytes 0.0" in metrics

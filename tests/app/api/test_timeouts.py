@@ -110,7 +110,7 @@ def test_a_report_that_takes_too_long_goes_on_without_who_asked(
         there = client.get("/metrics/hitk?refresh=false", headers={TIMEOUT: "60000"})
         bad = client.get("/metrics/hitk", headers={TIMEOUT: "x"})
 
-        assert_problem(late, "deadline-exceeded", "a report in 0.05 s; the run goes on")
+        assert_problem(late, "deadline-exceeded", "to end in 0.05 s; it goes on")
         assert there.status_code == 200
         # the run of who asked first, and no second one
         runs = service_of(client).live.hitk

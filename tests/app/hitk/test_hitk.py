@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from nextvec.app.api.app import create_app
 from nextvec.app.bundle.engine_names import EAGER
 from nextvec.app.hitk import estimates
 from nextvec.app.hitk.hitk import Hitk
+from nextvec.app.hitk.validator import Validator
 from nextvec.app.inference.predictors import make_predictor
 from nextvec.app.release.registry import Registry
 from nextvec.app.settings import Settings
@@ -29,6 +31,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.app.conftest import World
+
+
+def ageless(report: dict[str, Any]) -> dict[str, Any]:
+    """Return all of a report but what changes from one moment to the next."""
+    return {k: v for k, v in report.items() if k not in {"age_s", "is_refreshing"}}
 
 
 class TestHitk:
@@ -123,7 +130,7 @@ class TestHitk:
             )
             runs = service_of(client).live.hitk.num_runs
 
-        assert all(answer == answers[0] for answer in answers)
+        assert all(ageless(answer) == ageless(answers[0]) for answer in answers)
         assert runs == 4  # the predictions and three pools
 
     def test_a_refresh_runs_again_and_nothing_else_does(
@@ -159,12 +166,14 @@ class TestHitk:
                 callers.map(lambda _: client.get(f"{query}&k=1,2").json(), range(8))
             )
             assert len(threads) == 6
-            assert client.get(f"{query}&k=1,2").json() == answers[0]
+            again = client.get(f"{query}&k=1,2").json()
+            assert ageless(again) == ageless(answers[0])
             assert len(threads) == 6
             client.get(f"{query}&k=1&refresh=true")
-            assert len(threads) == 10
+            # of all, at 1 and at 2: nobody shall wait for what was told before
+            assert len(threads) == 12
 
-        assert all(answer == answers[0] for answer in answers)
+        assert all(ageless(answer) == ageless(answers[0]) for answer in answers)
         assert set(threads) == {"inference"}
 
     def test_an_etag_saves_the_answer(self, client: TestClient) -> None:
@@ -172,7 +181,7 @@ class TestHitk:
         etag = first.headers["etag"]
 
         again = client.get(
-            "/metrics/hitk?pool=index", headers={"if-none-match": f'"x", W/{etag}'}
+            "/metrics/hitk?pool=index", headers={"if-none-match": f'"x", {etag}'}
         )
         other = client.get(
             "/metrics/hitk?pool=index&k=2", headers={"if-none-match": etag}
@@ -180,6 +189,7 @@ class TestHitk:
 
         assert (again.status_code, again.content) == (304, b"")
         assert again.headers["etag"] == etag
+        assert etag.startswith('W/"')
         assert other.status_code == 200
 
     def test_a_changed_weight_moves_the_fresh_figures_only(
@@ -228,22 +238,166 @@ def test_an_answer_is_encoded_once_until_something_is_measured_again(
     client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[Any] = []
-    real = Hitk.report
+    real = Hitk._encode  # noqa: SLF001 - to count
 
-    async def count(self: Hitk, *told: Any, **named: Any) -> Any:  # noqa: ANN401
+    async def count(self: Hitk, *told: Any) -> Any:  # noqa: ANN401 - passed on
         asked.append(told)
-        return await real(self, *told, **named)
+        return await real(self, *told)
 
-    monkeypatch.setattr(Hitk, "report", count)
+    client.get("/metrics/hitk", params={"refresh": "true"})
+    monkeypatch.setattr(Hitk, "_encode", count)
 
     first = client.get("/metrics/hitk", params={"k": 3})
     again = client.get("/metrics/hitk", params={"k": 3})
     other = client.get("/metrics/hitk", params={"k": 4})
+    assert len(asked) == 2
     fresh = client.get("/metrics/hitk", params={"k": 3, "refresh": "true"})
+    made = len(asked)
     last = client.get("/metrics/hitk", params={"k": 4})
 
-    assert again.content == first.content
-    assert len(asked) == 4  # the last one, too: its measurements are new
+    assert again.headers["etag"] == first.headers["etag"]
+    assert ageless(again.json()) == ageless(first.json())
+    assert again.json()["age_s"] > first.json()["age_s"]
+    assert len(asked) == made  # what was told before was made anew in the run
     assert other.json()["pools"] != first.json()["pools"]
     assert fresh.json()["measured_at"] == last.json()["measured_at"]
     assert fresh.headers["etag"] != first.headers["etag"]
+
+
+def test_no_more_answers_are_kept_than_people_ask_for(client: TestClient) -> None:
+    hitk = service_of(client).live.hitk
+
+    for k in range(20, 60):
+        client.get("/metrics/hitk", params={"k": k, "pool": "targets"})
+
+    assert len(hitk._encoded) == 16  # noqa: SLF001 - nothing else shows it
+    assert not hitk._encoding  # noqa: SLF001
+
+
+class Held:
+    """A step of a validation that waits until it is let go."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, name: str = "measure") -> None:
+        self.leave, self.began = threading.Event(), threading.Event()
+        real, held = getattr(Validator, name), self
+
+        def hold(self: Validator, *told: Any) -> Any:  # noqa: ANN401 - passed on
+            held.began.set()
+            # not the thread itself, which answers everybody
+            while not held.leave.is_set():
+                yield
+            return (yield from real(self, *told))
+
+        monkeypatch.setattr(Validator, name, hold)
+
+
+def test_a_refresh_keeps_nobody_from_what_was_measured_last(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with TestClient(create_app(settings)) as client, ThreadPoolExecutor(2) as callers:
+        first = client.get("/metrics/hitk")
+        held = Held(monkeypatch)
+        refreshes = [
+            callers.submit(client.get, "/metrics/hitk?refresh=true") for _ in range(2)
+        ]
+        assert held.began.wait(10)
+        meanwhile = client.get("/metrics/hitk")
+        others = client.get("/metrics/hitk?k=7&pool=index")
+        predicted = client.post("/predict", json={"ids": ["doc1#0"]})
+        assert not any(refresh.done() for refresh in refreshes)
+        held.leave.set()
+        fresh = [refresh.result(10).json() for refresh in refreshes]
+        runs = service_of(client).live.hitk.num_runs
+
+    assert ageless(meanwhile.json()) == ageless(first.json())
+    assert meanwhile.json()["is_refreshing"]
+    assert not first.json()["is_refreshing"]
+    assert int(meanwhile.headers["age"]) >= 0
+    assert others.json()["measured_at"] <= first.json()["measured_at"]
+    assert predicted.status_code == 200
+    assert fresh[0]["measured_at"] == fresh[1]["measured_at"]
+    assert fresh[0]["measured_at"] > first.json()["measured_at"]
+    assert runs == 8  # once at first, and once for both who wanted it anew
+
+
+def test_a_refresh_of_another_pool_is_a_run_of_its_own(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with TestClient(create_app(settings)) as client, ThreadPoolExecutor(2) as callers:
+        held = Held(monkeypatch)
+        plain = callers.submit(client.get, "/metrics/hitk?pool=targets")
+        assert held.began.wait(10)
+        anew = callers.submit(client.get, "/metrics/hitk?pool=index&refresh=true")
+        held.leave.set()
+        answers = [plain.result(10), anew.result(10)]
+        runs = service_of(client).live.hitk.num_runs
+
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert runs == 4  # predictions and a pool, twice
+
+
+def test_a_run_that_takes_too_long_is_a_504_and_goes_on(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hasty = settings.model_copy(update={"hitk_timeout_s": 0.05})
+    held = Held(monkeypatch)
+    with TestClient(create_app(hasty)) as client:
+        late = client.get("/metrics/hitk?pool=index")
+        hitk = service_of(client).live.hitk
+        still = hitk.is_refreshing
+        held.leave.set()
+        deadline = time.monotonic() + 10
+        while hitk.is_refreshing and time.monotonic() < deadline:
+            time.sleep(0.01)
+        runs = hitk.num_runs
+        answer = client.get("/metrics/hitk?pool=index")
+
+        assert_problem(late, "deadline-exceeded", "to end in 0.05 s; it goes on")
+        assert still
+        assert answer.status_code == 200
+        assert hitk.num_runs == runs
+
+
+def test_a_service_that_stops_ends_a_run_at_once(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with TestClient(create_app(settings)) as client, ThreadPoolExecutor(2) as callers:
+        assert client.get("/metrics/hitk?pool=targets").status_code == 200
+        held = Held(monkeypatch)
+        first = callers.submit(client.get, "/metrics/hitk?pool=index")
+        assert held.began.wait(10)
+        assert client.portal is not None
+        client.portal.call(service_of(client).drain)
+        ended = first.result(10)
+        later = client.get("/metrics/hitk?refresh=true")
+        known = client.get("/metrics/hitk?pool=targets")
+        predicted = client.post("/predict", json={"ids": ["doc1#0"]})
+        ready = client.get("/readyz")
+        depth = service_of(client).batcher.depth
+
+    assert_problem(ended, "not-ready", "shutting down")
+    assert_problem(ready, "not-ready", "shutting down")
+    assert ended.headers["retry-after"]
+    assert_problem(later, "not-ready", "shutting down")
+    assert (known.status_code, predicted.status_code, depth) == (200, 200, 0)
+
+
+def test_a_run_gets_on_while_requests_never_stop(
+    settings: Settings, context: list[str]
+) -> None:
+    leave = threading.Event()
+
+    def ask_and_ask(client: TestClient) -> set[int]:
+        statuses = set()
+        while not leave.is_set():
+            statuses.add(client.post("/predict", json={"ids": context}).status_code)
+        return statuses
+
+    with TestClient(create_app(settings)) as client, ThreadPoolExecutor(4) as callers:
+        busy = [callers.submit(ask_and_ask, client) for _ in range(3)]
+        report = client.get("/metrics/hitk")
+        leave.set()
+        statuses = {status for one in busy for status in one.result(10)}
+
+    assert report.status_code == 200
+    assert statuses == {200}

@@ -274,3 +274,24 @@ def test_stopping_fails_what_still_waits() -> None:
             await batcher.submit([2])
 
     asyncio.run(main())
+
+
+def test_background_steps_get_on_in_turn_while_requests_wait() -> None:
+    order: list[tuple[str, int]] = []
+
+    async def scenario(batcher: Numbers, gate: Gate) -> None:
+        def steps(name: str) -> Generator[None, None, None]:
+            for _ in range(2):
+                order.append((name, batcher.depth))
+                yield
+
+        both = [batcher.background(steps(name)) for name in ("a", "b")]
+        waiting = await _queued(batcher, [1] * 5)
+        gate.open()
+        await asyncio.gather(*both, *waiting)
+
+    batches_of(scenario, max_batch=1)
+
+    assert [name for name, _ in order] == ["a", "b", "a", "b"]
+    # after one request, while the others still waited
+    assert order[0][1] == 4

@@ -14,6 +14,7 @@ from nextvec.app.inference.engine import Engine
 from nextvec.app.sessions.session import Session
 from nextvec.app.sessions.store import SessionStore
 from nextvec.app.sessions.trail import Trail
+from nextvec.app.steps import finish
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -219,3 +220,34 @@ def test_reasons_are_remembered_for_a_while(
 
     assert_gone(store, names[0], engine, "too long ago")
     assert_gone(store, names[1], engine, "others were used")
+
+
+def test_what_is_opened_while_another_bundle_takes_over_is_not_kept(
+    shelf: Callable[..., Shelf], engine: Engine
+) -> None:
+    mine, other = shelf(), Engine(engine.bundle)
+    before = mine.store.add(session(engine))
+
+    finish(mine.store.end_others(other))
+    late = mine.store.add(session(engine))
+    kept = mine.store.add(session(other))
+
+    assert len(mine.store) == 1
+    assert mine.gone == ["bundle", "bundle"]
+    for name in (before, late):
+        with pytest.raises(SessionGoneError, match="another bundle is live"):
+            mine.store.get(name, other)
+    assert mine.store.get(kept, other).engine is other
+
+
+def test_sessions_of_what_is_live_again_meanwhile_stay(
+    shelf: Callable[..., Shelf], engine: Engine
+) -> None:
+    mine, other = shelf(), Engine(engine.bundle)
+    name = mine.store.add(session(engine))
+
+    ending = mine.store.end_others(other)
+    mine.store.end_others(engine)
+    finish(ending)
+
+    assert mine.store.get(name, engine).engine is engine

@@ -1,0 +1,168 @@
+"""Changing what is live over HTTP; for operators alone, and mostly not there at all.
+
+`create_app` has them when it is told to, and whoever tells it guards them.
+"""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from fastapi import APIRouter, Request
+from pydantic import TypeAdapter
+from starlette.responses import Response
+
+from nextvec.app.api.media import media_type
+from nextvec.app.api.openapi import problems
+from nextvec.app.api.routes.info import Refused, refused
+from nextvec.app.errors import MalformedBodyError, UnsupportedBodyError
+from nextvec.app.release.listing import ListedBundle, list_bundles
+from nextvec.app.release.swapping import Swap
+from nextvec.app.service import Live, Service
+from nextvec.app.wire.problems import (
+    BUNDLE_REFUSED,
+    MALFORMED_BODY,
+    NOT_READY,
+    UNKNOWN_BUNDLE,
+    UNSUPPORTED_MEDIA_TYPE,
+)
+from nextvec.app.wire.quoting import cut
+from nextvec.training.checked import from_json
+
+JSON = "application/json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promotion:
+    """Which bundle is to go live."""
+
+    bundle: str
+    """Its name."""
+
+    require_go: bool = False
+    """Whether to refuse one whose readiness is not GO."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swapped:
+    """What answers now, and is live on disk."""
+
+    serving: str
+    kept: str | None
+    """What answered before, if it is kept for a rollback at once."""
+
+    was_warm: bool
+    """Whether it was in memory already."""
+
+    took_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BundleList:
+    """All bundles, and which of them answers."""
+
+    serving: str | None
+    live: str | None
+    """What LIVE names."""
+
+    previous: str | None
+    """What a rollback goes back to."""
+
+    kept: str | None
+    """What is in memory beside what answers."""
+
+    refused: Refused | None
+    bundles: list[ListedBundle]
+
+
+def admin_router(service: Service) -> APIRouter:
+    """Return the routes, bound to a service."""
+    router = APIRouter(prefix="/admin")
+    body = TypeAdapter(Promotion).json_schema()
+
+    @router.get(
+        "/bundles",
+        name="list_bundles",
+        summary="All bundles, and which of them answers",
+        response_model=BundleList,
+        responses=problems(NOT_READY),
+    )
+    async def bundles() -> Response:
+        known = service.bundles
+        listed = await service.loader.call(lambda: list_bundles(known.registry))
+        pointer = known.pointer
+        return _json(
+            BundleList(
+                serving=known.name,
+                live=None if pointer is None else pointer.version,
+                previous=None if pointer is None else pointer.previous,
+                kept=known.kept,
+                refused=refused(known.refusal),
+                bundles=listed,
+            )
+        )
+
+    @router.post(
+        "/promote",
+        summary="Load a bundle aside, try it, and let it answer",
+        response_model=Swapped,
+        responses=problems(
+            MALFORMED_BODY,
+            UNKNOWN_BUNDLE,
+            BUNDLE_REFUSED,
+            UNSUPPORTED_MEDIA_TYPE,
+            NOT_READY,
+        ),
+        openapi_extra={
+            "requestBody": {"required": True, "content": {JSON: {"schema": body}}}
+        },
+    )
+    async def promote(request: Request) -> Response:
+        began, asked = time.perf_counter(), await _promotion(request)
+        swap = await service.bundles.promote(asked.bundle, require_go=asked.require_go)
+        return _swapped(service, swap, began)
+
+    @router.post(
+        "/rollback",
+        summary="Let the bundle answer that was live before",
+        response_model=Swapped,
+        responses=problems(UNKNOWN_BUNDLE, BUNDLE_REFUSED, NOT_READY),
+    )
+    async def rollback() -> Response:
+        began = time.perf_counter()
+        return _swapped(service, await service.bundles.rollback(), began)
+
+    return router
+
+
+async def _promotion(request: Request) -> Promotion:
+    """Read what is to be promoted.
+
+    Raises:
+        UnsupportedBodyError: it is no JSON.
+        MalformedBodyError: it cannot be read, or names no bundle.
+    """
+    kind = media_type(request.headers)
+    if kind != JSON:
+        detail = f"expected {JSON}, got {cut(kind) or 'no content type'}"
+        raise UnsupportedBodyError(detail)
+    try:
+        return from_json(Promotion, await request.body())
+    except ValueError as error:
+        detail = f'expected {{"bundle": name}}: {cut(str(error))}'
+        raise MalformedBodyError(detail) from error
+
+
+def _swapped(service: Service, swap: Swap[Live], began: float) -> Response:
+    return _json(
+        Swapped(
+            serving=swap.name,
+            kept=service.bundles.kept,
+            was_warm=swap.was_warm,
+            took_s=round(time.perf_counter() - began, 3),
+        )
+    )
+
+
+def _json(content: Any) -> Response:  # noqa: ANN401 - anything orjson takes
+    return Response(orjson.dumps(content), media_type=JSON)
