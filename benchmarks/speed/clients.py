@@ -3,7 +3,8 @@
 import asyncio
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from itertools import cycle
 
 
@@ -66,27 +67,34 @@ async def _ask(
 
 
 async def _client(port: int, requests: list[bytes], until: float) -> list[float]:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
     took = []
-    for request in cycle(requests):
-        started = time.perf_counter()
-        if started > until:
-            break
-        writer.write(request)
-        await _answer(reader)
-        took.append(1000 * (time.perf_counter() - started))
-    writer.close()
-    await writer.wait_closed()
+    async with _connection(port) as (reader, writer):
+        for request in cycle(requests):
+            started = time.perf_counter()
+            if started > until:
+                break
+            writer.write(request)
+            await _answer(reader)
+            took.append(1000 * (time.perf_counter() - started))
     return took
 
 
 async def _once(port: int, request: bytes) -> bytes:
+    async with _connection(port) as (reader, writer):
+        writer.write(request)
+        return await _answer(reader)
+
+
+@asynccontextmanager
+async def _connection(
+    port: int,
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(request)
-    body = await _answer(reader)
-    writer.close()
-    await writer.wait_closed()
-    return body
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+        await writer.wait_closed()
 
 
 async def _answer(reader: asyncio.StreamReader) -> bytes:

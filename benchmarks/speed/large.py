@@ -1,7 +1,7 @@
 """From start to ready with a million vectors: ``python -m benchmarks.speed.large``.
 
-The bundle is one of `benchmarks.speed.synthetic`: how long a start takes does not depend
-on what the network has learned.
+The bundle is one of `benchmarks.speed.synthetic`: how long a start takes does not
+depend on what the network has learned.
 """
 
 import argparse
