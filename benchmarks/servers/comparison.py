@@ -64,6 +64,10 @@ class Rounds:
     per_s: list[float] = field(default_factory=list)
     """Requests a second by 32 clients."""
 
+    processor_ms: list[float] = field(default_factory=list)
+    """Time of processors that one of these took in the server's processes: it says
+    the same on a busy machine."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
@@ -186,11 +190,14 @@ def _measure(way: Way, rounds: Rounds, seconds: float) -> None:
         ask(way.port, way.requests, clients=1, seconds=_WARM_S)
         alone = ask(way.port, way.requests, clients=1, seconds=seconds / 3)
         ask(way.port, way.requests, clients=CLIENTS, seconds=_WARM_S)
+        before = way.tree.processor_s()
         took = ask(way.port, way.requests, clients=CLIENTS, seconds=seconds)
+        spent_s = way.tree.processor_s() - before
     finally:
         way.tree.suspend()
     rounds.one_ms.append(float(np.median(alone)))
     rounds.per_s.append(len(took) / seconds)
+    rounds.processor_ms.append(1000 * spent_s / len(took))
 
 
 def _check(ways: Sequence[Way], engine: Engine, contexts: Sequence[Float32]) -> float:
@@ -245,13 +252,15 @@ def _lines(found: Comparison, rows: int, dim: int) -> Iterator[str]:
     yield "they find."
     yield ""
     heads = ("server", "layout", "body", "p50 of one, ms", f"a second, by {CLIENTS}")
+    spent = "processors, ms for each of these"
     yield from table(
-        (*heads, "p50 ratio", "rate ratio"),
+        (*heads, spent, "p50 ratio", "rate ratio"),
         (
             (
                 *key,
                 f"{np.median(rounds.one_ms):.1f}",
                 f"{np.median(rounds.per_s):.0f}",
+                f"{np.median(rounds.processor_ms):.1f}" if rounds.processor_ms else "",
                 *(f"{ratio:.2f}" for ratio in ratios(own, rounds)),
             )
             for key, rounds in found.rounds.items()

@@ -33,6 +33,11 @@ class Tree:
         for process in self.processes():
             process.resume()
 
+    def processor_s(self) -> float:
+        """Return the seconds of processors that those that run have taken so far."""
+        spent = [process.cpu_times() for process in self.processes()]
+        return sum(times.user + times.system for times in spent)
+
     def stop(self) -> None:
         """Ask the root to end, and kill those that it leaves behind."""
         started = self.processes()
