@@ -11,6 +11,8 @@ when the environments of BentoML and LitServe are made.
 
 import argparse
 import platform
+import signal
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -50,6 +52,8 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, default=Path("benchmarks/reports"))
     told = parser.parse_args()
+    # as Ctrl-C does: servers that were started have to be stopped
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     named = told.only or list(PARTS)
     sections = []
     with tempfile.TemporaryDirectory() as scratch:
