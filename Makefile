@@ -28,7 +28,7 @@ layers: $(VENV)/.dev ## who may import whom
 pytest: $(VENV)/.dev ## the tests, with branch coverage
 	$(BIN)/pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile --cov --cov-report=term
 
-bench: $(VENV)/.dev ## the benchmarks; the report goes to benchmarks/reports
+bench: $(VENV)/.dev ## the benchmarks, 15 minutes; the report goes to benchmarks/reports
 	$(BIN)/python -m benchmarks.speed
 
 lock: ## write the pinned requirements anew, from pyproject.toml

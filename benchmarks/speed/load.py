@@ -5,12 +5,10 @@ engine alone. Rounds take turns, since others use the machine.
 """
 
 import argparse
-import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import cycle
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +17,8 @@ import psutil
 import torch
 from threadpoolctl import threadpool_limits
 
+from benchmarks.speed.clients import ask, post
+from benchmarks.speed.section import Goal, Section, table
 from benchmarks.speed.service import running
 from nextvec.app.bundle.flat import set_index_threads
 from nextvec.app.inference.engine import Engine, Query
@@ -27,8 +27,12 @@ from nextvec.app.release.registry import Registry
 from nextvec.training.vectors import CONTEXT_LENGTH, Float32
 
 CLIENTS: Final = 32
-_K: Final = 10
+K: Final = 10
+"""Neighbors of every answer."""
+
 _NUM_CONTEXTS: Final = 200
+_MOST_SLOWER: Final = 1.15
+_LEAST_SHARE: Final = 0.85
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,60 +59,78 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=3.0)
     told = parser.parse_args()
-    figures = measure_load(told.bundles, rounds=told.rounds, seconds=told.seconds)
-    for line in load_section(figures):
-        print(line)
+    live = Registry(told.bundles).live()
+    figures = measure_load(live, rounds=told.rounds, seconds=told.seconds)
+    print("\n".join(load_section(figures, live.name).lines))
 
 
-def measure_load(bundles: Path, *, rounds: int, seconds: float) -> LoadFigures:
-    """Measure the live bundle in this process and behind the service.
+def measure_load(bundle: Path, *, rounds: int, seconds: float) -> LoadFigures:
+    """Measure a bundle in this process and behind the service.
 
     Args:
-        bundles: folder with a live bundle.
+        bundle: its folder; it goes live.
         rounds: how often each is measured.
         seconds: how long 32 clients ask in each round.
     """
     threadpool_limits(1, user_api="blas")
-    engine = open_engine(Registry(bundles).live())
-    contexts = _contexts(engine)
-    bodies = [_request(context) for context in contexts]
+    engine = open_engine(bundle)
+    Registry(bundle.parent).make_live(engine.bundle)
+    contexts = contexts_in(engine)
+    bodies = [octets_request(context) for context in contexts]
     figures = LoadFigures()
-    with running(bundles) as (port, _, _):
+    with running(bundle.parent) as (port, _, _):
         # so that no first request is measured
-        asyncio.run(_ask(port, bodies, clients=CLIENTS, seconds=1.0))
+        ask(port, bodies, clients=CLIENTS, seconds=1.0)
         for _ in range(rounds):
-            one, many = zip(*_of_engine(engine, contexts), strict=True)
+            one, many = zip(*of_engine(engine, contexts), strict=True)
             figures.engine_ms.append(min(one))
             figures.engine_per_s.append(max(many))
-            alone = asyncio.run(_ask(port, bodies, clients=1, seconds=seconds / 3))
+            alone = ask(port, bodies, clients=1, seconds=seconds / 3)
             figures.service_ms.append(float(np.median(alone)))
-            took = asyncio.run(_ask(port, bodies, clients=CLIENTS, seconds=seconds))
+            took = ask(port, bodies, clients=CLIENTS, seconds=seconds)
             figures.service_per_s.append(len(took) / seconds)
     return figures
 
 
-def load_section(figures: LoadFigures) -> Iterator[str]:
-    """Write the figures: medians of rounds, and of the ratios of each round."""
-    yield ""
-    yield "## Service under load, beside the engine alone"
-    yield ""
-    slower = np.divide(figures.service_ms, figures.engine_ms)
-    share = np.divide(figures.service_per_s, figures.engine_per_s)
-    yield f"| rounds: {len(slower)} | engine alone | service, octets | ratio | goal |"
-    yield "|---|---|---|---|---|"
-    yield (
-        f"| p50 of one, ms | {np.median(figures.engine_ms):.1f} "
-        f"| {np.median(figures.service_ms):.1f} | {np.median(slower):.2f} "
-        "| at most 1.15 |"
+def load_section(figures: LoadFigures, shape: str) -> Section:
+    """Report the figures: medians of rounds, and of the ratios of each round."""
+    slower = float(np.median(np.divide(figures.service_ms, figures.engine_ms)))
+    share = float(np.median(np.divide(figures.service_per_s, figures.engine_per_s)))
+    goals = (
+        Goal(
+            what=f"p50 of one client over the engine alone, {shape}",
+            found=slower,
+            most=_MOST_SLOWER,
+        ),
+        Goal(
+            what=f"rate of {CLIENTS} clients over the engine's in batches, {shape}",
+            found=share,
+            least=_LEAST_SHARE,
+        ),
     )
-    yield (
-        f"| by {CLIENTS} at once, a second | {np.median(figures.engine_per_s):.0f} "
-        f"| {np.median(figures.service_per_s):.0f} | {np.median(share):.2f} "
-        "| at least 0.85 |"
+    heads = ("engine alone", "service, octets", "ratio", "goal")
+    rows = (
+        (
+            "p50 of one, ms",
+            f"{np.median(figures.engine_ms):.1f}",
+            f"{np.median(figures.service_ms):.1f}",
+            f"{slower:.2f}",
+            goals[0].wanted,
+        ),
+        (
+            f"by {CLIENTS} at once, a second",
+            f"{np.median(figures.engine_per_s):.0f}",
+            f"{np.median(figures.service_per_s):.0f}",
+            f"{share:.2f}",
+            goals[1].wanted,
+        ),
     )
+    title = f"## Service under load, beside the engine alone, {shape}"
+    first = f"rounds: {len(figures.service_ms)}"
+    return Section([title, "", *table((first, *heads), rows), ""], goals)
 
 
-def _contexts(engine: Engine) -> list[Float32]:
+def contexts_in(engine: Engine) -> list[Float32]:
     """Return contexts of full length: rows in order, from anywhere in the index."""
     vectors = engine.bundle.index.vectors
     starts = np.random.default_rng(0).integers(
@@ -118,20 +140,15 @@ def _contexts(engine: Engine) -> list[Float32]:
     return [engine.bundle.checkpoint.transform.invert(row) for row in rows]
 
 
-def _request(context: Float32) -> bytes:
-    body = context.astype("<f4").tobytes()
-    head = (
-        f"POST /predict?k={_K} HTTP/1.1\r\nHost: localhost\r\n"
-        f"Content-Type: application/octet-stream\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
-    return head.encode() + body
+def octets_request(context: Float32) -> bytes:
+    """Return a whole request for what comes after a context, as octets."""
+    body = np.ascontiguousarray(context, "<f4").tobytes()
+    return post(f"/predict?k={K}", body, "application/octet-stream")
 
 
-def _of_engine(
-    engine: Engine, contexts: list[Float32]
-) -> Iterator[tuple[float, float]]:
+def of_engine(engine: Engine, contexts: list[Float32]) -> Iterator[tuple[float, float]]:
     """Yield milliseconds of one query and queries a second, by number of threads."""
-    queries = [Query(engine=engine, context=c, k=_K) for c in contexts]
+    queries = [Query(engine=engine, context=c, k=K) for c in contexts]
     for threads in range(1, (psutil.cpu_count() or 1) + 1):
         with _threads(threads):
             alone = [_seconds(engine, [query]) for query in queries[:40]]
@@ -158,40 +175,6 @@ def _seconds(engine: Engine, queries: list[Query]) -> float:
     started = time.perf_counter()
     engine.run(queries)
     return time.perf_counter() - started
-
-
-async def _ask(
-    port: int, bodies: list[bytes], *, clients: int, seconds: float
-) -> list[float]:
-    """Ask again and again; return the milliseconds of every answer."""
-    until = time.perf_counter() + seconds
-    took = await asyncio.gather(
-        *(
-            _client(port, bodies[place:] + bodies[:place], until)
-            for place in range(clients)
-        )
-    )
-    return [one for each in took for one in each]
-
-
-async def _client(port: int, bodies: list[bytes], until: float) -> list[float]:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    took = []
-    for body in cycle(bodies):
-        started = time.perf_counter()
-        if started > until:
-            break
-        writer.write(body)
-        head = await reader.readuntil(b"\r\n\r\n")
-        if not head.startswith(b"HTTP/1.1 200"):
-            msg = f"expected 200, got {head[:100]!r}"
-            raise RuntimeError(msg)
-        length = head.lower().partition(b"content-length:")[2].partition(b"\r")[0]
-        await reader.readexactly(int(length))
-        took.append(1000 * (time.perf_counter() - started))
-    writer.close()
-    await writer.wait_closed()
-    return took
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """Latency, memory and start-up time of the service, against one client."""
 
 import http.client
-import socket
 import subprocess
 import sys
 import threading
@@ -16,6 +15,8 @@ import numpy as np
 import orjson
 import psutil
 
+from benchmarks.speed.clients import free_port
+from benchmarks.speed.resident import resident_parts
 from nextvec.app.release.registry import Registry
 from nextvec.training.corpus.store import load_corpus
 
@@ -25,6 +26,8 @@ _TIMEOUT_S = 60
 _REFRESH: Final = "/metrics/hitk?refresh=true"
 _POLL: Final = "/metrics/hitk?k=1,2,3,4,5,6,7,8,9,10"
 # As many cut-offs as one request may name.
+
+_COMMAND: Final = "from nextvec.app.commands.main import main; main()"
 
 Request = tuple[bytes, dict[str, str]]
 
@@ -107,31 +110,6 @@ def measure_service(bundles: Path, corpus: Path, *, requests: int) -> ServiceFig
     )
 
 
-def resident_parts(process: psutil.Process) -> dict[str, float]:
-    """Return the resident memory of a process by part, in MiB (`memory_parts`)."""
-    return {name: resident for name, (resident, _) in memory_parts(process).items()}
-
-
-def memory_parts(process: psutil.Process) -> dict[str, tuple[float, float]]:
-    """Return the memory of a process by part: resident, and its share of that, in MiB.
-
-    Of a page that several processes hold each has a part as its share (PSS). Mapped
-    files of a bundle stand by name; ``libraries`` are other files; ``own`` is the
-    rest, which no other process shares.
-    """
-    parts = {"own": (0.0, 0.0), "libraries": (0.0, 0.0)}
-    for mapped in process.memory_maps(grouped=True):
-        path = Path(mapped.path)
-        name = "libraries"
-        if path.suffix == ".npy":
-            name = path.name
-        elif not path.is_absolute():
-            name = "own"
-        resident, share = parts.get(name, (0.0, 0.0))
-        parts[name] = (resident + mapped.rss / 2**20, share + mapped.pss / 2**20)
-    return parts
-
-
 def _during(
     port: int,
     path: str,
@@ -209,12 +187,10 @@ def timed(connection: http.client.HTTPConnection, request: Request) -> float:
 def running(bundles: Path) -> Iterator[tuple[int, int, float]]:
     """Serve the live bundle on a free port; yield port, pid and start-up time."""
     Registry(bundles).live()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = int(free.getsockname()[1])
+    port = free_port()
     command = [
-        str(Path(sys.prefix) / "bin" / "nextvec"),
-        "serve",
+        # of this checkout, wherever the command was installed from
+        *(sys.executable, "-c", _COMMAND, "serve"),
         f"--port={port}",
         f"--bundles={bundles}",
     ]

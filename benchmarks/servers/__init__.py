@@ -1,0 +1,1 @@
+"""The same prediction behind other servers, each in an environment of its own."""
