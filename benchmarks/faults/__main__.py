@@ -1,8 +1,9 @@
 """Every fault, and a report of them: ``python -m benchmarks.faults``.
 
-    python -m benchmarks.faults [soak|fuzz ...] [options of the one]
+    python -m benchmarks.faults [NAME [options of the one]]
 
-Without a name all of them run, about half an hour, and the report goes to
+Names are kills, bodies, overload, swaps, soak and fuzz. Without one all of them run
+on the live bundle of ``artifacts/bundles``, in about 40 minutes, and the report goes to
 ``benchmarks/reports``. Everything happens on this machine, is bounded, and ends by
 itself.
 """
@@ -17,10 +18,15 @@ from typing import Final
 
 import psutil
 
-from benchmarks.faults import fuzz, soak
+from benchmarks.faults import bodies, fuzz, kills, overload, soak, swaps
 from nextvec.training.files import write_bytes
 
 FAULTS: Final[dict[str, Callable[[list[str]], list[str]]]] = {
+    # the first, since it forks: no thread has computed yet
+    "kills": kills.main,
+    "bodies": bodies.main,
+    "overload": overload.main,
+    "swaps": swaps.main,
     "soak": soak.main,
     "fuzz": fuzz.main,
 }

@@ -10,7 +10,7 @@ import argparse
 import http.client
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,15 +46,15 @@ class Cost:
     outcome: str
 
 
-def main() -> None:
-    """Measure, and print two tables."""
+def main(argv: Sequence[str] | None = None) -> list[str]:
+    """Measure, and return the section of the report."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bundles", type=Path, default=Path("artifacts/bundles"))
     parser.add_argument("--seconds", type=float, default=5.0)
-    told = parser.parse_args()
+    told = parser.parse_args(argv)
     bodies = dict(hostile_bodies())
-    for line in (*alone(bodies), "", *beside(told.bundles, bodies, told.seconds)):
-        print(line, flush=True)
+    found = (*alone(bodies), "", *beside(told.bundles, bodies, told.seconds))
+    return ["## Hostile bodies of JSON", "", *found]
 
 
 def alone(bodies: dict[str, bytes]) -> Iterator[str]:
@@ -165,4 +165,4 @@ def _looping(port: int, body: bytes, clients: int) -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    main()
+    print("\n".join(main()))

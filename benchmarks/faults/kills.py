@@ -65,14 +65,11 @@ class Outcome:
     """What was not as it should be; empty if all was well."""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the trials and print what came of them.
+def main(argv: Sequence[str] | None = None) -> list[str]:
+    """Run the trials, and return the section of the report.
 
-    Args:
-        argv: words of the command line; None takes those of the process.
-
-    Returns:
-        Exit status: 0 if every trial went well.
+    Raises:
+        SystemExit: not all was well; what was not is printed.
     """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=24, help="0 for every step")
@@ -80,18 +77,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     # a fork of a process whose threads compute can wait for them for ever
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory(prefix="nextvec-kills-") as name:
-        began, outcomes = time.monotonic(), []
-        for outcome in trials(Path(name), told.trials):
-            outcomes.append(outcome)
-            for fault in outcome.faults:
-                print(f"killed before step {outcome.step}: {fault}", flush=True)
+        began, outcomes = time.monotonic(), list(trials(Path(name), told.trials))
+    lines = ["## Kills", ""]
+    for outcome in outcomes:
+        lines += [f"- before step {outcome.step}: {f}" for f in outcome.faults]
     bad = sum(bool(outcome.faults) for outcome in outcomes)
-    print(
-        f"nextvec up writes in {outcomes[0].num_steps} steps; killed before "
-        f"{len(outcomes)} of them, all was well after {len(outcomes) - bad} "
-        f"({time.monotonic() - began:.0f} s)"
+    lines.append(
+        f"`nextvec up` writes in {outcomes[0].num_steps} steps; killed (`kill -9`) "
+        f"before {len(outcomes)} of them, all was well after {len(outcomes) - bad} "
+        f"({time.monotonic() - began:.0f} s)."
     )
-    return int(bad > 0)
+    if bad:
+        print("\n".join(lines))
+        raise SystemExit(1)
+    return lines
 
 
 def trials(root: Path, count: int) -> Iterator[Outcome]:
@@ -250,4 +249,4 @@ def _corpus() -> Corpus:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    print("\n".join(main()))
