@@ -37,10 +37,13 @@ def weighted_mean_at(
 
 
 @lru_cache(maxsize=256)
+@torch.inference_mode(mode=False)
 def mean_weights(
     length: int, rates: tuple[float, ...], weights: tuple[float, ...]
 ) -> Tensor:
     """Weights of `weighted_mean_at`: row ``t`` sums to 1 over columns 0 to ``t``.
+
+    Whoever asks first may do so in inference mode, and training after it.
 
     Returns:
         Shape ``(T, T)``, lower triangular, float32, on the CPU; do not change it.
