@@ -190,6 +190,7 @@ class Settings(BaseSettings):
     cors_origins: Annotated[str, AfterValidator(_origins)] | None = None
     """Origins, with commas between, whose pages may ask (CORS), or *; not set: none
     but the service's own."""
+
     drain_delay_s: float = Field(default=1.0, ge=0)
     """How long requests are still taken after SIGTERM or SIGHUP, while /readyz says not
     ready, in seconds; Ctrl-C does not wait."""

@@ -17,6 +17,7 @@ from nextvec.training.run import run_name
 
 ROOT = Path(__file__).parent.parent
 RESULTS = sorted(ROOT.glob("docs/studies/[!a]*/results/*.json"))
+PAGES = sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("docs/*.md"))
 COMMANDS = {name: lazy.load(name) for name, lazy in LAZY.items()}
 
 
@@ -40,16 +41,29 @@ def test_every_command_is_in_the_readme(name: str) -> None:
         assert f"`nextvec {name}`" in (ROOT / "README.md").read_text()
 
 
-def test_what_the_readme_links_to_exists() -> None:
-    links = re.findall(r"\]\(([^)#]+)", (ROOT / "README.md").read_text())
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_a_page_links_to_exists(page: Path) -> None:
+    links = re.findall(r"\]\(([^)\s]+)\)", page.read_text())
 
     missing = [
         link
         for link in links
-        if not link.startswith("http") and not (ROOT / link).exists()
+        if not link.startswith("http") and not is_there(page, link)
     ]
 
     assert missing == []
+
+
+def is_there(page: Path, link: str) -> bool:
+    path, _, anchor = link.partition("#")
+    target = page.parent / path if path else page
+    return target.exists() and (not anchor or anchor in anchors(target))
+
+
+def anchors(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    kept = [re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings]
+    return {heading.replace(" ", "-") for heading in kept}
 
 
 def test_the_makefile_has_what_the_readme_calls() -> None:

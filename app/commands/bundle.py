@@ -210,7 +210,10 @@ def promote(
     ] = False,
     bundles: BundlesFolder = None,
 ) -> None:
-    """Make a bundle live, once it has answered its golden query."""
+    """Make a bundle live, once it has answered its golden query.
+
+    A running service takes it up within seconds, without a restart.
+    """
     registry = _registry(bundles)
     with progress_bars() as progress:
         bundle = registry.promote(version, require_go=require_go, progress=progress)
@@ -219,7 +222,11 @@ def promote(
 
 @handle_errors()
 def rollback(*, bundles: BundlesFolder = None) -> None:
-    """Make the bundle live that was live before."""
+    """Make the bundle live that was live before.
+
+    A running service takes it up within seconds, without a restart. Said twice, it goes
+    forward again.
+    """
     version = _registry(bundles).rollback()
     console.print(
         f"{version} is live again; a running service takes it up within seconds.",

@@ -17,6 +17,10 @@ def serve(
 ) -> None:
     """Serve the live bundle over HTTP.
 
+    What is promoted while it runs takes over without a restart. On SIGTERM it says
+    that it is not ready, serves on for a moment and finishes what is open; on Ctrl-C
+    the same without the moment.
+
     Everything else is set by environment variables: see docs/configuration.md.
     """
     settings = read_settings(host=host, port=port, bundles=bundles, bundle=bundle)

@@ -54,6 +54,11 @@ def test_the_documented_problem_types_are_all_there_are() -> None:
     assert slugs == [kind.slug for kind in PROBLEM_TYPES]
 
 
+@pytest.mark.parametrize("kind", PROBLEM_TYPES, ids=lambda kind: kind.slug)
+def test_every_problem_type_is_in_the_runbook(kind: ProblemType) -> None:
+    assert f"| {kind.status} | `{kind.slug}` |" in page("operations.md")
+
+
 @pytest.mark.parametrize("name", OPTION_NAMES)
 def test_every_option_of_predict_is_documented(name: str) -> None:
     assert f"| `{name}` |" in page("api.md")
