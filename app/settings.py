@@ -3,7 +3,7 @@
 import ipaddress
 import re
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -57,6 +57,8 @@ class Settings(BaseSettings):
         frozen=True,
         extra="forbid",
         use_attribute_docstrings=True,
+        # pydantic's own words, at the end of a traceback, would show a secret
+        hide_input_in_errors=True,
     )
 
     bundles: Path = Path("artifacts/bundles")
@@ -190,6 +192,7 @@ class Settings(BaseSettings):
     cors_origins: Annotated[str, AfterValidator(_origins)] | None = None
     """Origins, with commas between, whose pages may ask (CORS), or *; not set: none
     but the service's own."""
+
     drain_delay_s: float = Field(default=1.0, ge=0)
     """How long requests are still taken after SIGTERM or SIGHUP, while /readyz says not
     ready, in seconds; Ctrl-C does not wait."""
@@ -234,6 +237,13 @@ class Settings(BaseSettings):
         return f"http://{shown}:{self.port}"
 
 
+_SECRETS: Final = frozenset(
+    name
+    for name, field in Settings.model_fields.items()
+    if SecretStr in get_args(field.annotation)
+)
+
+
 class SettingsError(ProjectError):
     """A setting is of another type or out of bounds."""
 
@@ -250,5 +260,5 @@ def read_settings(**told: Any) -> Settings:  # noqa: ANN401 - each checked by it
     try:
         return Settings(**{k: v for k, v in told.items() if v is not None})
     except ValidationError as error:
-        msg = f"setting {faults(error)}"
+        msg = f"setting {faults(error, secrets=_SECRETS)}"
         raise SettingsError(msg) from error
