@@ -1,6 +1,7 @@
-"""Changing what is live over HTTP; for operators alone, and mostly not there at all.
+"""Changing what is live over HTTP; for operators alone.
 
-`create_app` has them when it is told to, and whoever tells it guards them.
+`nextvec.app.api.guard` lets nobody come to these without a key of the scope admin, and
+answers as if they were not there while there are no keys.
 """
 
 import time
@@ -20,9 +21,11 @@ from nextvec.app.release.listing import ListedBundle, list_bundles
 from nextvec.app.release.swapping import Swap
 from nextvec.app.service import Live, Service
 from nextvec.app.wire.problems import (
+    BODY_TOO_LARGE,
     BUNDLE_REFUSED,
     MALFORMED_BODY,
     NOT_READY,
+    OVERLOADED,
     UNKNOWN_BUNDLE,
     UNSUPPORTED_MEDIA_TYPE,
 )
@@ -110,8 +113,10 @@ def admin_router(service: Service) -> APIRouter:
             MALFORMED_BODY,
             UNKNOWN_BUNDLE,
             BUNDLE_REFUSED,
+            BODY_TOO_LARGE,
             UNSUPPORTED_MEDIA_TYPE,
             NOT_READY,
+            OVERLOADED,
         ),
         openapi_extra={
             "requestBody": {"required": True, "content": {JSON: {"schema": body}}}
