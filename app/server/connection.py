@@ -148,8 +148,9 @@ class Connection(asyncio.Protocol):
                 # all of it is head, but what has not ended is in no callback yet
                 self._fed_bytes += len(data)
                 self._check_head(self._fed_bytes)
-        except httptools.HttpParserUpgrade:
-            self._stay_with_http()
+        except httptools.HttpParserUpgrade as pause:
+            (end,) = pause.args
+            self._stay_with_http(data[end:])
         except httptools.HttpParserError as error:
             self._not_understood(error.__context__ or error)
         except _HeadTooLargeError as error:
@@ -199,9 +200,15 @@ class Connection(asyncio.Protocol):
         self._check_head(len(self._url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header."""
+        """Take a header; one after a body counts, and is dropped.
+
+        RFC 9110, 6.5.1: a trailer is no header. As one it would get by whatever in
+        front sets or strips headers.
+        """
         self._head_bytes += len(name) + len(value) + 4
         self._check_head(len(self._url) + self._head_bytes)
+        if not self._is_in_head:
+            return
         name = name.lower()
         if name == b"host":
             self._num_hosts += 1
@@ -212,6 +219,9 @@ class Connection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         """Let the app begin with a request, if its turn has come."""
         self._is_in_head = False
+        if self._offers_upgrade():
+            # it comes again without the offer
+            return
         self._num_heads += 1
         version = self._parser.get_http_version()
         if self._num_hosts != 1 and (version == "1.1" or self._num_hosts):
@@ -221,7 +231,8 @@ class Connection(asyncio.Protocol):
             self,
             self._scope(version),
             keeps_alive=self._parser.should_keep_alive(),
-            awaits_continue=self._awaits_continue,
+            # RFC 9110, 10.1.1: of HTTP/1.0 it means nothing
+            awaits_continue=self._awaits_continue and version == "1.1",
         )
         self._arriving = exchange
         self._exchanges.append(exchange)
@@ -379,20 +390,27 @@ class Connection(asyncio.Protocol):
         if number > self._limits.max_head_bytes:
             raise _HeadTooLargeError
 
-    def _stay_with_http(self) -> None:
-        """Answer a request that offers another protocol as if it did not, then end."""
-        last = self._exchanges[-1] if self._exchanges else None
-        has_body = any(
-            name in {b"content-length", b"transfer-encoding"} and value != b"0"
-            for name, value in self._headers
-        )
-        if has_body:
-            # the parser takes the body to be of the other protocol
-            detail = "expected no Upgrade with a body"
-            self.refuse("protocol", BAD_REQUEST, detail)
-        elif last is not None:
-            last.keeps_alive = False
+    def _offers_upgrade(self) -> bool:
+        """Whether a request offers another protocol; CONNECT demands one."""
+        return self._parser.should_upgrade() and self._parser.get_method() != b"CONNECT"
+
+    def _stay_with_http(self, rest: bytes) -> None:
+        """Take a request as if it offered no other protocol (RFC 9110, 7.8).
+
+        The parser takes all that follows, a body too, to be of that protocol. Clients
+        that would rather speak HTTP/2 offer it with every request: Java's, curl's.
+        """
+        if not self._offers_upgrade():
+            self._exchanges[-1].keeps_alive = False
             self._is_deaf = True
+            return
+        method, version = self._parser.get_method(), self._parser.get_http_version()
+        lines = [b"%s %s HTTP/%s" % (method, self._url, version.encode())]
+        lines += [
+            b"%s: %s" % header for header in self._headers if header[0] != b"upgrade"
+        ]
+        self._parser = httptools.HttpRequestParser(self)
+        self.data_received(b"\r\n".join([*lines, b"", rest]))
 
     def _not_understood(self, error: BaseException) -> None:
         """Refuse what is no HTTP, after the answers to what was."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 
-from tests.app.server.conftest import read
+from tests.app.server.conftest import echo, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,6 +99,53 @@ def test_who_asks_whether_to_go_on_is_told_so(serve: Serve) -> None:
     assert parts(rest)[2] == b"POST /x b'' 3"
 
 
+def test_of_the_first_http_nothing_can_be_expected(serve: Serve) -> None:
+    head = b"POST /x HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n"
+
+    assert parts(serve().ask(head, b"abc"))[2] == b"POST /x b'' 3"
+
+
+@pytest.mark.parametrize("in_pieces", [False, True], ids=["at once", "byte by byte"])
+def test_another_protocol_is_offered_in_vain(serve: Serve, in_pieces: bool) -> None:
+    offer = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
+    host, length = b" HTTP/1.1\r\nHost: a\r\n", b"Content-Length: 3\r\n\r\nabc"
+    chunks = b"Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n"
+    sent = (
+        GET
+        + (b"POST /one" + host + offer + length)
+        + (b"POST /two" + host + offer + chunks)
+        + (b"GET /three" + host + offer + b"\r\n")
+        + LAST
+    )
+    with serve().connect() as client:
+        for at in range(len(sent)) if in_pieces else ():
+            client.sendall(sent[at : at + 1])
+        if not in_pieces:
+            client.sendall(sent)
+        answer = read(client)
+
+    told = (b"/x b'' 0", b"/one b'' 3", b"/two b'' 2", b"/three b'' 0", b"/last b'q' 0")
+    places = [answer.find(words) for words in told]
+    assert min(places) >= 0
+    assert places == sorted(places)
+
+
+def test_a_trailer_is_no_header(serve: Serve) -> None:
+    seen: list[list[tuple[bytes, bytes]]] = []
+
+    async def app(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        seen.append(scope["headers"])
+        await echo(scope, receive, send)
+
+    start = b"POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    end = b"3\r\nabc\r\n0\r\nX-API-Key: of another\r\nExpect: 100-continue\r\n\r\n"
+
+    answer = serve(app).ask(start + end + LAST)
+
+    assert b"POST /x b'' 3" in answer
+    assert seen[0] == [(b"host", b"a"), (b"transfer-encoding", b"chunked")]
+
+
 @pytest.mark.parametrize(
     ("request_", "status", "body"),
     [
@@ -136,6 +183,12 @@ def test_who_asks_whether_to_go_on_is_told_so(serve: Serve) -> None:
             200,
             b"GET /x b'' 0",
             id="upgrade is not taken",
+        ),
+        pytest.param(
+            b"CONNECT a:443 HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc",
+            200,
+            b"CONNECT / b'' 0",
+            id="a tunnel is not dug",
         ),
         pytest.param(LAST + GET, 200, b"GET /last b'q' 0", id="after the last"),
         pytest.param(
@@ -181,12 +234,6 @@ def test_forms_of_http(serve: Serve, request_: bytes, status: int, body: bytes) 
             b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\nabc",
             "Transfer-Encoding",
             id="another coding",
-        ),
-        pytest.param(
-            b"POST / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n"
-            b"Content-Length: 3\r\n\r\nabc",
-            "Upgrade",
-            id="a body of another protocol",
         ),
     ],
 )
