@@ -13,10 +13,10 @@ from fastapi import APIRouter, Request
 from pydantic import TypeAdapter
 from starlette.responses import Response
 
-from nextvec.app.api.media import media_type
+from nextvec.app.api.media import JSON, media_type, refuse_other
 from nextvec.app.api.openapi import problems
 from nextvec.app.api.routes.info import Refused, refused
-from nextvec.app.errors import MalformedBodyError, UnsupportedBodyError
+from nextvec.app.errors import MalformedBodyError
 from nextvec.app.release.listing import ListedBundle, list_bundles
 from nextvec.app.release.swapping import Swap
 from nextvec.app.service import Live, Service
@@ -31,8 +31,6 @@ from nextvec.app.wire.problems import (
 )
 from nextvec.app.wire.quoting import cut
 from nextvec.training.checked import from_json
-
-JSON = "application/json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,10 +145,7 @@ async def _promotion(request: Request) -> Promotion:
         UnsupportedBodyError: it is no JSON.
         MalformedBodyError: it cannot be read, or names no bundle.
     """
-    kind = media_type(request.headers)
-    if kind != JSON:
-        detail = f"expected {JSON}, got {cut(kind) or 'no content type'}"
-        raise UnsupportedBodyError(detail)
+    refuse_other(media_type(request.headers), JSON)
     try:
         return from_json(Promotion, await request.body())
     except ValueError as error:
