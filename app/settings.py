@@ -106,7 +106,7 @@ class Settings(BaseSettings):
 
     max_connections: int = Field(default=1000, ge=1)
     """Most open connections, less where the process may open fewer files; for one more
-    an idle one ends, and where none is idle it gets a 503."""
+    an idle one ends, and where none is idle it gets a 503, unless it is a probe."""
 
     max_head_bytes: int = Field(default=64 << 10, ge=256)
     """Longest request line and headers, in bytes; past it a 431."""

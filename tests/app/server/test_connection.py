@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 
+from nextvec.app.server.limits import SPARE
 from tests.app.server.conftest import echo, read
 
 if TYPE_CHECKING:
@@ -92,10 +93,13 @@ def test_who_asks_whether_to_go_on_is_told_so(serve: Serve) -> None:
         b"POST /x HTTP/1.1\r\nHost: a\r\nExpect: 100-Continue\r\nContent-Length: 3\r\n"
     )
 
-    answer = serve().ask(head + b"Connection: close\r\n\r\n", b"abc")
+    with serve().connect() as client:
+        client.sendall(head + b"Connection: close\r\n\r\n")
+        first = client.recv(1 << 16)
+        client.sendall(b"abc")
+        rest = read(client)
 
-    first, _, rest = answer.partition(b"\r\n\r\n")
-    assert first == b"HTTP/1.1 100 Continue"
+    assert first == b"HTTP/1.1 100 Continue\r\n\r\n"
     assert parts(rest)[2] == b"POST /x b'' 3"
 
 
@@ -378,8 +382,7 @@ def test_one_more_where_none_is_idle_is_told_to_wait(serve: Serve) -> None:
         client.sendall(b"GET /hang HTTP/1.1\r\nHost: a\r\n\r\n")
     running.until(lambda: len(running.server.server_state.tasks) == 2)
 
-    with running.connect() as client:
-        answer = read(client)
+    answer = running.ask(GET)
 
     assert_refused(answer, 503, "at most 2 connections")
     assert parts(answer)[1]["retry-after"] == "7"
@@ -387,6 +390,45 @@ def test_one_more_where_none_is_idle_is_told_to_wait(serve: Serve) -> None:
         client.close()
     running.until(lambda: not running.server.server_state.tasks)
     assert parts(running.ask(LAST))[0] == 200
+
+
+def test_a_probe_is_answered_however_many_there_are(serve: Serve) -> None:
+    running = serve(max_connections=2)
+    probe = b"GET /probe HTTP/1.1\r\nHost: a\r\n\r\n"
+    busy = [running.connect() for _ in range(2)]
+    for client in busy:
+        client.sendall(b"GET /hang HTTP/1.1\r\nHost: a\r\n\r\n")
+    running.until(lambda: len(running.server.server_state.tasks) == 2)
+    # who says nothing gives way
+    silent = [running.connect() for _ in range(SPARE + 5)]
+    running.until(lambda: running.refused["evicted"] == 5)
+
+    told, refused, again = running.ask(probe), running.ask(GET), running.ask(probe)
+
+    for answer in (told, again):
+        status, headers, body = parts(answer)
+        assert (status, body) == (200, b"GET /probe b'' 0")
+        assert headers["connection"] == "close"
+    assert_refused(refused, 503, "at most 2 connections")
+    for client in (*busy, *silent):
+        client.close()
+
+
+def test_more_probes_than_there_are_places_for_are_told_at_once(serve: Serve) -> None:
+    running = serve(max_connections=1)
+    # whose bodies never come
+    probe = b"POST /probe HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n"
+    busy: list[socket.socket] = []
+    for _ in range(1 + SPARE):
+        busy.append(running.connect())
+        busy[-1].sendall(probe)
+        running.until(lambda: len(running.server.server_state.tasks) == len(busy))
+
+    with running.connect() as client:
+        assert_refused(read(client), 503, "at most 1 connections")
+
+    for client in busy:
+        client.close()
 
 
 def test_an_app_that_fails_is_a_problem(
