@@ -20,6 +20,8 @@ from nextvec.app.errors import MalformedBodyError
 from nextvec.app.release.listing import ListedBundle, list_bundles
 from nextvec.app.release.swapping import Swap
 from nextvec.app.service import Live, Service
+from nextvec.app.steps import in_turns
+from nextvec.app.wire.names import refuse_twice
 from nextvec.app.wire.problems import (
     BODY_TOO_LARGE,
     BUNDLE_REFUSED,
@@ -143,14 +145,17 @@ async def _promotion(request: Request) -> Promotion:
 
     Raises:
         UnsupportedBodyError: it is no JSON.
-        MalformedBodyError: it cannot be read, or names no bundle.
+        MalformedBodyError: it cannot be read, names no bundle, or has a name twice.
     """
     refuse_other(media_type(request.headers), JSON)
+    body = await request.body()
     try:
-        return from_json(Promotion, await request.body())
+        asked = from_json(Promotion, body)
     except ValueError as error:
         detail = f'expected {{"bundle": name}}: {cut(str(error))}'
         raise MalformedBodyError(detail) from error
+    await in_turns(refuse_twice(body, orjson.loads(body)))
+    return asked
 
 
 def _swapped(service: Service, swap: Swap[Live], began: float) -> Response:
