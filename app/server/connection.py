@@ -197,6 +197,9 @@ class Connection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         """Begin with a request."""
+        if self._is_deaf:
+            # refused with the one before, which came in the same piece
+            return
         if len(self._exchanges) > _MAX_PIPELINED:
             raise _TooManyError
         self._is_in_head, self._awaits_continue = True, False
@@ -229,6 +232,8 @@ class Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         """Let the app begin with a request, if its turn has come."""
+        if self._is_deaf:
+            return
         self._is_in_head = False
         if self._offers_upgrade():
             # it comes again without the offer
