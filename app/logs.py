@@ -1,5 +1,6 @@
 """Log lines as JSON, one object each; configured by entry points only."""
 
+import json
 import logging
 import math
 import sys
@@ -33,7 +34,11 @@ class JsonFormatter(logging.Formatter):
         line |= {k: v for k, v in vars(record).items() if k not in _STANDARD}
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return orjson.dumps(line, default=str).decode()
+        try:
+            return orjson.dumps(line, default=str).decode()
+        except TypeError:
+            # a name of a file that is no UTF-8, a number of more than 64 bits
+            return json.dumps(line, default=str)
 
 
 def configure_logs(level: str) -> None:

@@ -41,14 +41,14 @@ class Metrics:
         )
         self.request_seconds = Histogram(
             "nextvec_request_seconds",
-            "From the first byte of a request to the last of its answer.",
+            "From the head of a request to the end of its answer.",
             ["route"],
             buckets=_SECONDS,
             registry=registry,
         )
         self.decode_seconds = Histogram(
             "nextvec_decode_seconds",
-            "Decoding one body of /predict or /predict/batch.",
+            "Decoding one body: of a prediction, a session or a step.",
             ["encoding"],
             buckets=_SECONDS,
             registry=registry,

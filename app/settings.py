@@ -3,7 +3,7 @@
 import ipaddress
 import re
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -57,6 +57,8 @@ class Settings(BaseSettings):
         frozen=True,
         extra="forbid",
         use_attribute_docstrings=True,
+        # pydantic's own words, at the end of a traceback, would show a secret
+        hide_input_in_errors=True,
     )
 
     bundles: Path = Path("artifacts/bundles")
@@ -104,7 +106,7 @@ class Settings(BaseSettings):
 
     max_connections: int = Field(default=1000, ge=1)
     """Most open connections, less where the process may open fewer files; for one more
-    an idle one ends, and where none is idle it gets a 503."""
+    an idle one ends, and where none is idle it gets a 503, unless it is a probe."""
 
     max_head_bytes: int = Field(default=64 << 10, ge=256)
     """Longest request line and headers, in bytes; past it a 431."""
@@ -235,6 +237,13 @@ class Settings(BaseSettings):
         return f"http://{shown}:{self.port}"
 
 
+_SECRETS: Final = frozenset(
+    name
+    for name, field in Settings.model_fields.items()
+    if SecretStr in get_args(field.annotation)
+)
+
+
 class SettingsError(ProjectError):
     """A setting is of another type or out of bounds."""
 
@@ -251,5 +260,5 @@ def read_settings(**told: Any) -> Settings:  # noqa: ANN401 - each checked by it
     try:
         return Settings(**{k: v for k, v in told.items() if v is not None})
     except ValidationError as error:
-        msg = f"setting {faults(error)}"
+        msg = f"setting {faults(error, secrets=_SECRETS)}"
         raise SettingsError(msg) from error

@@ -1,5 +1,6 @@
 """Data from outside, held against types, and what is wrong with it in one sentence."""
 
+from collections.abc import Container
 from typing import Final, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -32,17 +33,25 @@ def from_json(kind: type[T], data: bytes) -> T:
         raise ValueError(faults(error)) from error
 
 
-def faults(error: ValidationError) -> str:
-    """Say which fields are wrong, what was expected of each, and what came."""
-    return "; ".join(map(_fault, error.errors()))
+def faults(error: ValidationError, *, secrets: Container[str] = ()) -> str:
+    """Say which fields are wrong, what was expected of each, and what came.
+
+    Args:
+        error: what pydantic found.
+        secrets: fields of which nothing is repeated that came.
+    """
+    return "; ".join(
+        _fault(fault, is_secret=any(part in secrets for part in fault["loc"]))
+        for fault in error.errors()
+    )
 
 
-def _fault(fault: ErrorDetails) -> str:
+def _fault(fault: ErrorDetails, *, is_secret: bool) -> str:
     if fault["type"] == "value_error":
         # a check of several fields, in its own words
         return str(fault["ctx"]["error"])
     place = "".join(f"{part}: " for part in fault["loc"])
-    if not place or fault["type"] == "missing":
-        # what came is the whole, and says nothing
+    if not place or is_secret or fault["type"] == "missing":
+        # what came is the whole, and says nothing; or it says too much
         return place + fault["msg"]
     return f"{place}{fault['msg']}" + f", got {fault['input']!r}"[:_SHOWN]

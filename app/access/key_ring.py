@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from nextvec.app.access.key import Key, Scope, id_of, new_key
+from nextvec.app.access.key import Key, id_of, new_key
 from nextvec.app.access.key_file import KeyFileError, read_keys
 from nextvec.app.errors import KeysUnusableError
 
@@ -59,11 +59,6 @@ class KeyRing:
         """Whether everyone is answered."""
         self._refresh()
         return self._stamp is None and not self._is_required
-
-    def has(self, scope: Scope) -> bool:
-        """Whether any key is for this."""
-        self._refresh()
-        return any(key.allows(scope) for key in self._keys.values())
 
     def find(self, secret: str) -> Key | None:
         """Return the key that somebody has shown, None if it is no valid one.

@@ -109,7 +109,10 @@ class Rate:
             self.item.key_for(client), window_s
         )
         rest_s, room = now_ttl_s - window_s, self.item.amount - cost + 1
-        if now < room:
+        if now < room and not before:
+            # the process stood still for two windows since it did not fit
+            wait_s = 0.0
+        elif now < room:
             wait_s = rest_s - (room - now) * window_s / before
         else:
             wait_s = rest_s + window_s - room * window_s / now

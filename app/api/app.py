@@ -10,10 +10,10 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from nextvec.app.access.key_ring import KeyRing
 from nextvec.app.api.cors import add_cors
+from nextvec.app.api.document import describe
 from nextvec.app.api.error_handlers import add_error_handlers
 from nextvec.app.api.guard import Guard, announce
 from nextvec.app.api.middleware import BodyLimit, RequestLog
-from nextvec.app.api.openapi import add_problem
 from nextvec.app.api.routes.admin import admin_router
 from nextvec.app.api.routes.health import health_router
 from nextvec.app.api.routes.info import info_router
@@ -21,7 +21,6 @@ from nextvec.app.api.routes.metrics import metrics_router
 from nextvec.app.api.routes.pages import pages_router
 from nextvec.app.api.routes.predict import predict_router
 from nextvec.app.api.routes.sessions import sessions_router, step_router
-from nextvec.app.api.security import add_access
 from nextvec.app.api.uploads import Uploads
 from nextvec.app.service import Service
 from nextvec.app.settings import Settings
@@ -30,7 +29,7 @@ from nextvec.app.settings import Settings
 def create_app(settings: Settings) -> FastAPI:
     """Make the app; the live bundle is loaded when it starts, not here.
 
-    There are routes that change what is live if a key has the scope admin.
+    The routes that change what is live are there as soon as there are keys.
 
     Raises:
         KeyFileError: there are keys that cannot be used, or none where there must be.
@@ -68,12 +67,12 @@ def create_app(settings: Settings) -> FastAPI:
         health_router(service),
         info_router(service),
         pages_router(),
-        *([admin_router(service)] if ring.has("admin") else []),
     ):
         app.include_router(router)
-    # FastAPI keeps the document that it makes here
-    add_problem(app.openapi())
-    add_access(app.openapi(), is_open=ring.is_open)
+    without_keys = list(app.routes)
+    # nobody comes to these without a key
+    app.include_router(admin_router(service))
+    describe(app, ring, without_keys=without_keys)
     add_error_handlers(
         app,
         retry_after_s=lambda: service.retry_after_s,

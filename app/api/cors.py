@@ -14,7 +14,14 @@ _SENT: Final = (
     "X-Request-ID",
     "X-Request-Timeout-Ms",
 )
-_READ: Final = ("ETag", "Location", "Retry-After", "Server-Timing", "X-Request-ID")
+_READ: Final = (
+    "Age",
+    "ETag",
+    "Location",
+    "Retry-After",
+    "Server-Timing",
+    "X-Request-ID",
+)
 
 
 def add_cors(app: Starlette, origins: Sequence[str]) -> None:

@@ -4,7 +4,7 @@ Pure ASGI, as all that stands around the app.
 """
 
 import logging
-from typing import Any, Final
+from typing import Final
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -28,11 +28,6 @@ from nextvec.app.wire.problems import NOT_FOUND, type_of_error
 from nextvec.app.wire.quoting import cut
 
 log = logging.getLogger(__name__)
-
-_MOST_SWALLOWED: Final = 1 << 16
-# Bytes of a body that is refused unread which the server may still take in, so that the
-# connection can go on; after more it is closed. A context by ids has 2 kB, one of
-# octets at D = 128 has 50.
 
 _CHARGES: Final = "nextvec.charges"
 
@@ -75,20 +70,23 @@ class Guard:
         client = scope.get("client")
         address = network_of(client[0]) if client else UNKNOWN
         try:
-            self._admit(scope, path, address)
+            key = self._admit(scope, path, address)
         except AccessError as error:
             await self._refuse(error, address, scope, receive, send)
             return
-        if self._ring.is_open and is_admin(path):
-            # as if it were not there; it is not, unless somebody built the app so
+        if key is None and is_admin(path):
+            # as if it were not there, until there are keys
             detail = f"{cut(scope['method'])} {cut(path)}: Not Found"
             answer = problem_response(NOT_FOUND, detail, request_id=request_id(scope))
             await answer(scope, receive, send)
             return
         await self._app(scope, receive, send)
 
-    def _admit(self, scope: Scope, path: str, address: str) -> None:
+    def _admit(self, scope: Scope, path: str, address: str) -> Key | None:
         """Count a request, find its key, and hold that against the path.
+
+        Returns:
+            The key; None where it needs none.
 
         Raises:
             AccessError: it may not come in, or not now.
@@ -98,7 +96,7 @@ class Guard:
             charges.append((self._per_address, address))
             self._per_address.take(address)
         if path in PAGES or self._ring.is_open:
-            return
+            return None
         key = self._key(Headers(scope=scope), address)
         log_fields(scope)["key"] = key.name
         if self._per_key is not None:
@@ -108,6 +106,7 @@ class Guard:
         if not key.allows(needed):
             detail = f"expected a key of the scope {needed}, got one of {key.scope}"
             raise ForbiddenError(detail)
+        return key
 
     def _key(self, headers: Headers, address: str) -> Key:
         """Return the key of a request.
@@ -145,8 +144,6 @@ class Guard:
         headers = refusal_headers(error)
         if kind.status == 503:
             headers["Retry-After"] = str(self._retry_after_s)
-        if _is_large(Headers(scope=scope)):
-            headers["Connection"] = "close"
         answer = problem_response(
             kind, str(error), headers=headers, request_id=request_id(scope)
         )
@@ -200,11 +197,3 @@ def _secret(headers: Headers) -> str | None:
     if kind.lower() == "bearer":
         return token.strip()
     return headers.get("x-api-key")
-
-
-def _is_large(headers: Headers) -> bool:
-    """Whether a body of more than may be swallowed is announced, or any length."""
-    if "transfer-encoding" in headers:
-        return True
-    length: Any = headers.get("content-length", "0")[:20]
-    return not length.isdecimal() or int(length) > _MOST_SWALLOWED

@@ -5,7 +5,10 @@ from typing import Final
 from starlette.datastructures import Headers
 
 from nextvec.app.errors import EncodedBodyError, UnsupportedBodyError
-from nextvec.app.wire.quoting import quoted
+from nextvec.app.wire.quoting import cut, quoted
+
+JSON: Final = "application/json"
+OCTETS: Final = "application/octet-stream"
 
 _UTF_8: Final = frozenset(("utf-8", "utf8"))
 
@@ -27,6 +30,23 @@ def media_type(headers: Headers) -> str:
             detail = f"Content-Type: expected charset utf-8, got {quoted(charset)}"
             raise UnsupportedBodyError(detail)
     return kind.strip()
+
+
+def refuse_other(kind: str, *understood: str) -> None:
+    """Refuse a media type that is none of those that are understood.
+
+    Raises:
+        UnsupportedBodyError: it is another.
+    """
+    if kind not in understood:
+        expected = " or ".join(understood)
+        detail = f"expected {expected}, got {cut(kind) or 'no content type'}"
+        raise UnsupportedBodyError(detail)
+
+
+def announces_body(headers: Headers) -> bool:
+    """Whether a request says that it has a body, as all of HTTP/1.1 do."""
+    return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
 
 
 def dtype_of(headers: Headers) -> list[str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 import uvicorn
 
 from nextvec.app.api.app import create_app
+from nextvec.app.api.paths import PROBES
 from nextvec.app.commands.collector import spare_collector
 from nextvec.app.logs import configure_logs
 from nextvec.app.server.connection import Connection
@@ -44,7 +45,7 @@ def make_server(settings: Settings) -> DrainingServer:
         retry_after_s=settings.retry_after_s,
         count=lambda reason: metrics.refused.labels(reason).inc(),
     )
-    connection = partial(Connection, limits=limits, refusals=refusals)
+    connection = partial(Connection, limits=limits, refusals=refusals, probes=PROBES)
     config = uvicorn.Config(
         app,
         # uvicorn calls it, and asks nothing else of it

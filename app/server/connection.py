@@ -7,6 +7,7 @@ body takes, nor how many connections are open, nor how long a client may not rea
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Container
 from math import inf
 from typing import Any, Final, Literal
 from urllib.parse import unquote
@@ -16,7 +17,7 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from nextvec.app.server.exchange import HIGH_WATER, App, Exchange
-from nextvec.app.server.limits import ConnectionLimits
+from nextvec.app.server.limits import SPARE, ConnectionLimits
 from nextvec.app.server.refusals import Refusals
 from nextvec.app.wire.problems import (
     BAD_REQUEST,
@@ -66,14 +67,26 @@ class Connection(asyncio.Protocol):
         *,
         limits: ConnectionLimits,
         refusals: Refusals,
+        probes: Container[str] = (),
     ) -> None:
-        """Set it up as uvicorn does, with limits of our own."""
+        """Set it up as uvicorn does, with limits of our own.
+
+        Args:
+            config: of uvicorn, with the app.
+            server_state: what the connections of a server have in common.
+            app_state: what the app has kept at its start.
+            limits: what a client may take.
+            refusals: told of what is refused.
+            probes: paths that are answered even where there are too many connections.
+        """
         self._loop = _loop or asyncio.get_running_loop()
         self._app: App = config.loaded_app
         self._state, self._app_state = server_state, app_state
         # uvicorn's own protocols, by its annotation
         self._connections: set[Any] = server_state.connections
-        self._limits, self._refusals = limits, refusals
+        self._limits, self._refusals, self._probes = limits, refusals, probes
+        self.is_spare = False
+        """One too many: probes alone are answered on it, and it ends after one."""
         self._parser = httptools.HttpRequestParser(self)
         self.can_write = asyncio.Event()
         """Not set while the client reads too little."""
@@ -113,7 +126,7 @@ class Connection(asyncio.Protocol):
     # what asyncio calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take it, or refuse it where there are too many and none of them is idle."""
+        """Take it, or for probes alone where there are too many and none is idle."""
         if not isinstance(transport, asyncio.Transport):
             msg = f"expected a stream, got {type(transport).__name__}"
             raise TypeError(msg)
@@ -127,10 +140,8 @@ class Connection(asyncio.Protocol):
             "server": tuple(own[:2]) if isinstance(own, tuple) else None,
         }
         self._wait_for("head", self._limits.head_timeout_s)
-        if len(connections) > self._limits.max_connections and not self._make_room():
-            detail = f"expected at most {self._limits.max_connections} connections"
-            # else each would take a place for a moment yet
-            self.refuse("connections", OVERLOADED, detail, lingers=False)
+        if len(connections) > self._limits.max_connections and not self._finds_room():
+            self._refuse_one_more()
 
     def data_received(self, data: bytes) -> None:
         """Parse what has arrived."""
@@ -148,8 +159,9 @@ class Connection(asyncio.Protocol):
                 # all of it is head, but what has not ended is in no callback yet
                 self._fed_bytes += len(data)
                 self._check_head(self._fed_bytes)
-        except httptools.HttpParserUpgrade:
-            self._stay_with_http()
+        except httptools.HttpParserUpgrade as pause:
+            (end,) = pause.args
+            self._stay_with_http(data[end:])
         except httptools.HttpParserError as error:
             self._not_understood(error.__context__ or error)
         except _HeadTooLargeError as error:
@@ -185,6 +197,9 @@ class Connection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         """Begin with a request."""
+        if self._is_deaf:
+            # refused with the one before, which came in the same piece
+            return
         if len(self._exchanges) > _MAX_PIPELINED:
             raise _TooManyError
         self._is_in_head, self._awaits_continue = True, False
@@ -199,9 +214,15 @@ class Connection(asyncio.Protocol):
         self._check_head(len(self._url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header."""
+        """Take a header; one after a body counts, and is dropped.
+
+        RFC 9110, 6.5.1: a trailer is no header. As one it would get by whatever in
+        front sets or strips headers.
+        """
         self._head_bytes += len(name) + len(value) + 4
         self._check_head(len(self._url) + self._head_bytes)
+        if not self._is_in_head:
+            return
         name = name.lower()
         if name == b"host":
             self._num_hosts += 1
@@ -211,21 +232,30 @@ class Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         """Let the app begin with a request, if its turn has come."""
+        if self._is_deaf:
+            return
         self._is_in_head = False
+        if self._offers_upgrade():
+            # it comes again without the offer
+            return
         self._num_heads += 1
         version = self._parser.get_http_version()
         if self._num_hosts != 1 and (version == "1.1" or self._num_hosts):
             msg = f"one Host, got {self._num_hosts}"
             raise _HostError(msg)
+        scope = self._scope(version)
         exchange = Exchange(
             self,
-            self._scope(version),
-            keeps_alive=self._parser.should_keep_alive(),
-            awaits_continue=self._awaits_continue,
+            scope,
+            keeps_alive=self._parser.should_keep_alive() and not self.is_spare,
+            # RFC 9110, 10.1.1: of HTTP/1.0 it means nothing
+            awaits_continue=self._awaits_continue and version == "1.1",
         )
         self._arriving = exchange
         self._exchanges.append(exchange)
-        if len(self._exchanges) == 1:
+        if self.is_spare and scope["path"] not in self._probes:
+            self._refuse_one_more()
+        elif len(self._exchanges) == 1:
             self._wait_for("body", self._limits.body_timeout_s)
             self._begin(exchange)
         else:
@@ -363,10 +393,25 @@ class Connection(asyncio.Protocol):
     def _wait_for(self, stage: Stage, seconds: float) -> None:
         self._stage, self.deadline = stage, self._loop.time() + seconds
 
-    def _make_room(self) -> bool:
-        others = (c for c in self._connections if c is not self)
+    def _finds_room(self) -> bool:
+        """Take the place of an idle one, or one that is spared for probes."""
+        spared = sum(c.is_spare for c in self._connections)
+        if len(self._connections) - spared <= self._limits.max_connections:
+            return True
+        if self._evicts_idle(is_spare=False):
+            return True
+        self.is_spare = True
+        return spared < SPARE or self._evicts_idle(is_spare=True)
+
+    def _evicts_idle(self, *, is_spare: bool) -> bool:
         idle = min(
-            (c for c in others if not c.transport.is_closing()),
+            (
+                c
+                for c in self._connections
+                if c is not self
+                and c.is_spare is is_spare
+                and not c.transport.is_closing()
+            ),
             key=lambda c: c.idle_since,
             default=None,
         )
@@ -375,24 +420,36 @@ class Connection(asyncio.Protocol):
         idle.evict()
         return True
 
+    def _refuse_one_more(self) -> None:
+        detail = f"expected at most {self._limits.max_connections} connections"
+        # else each would take a place for a moment yet
+        self.refuse("connections", OVERLOADED, detail, lingers=False)
+
     def _check_head(self, number: int) -> None:
         if number > self._limits.max_head_bytes:
             raise _HeadTooLargeError
 
-    def _stay_with_http(self) -> None:
-        """Answer a request that offers another protocol as if it did not, then end."""
-        last = self._exchanges[-1] if self._exchanges else None
-        has_body = any(
-            name in {b"content-length", b"transfer-encoding"} and value != b"0"
-            for name, value in self._headers
-        )
-        if has_body:
-            # the parser takes the body to be of the other protocol
-            detail = "expected no Upgrade with a body"
-            self.refuse("protocol", BAD_REQUEST, detail)
-        elif last is not None:
-            last.keeps_alive = False
+    def _offers_upgrade(self) -> bool:
+        """Whether a request offers another protocol; CONNECT demands one."""
+        return self._parser.should_upgrade() and self._parser.get_method() != b"CONNECT"
+
+    def _stay_with_http(self, rest: bytes) -> None:
+        """Take a request as if it offered no other protocol (RFC 9110, 7.8).
+
+        The parser takes all that follows, a body too, to be of that protocol. Clients
+        that would rather speak HTTP/2 offer it with every request: Java's, curl's.
+        """
+        if not self._offers_upgrade():
+            self._exchanges[-1].keeps_alive = False
             self._is_deaf = True
+            return
+        method, version = self._parser.get_method(), self._parser.get_http_version()
+        lines = [b"%s %s HTTP/%s" % (method, self._url, version.encode())]
+        lines += [
+            b"%s: %s" % header for header in self._headers if header[0] != b"upgrade"
+        ]
+        self._parser = httptools.HttpRequestParser(self)
+        self.data_received(b"\r\n".join([*lines, b"", rest]))
 
     def _not_understood(self, error: BaseException) -> None:
         """Refuse what is no HTTP, after the answers to what was."""

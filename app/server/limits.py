@@ -10,6 +10,10 @@ BACKLOG: Final = 128
 """Connections that wait in the kernel; asyncio accepts so many in one go, and only then
 are they counted."""
 
+SPARE: Final = 8
+"""Connections beyond the most there may be, on which only probes are answered: an
+orchestrator that is kept from them would restart what is only busy."""
+
 _OWN_DESCRIPTORS: Final = 64
 # Log, loop, listeners, files of a bundle while it is loaded: 25 were seen.
 
@@ -54,7 +58,7 @@ def connection_limits(
     if descriptors is None:
         descriptors = _descriptors()
     backlog = max(1, min(BACKLOG, descriptors // 8))
-    room = max(1, descriptors - backlog - _OWN_DESCRIPTORS)
+    room = max(1, descriptors - backlog - SPARE - _OWN_DESCRIPTORS)
     return ConnectionLimits(
         max_connections=min(settings.max_connections, room),
         backlog=backlog,

@@ -28,6 +28,16 @@ def test_a_log_line_is_one_json_object_with_its_fields() -> None:
     assert set(line) == {"time", "level", "logger", "event", "k"}
 
 
+@pytest.mark.parametrize("odd", ["caf\udce9.json", 1 << 70])
+def test_what_json_hardly_has_is_a_line_all_the_same(odd: object) -> None:
+    record = logging.makeLogRecord({"msg": "it is so", "odd": odd})
+
+    line = JsonFormatter().format(record)
+
+    assert json.loads(line)["odd"] == odd
+    assert line.isascii()
+
+
 def test_a_log_line_holds_the_exception() -> None:
     try:
         json.loads("broken")

@@ -1,6 +1,7 @@
-"""Changing what is live over HTTP; for operators alone, and mostly not there at all.
+"""Changing what is live over HTTP; for operators alone.
 
-`create_app` has them when it is told to, and whoever tells it guards them.
+`nextvec.app.api.guard` lets nobody come to these without a key of the scope admin, and
+answers as if they were not there while there are no keys.
 """
 
 import time
@@ -12,24 +13,26 @@ from fastapi import APIRouter, Request
 from pydantic import TypeAdapter
 from starlette.responses import Response
 
-from nextvec.app.api.media import media_type
+from nextvec.app.api.media import JSON, media_type, refuse_other
 from nextvec.app.api.openapi import problems
 from nextvec.app.api.routes.info import Refused, refused
-from nextvec.app.errors import MalformedBodyError, UnsupportedBodyError
+from nextvec.app.errors import MalformedBodyError
 from nextvec.app.release.listing import ListedBundle, list_bundles
 from nextvec.app.release.swapping import Swap
 from nextvec.app.service import Live, Service
+from nextvec.app.steps import in_turns
+from nextvec.app.wire.names import refuse_twice
 from nextvec.app.wire.problems import (
+    BODY_TOO_LARGE,
     BUNDLE_REFUSED,
     MALFORMED_BODY,
     NOT_READY,
+    OVERLOADED,
     UNKNOWN_BUNDLE,
     UNSUPPORTED_MEDIA_TYPE,
 )
 from nextvec.app.wire.quoting import cut
 from nextvec.training.checked import from_json
-
-JSON = "application/json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,8 +113,10 @@ def admin_router(service: Service) -> APIRouter:
             MALFORMED_BODY,
             UNKNOWN_BUNDLE,
             BUNDLE_REFUSED,
+            BODY_TOO_LARGE,
             UNSUPPORTED_MEDIA_TYPE,
             NOT_READY,
+            OVERLOADED,
         ),
         openapi_extra={
             "requestBody": {"required": True, "content": {JSON: {"schema": body}}}
@@ -140,17 +145,17 @@ async def _promotion(request: Request) -> Promotion:
 
     Raises:
         UnsupportedBodyError: it is no JSON.
-        MalformedBodyError: it cannot be read, or names no bundle.
+        MalformedBodyError: it cannot be read, names no bundle, or has a name twice.
     """
-    kind = media_type(request.headers)
-    if kind != JSON:
-        detail = f"expected {JSON}, got {cut(kind) or 'no content type'}"
-        raise UnsupportedBodyError(detail)
+    refuse_other(media_type(request.headers), JSON)
+    body = await request.body()
     try:
-        return from_json(Promotion, await request.body())
+        asked = from_json(Promotion, body)
     except ValueError as error:
         detail = f'expected {{"bundle": name}}: {cut(str(error))}'
         raise MalformedBodyError(detail) from error
+    await in_turns(refuse_twice(body, orjson.loads(body)))
+    return asked
 
 
 def _swapped(service: Service, swap: Swap[Live], began: float) -> Response:

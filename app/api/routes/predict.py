@@ -4,19 +4,26 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from nextvec.app.api.guard import charge_contexts
-from nextvec.app.api.media import dtype_of, media_type
+from nextvec.app.api.media import (
+    JSON,
+    OCTETS,
+    announces_body,
+    dtype_of,
+    media_type,
+    refuse_other,
+)
 from nextvec.app.api.middleware import log_fields
 from nextvec.app.api.prediction import batch_operation, predict_operation
 from nextvec.app.api.timeouts import timeout_of
 from nextvec.app.deadline import Deadline
-from nextvec.app.errors import InvalidOptionError, UnsupportedBodyError
+from nextvec.app.errors import InvalidOptionError
 from nextvec.app.inference.engine import Answer, Query
 from nextvec.app.service import Live, Service
 from nextvec.app.sessions.session import Step
@@ -25,7 +32,7 @@ from nextvec.app.wire.answers import encode, encode_batch
 from nextvec.app.wire.layouts import layout_of_batch, layout_of_one
 from nextvec.app.wire.options import Limits, options_of_query
 from nextvec.app.wire.queries import to_queries
-from nextvec.app.wire.quoting import cut, quoted
+from nextvec.app.wire.quoting import quoted
 from nextvec.app.wire.requests import (
     PredictRequest,
     decode_json,
@@ -33,8 +40,6 @@ from nextvec.app.wire.requests import (
     decode_octets,
 )
 
-JSON: Final = "application/json"
-OCTETS: Final = "application/octet-stream"
 Computed = tuple[Answer, float]
 """An answer, and the seconds its query was queued."""
 
@@ -89,7 +94,10 @@ async def live_at_the_end(service: Service, request: Request) -> Live:
         RequestError: its headers are not usable; nothing is read.
     """
     _ = service.live
-    media_type(request.headers)
+    kind = media_type(request.headers)
+    # a session is opened without one
+    if announces_body(request.headers):
+        refuse_other(kind, JSON, OCTETS)
     timeout_s = timeout_of(request.headers, service.settings.request_timeout_s)
     service.admit(timeout_s)
     await request.body()
@@ -174,8 +182,8 @@ async def _decode(
     Raises:
         RequestError: the type is not understood, or the body not usable.
     """
-    limits = live.limits
-    pairs = request.query_params.multi_items()
+    refuse_other(kind, JSON, OCTETS)
+    limits, pairs = live.limits, request.query_params.multi_items()
     if kind == JSON:
         if pairs:
             detail = (
@@ -185,20 +193,15 @@ async def _decode(
             raise InvalidOptionError(detail)
         asked = await in_turns(decode(body, limits))
         return asked, asked.encoding
-    if kind == OCTETS:
-        # said in both places it has to be the same
-        said = {value for name, value in pairs if name == "dtype"}
-        pairs += [
-            ("dtype", dtype) for dtype in dtype_of(request.headers) if {dtype} != said
-        ]
-        layout, rest = (
-            layout_of_batch(pairs, limits) if is_batch else layout_of_one(pairs)
-        )
-        options = options_of_query(rest, limits, beside=layout.names)
-        asked = await in_turns(decode_octets(body, options, limits, layout))
-        return asked, "octets"
-    detail = f"expected {JSON} or {OCTETS}, got {cut(kind) or 'no content type'}"
-    raise UnsupportedBodyError(detail)
+    # said in both places it has to be the same
+    said = {value for name, value in pairs if name == "dtype"}
+    pairs += [
+        ("dtype", dtype) for dtype in dtype_of(request.headers) if {dtype} != said
+    ]
+    layout, rest = layout_of_batch(pairs, limits) if is_batch else layout_of_one(pairs)
+    options = options_of_query(rest, limits, beside=layout.names)
+    asked = await in_turns(decode_octets(body, options, limits, layout))
+    return asked, "octets"
 
 
 def _timed(service: Service, decode_s: float, computed: Sequence[Computed]) -> str:

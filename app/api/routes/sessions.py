@@ -6,8 +6,8 @@ import orjson
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from nextvec.app.api.media import media_type
-from nextvec.app.api.routes.predict import JSON, Reply, answered, live_at_the_end
+from nextvec.app.api.media import JSON, media_type, refuse_other
+from nextvec.app.api.routes.predict import Reply, answered, live_at_the_end
 from nextvec.app.api.stepping import (
     SessionContent,
     about_operation,
@@ -16,11 +16,11 @@ from nextvec.app.api.stepping import (
     open_operation,
     step_operation,
 )
-from nextvec.app.errors import InvalidOptionError, UnsupportedBodyError
+from nextvec.app.errors import InvalidOptionError
 from nextvec.app.inference.engine import Query
 from nextvec.app.service import Live, Service
 from nextvec.app.sessions.session import Session, Step
-from nextvec.app.wire.quoting import cut, quoted
+from nextvec.app.wire.quoting import quoted
 from nextvec.app.wire.requests import PredictRequest, decode_step
 
 
@@ -73,10 +73,7 @@ def step_router(service: Service) -> APIRouter:
 
     @router.post("/step", **step_operation(service.settings))
     async def step(request: Request) -> Response:
-        kind = media_type(request.headers)
-        if kind != JSON:
-            detail = f"expected {JSON}, got {cut(kind) or 'no content type'}"
-            raise UnsupportedBodyError(detail)
+        refuse_other(media_type(request.headers), JSON)
         live, taken = await live_at_the_end(service, request), list[Step]()
 
         def step_of(asked: PredictRequest, query: Query) -> Step:

@@ -42,7 +42,6 @@ def test_without_a_file_everyone_is_answered(path: Path, clock: Clock) -> None:
     ring = KeyRing(path, clock=clock)
 
     assert ring.is_open
-    assert not ring.has("predict")
 
 
 def test_a_file_that_has_to_be_there_is_named_where_it_is_not(path: Path) -> None:
@@ -67,14 +66,6 @@ def test_the_one_key_opens_and_no_other(path: Path) -> None:
     # the right id, another secret; and what is no key at all
     for wrong in (other, secret[:-1] + ("0" if secret[-1] != "0" else "1"), "", "é"):
         assert ring.find(wrong) is None
-
-
-def test_what_keys_are_for_is_known(path: Path) -> None:
-    create_key(path, "metrics")
-    assert not KeyRing(path).has("admin")
-
-    create_key(path, "admin")
-    assert KeyRing(path).has("admin")
 
 
 def test_the_first_key_closes_a_running_service(path: Path, clock: Clock) -> None:

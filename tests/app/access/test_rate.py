@@ -96,6 +96,26 @@ def test_a_refusal_says_what_was_expected_and_when_to_come_again() -> None:
     )
 
 
+def test_a_process_that_stood_still_meanwhile_is_no_fault(clock: Clock) -> None:
+    for calls in range(1, 20):
+        rate = Rate("3/second", of="key")
+        assert taken(rate, "one", 3) == 3
+        left = calls
+
+        def leaping() -> float:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                clock.now_s += 2.5
+            return clock.now_s
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(time, "time", leaping)
+            # let in or told to wait a moment, as the leap has it
+            assert taken(rate, "one", 1) <= 1
+        clock.now_s += 10
+
+
 @pytest.mark.usefixtures("clock")
 def test_what_never_fits_is_told_so_and_no_time() -> None:
     rate = Rate("5/minute", of="key")

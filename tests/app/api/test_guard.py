@@ -191,7 +191,7 @@ def test_a_key_in_the_address_is_none(guarded: TestClient, keys: Keys) -> None:
         ("metrics", f"{ADMIN}/bundles", 403),
         ("admin", "/metrics", 200),
         ("admin", "/info", 200),
-        # nothing is there in this app, but the guard lets through to see it
+        # nothing is there, but the guard lets through to see it
         ("admin", f"{ADMIN}/nosuch", 404),
     ],
 )
@@ -252,6 +252,30 @@ def test_without_keys_admin_routes_are_not_there_even_if_they_are(
         )
 
 
+def test_the_first_key_brings_the_admin_routes_while_it_runs(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nextvec.app.access.key_ring.LOOKS_EVERY_S", 0.0)
+    monkeypatch.setattr("nextvec.app.settings.KEYS", tmp_path / "keys.json")
+
+    def described() -> set[str]:
+        paths = client.get("/openapi.json").json()["paths"]
+        return {path for path in paths if path.startswith(ADMIN)}
+
+    with serving(world) as client:
+        problem(client.get(f"{ADMIN}/bundles"), "not-found")
+        assert described() == set()
+
+        _, secret = create_key(tmp_path / "keys.json", "admin")
+
+        problem(client.get(f"{ADMIN}/bundles"), "unauthenticated")
+        told = client.get(f"{ADMIN}/bundles", headers=bearer(secret))
+        assert told.json()["serving"] == world.version
+        assert described() == {
+            f"{ADMIN}/{name}" for name in ("bundles", "promote", "rollback")
+        }
+
+
 def test_where_the_app_is_mounted_its_own_paths_count(keys: Keys) -> None:
     outer = Starlette(routes=[Mount("/deep", small(KeyRing(keys.path)))])
     client = TestClient(outer)
@@ -285,26 +309,6 @@ def test_the_body_is_not_read_before_the_key_is(keys: Keys) -> None:
     asyncio.run(ask())
 
     assert sent[0]["status"] == 401
-
-
-@pytest.mark.parametrize(
-    ("headers", "closes"),
-    [
-        pytest.param({}, False, id="no body"),
-        pytest.param({"Content-Length": "65536"}, False, id="a small one"),
-        pytest.param({"Content-Length": "65537"}, True, id="a large one"),
-        pytest.param({"Content-Length": "9" * 5000}, True, id="beyond all numbers"),
-        pytest.param({"Content-Length": "-1"}, True, id="no number"),
-        pytest.param({"Transfer-Encoding": "chunked"}, True, id="of any length"),
-    ],
-)
-def test_a_connection_with_a_body_to_swallow_is_closed(
-    guarded: TestClient, headers: dict[str, str], closes: bool
-) -> None:
-    answer = guarded.post("/predict", headers=headers)
-
-    problem(answer, "unauthenticated")
-    assert (answer.headers.get("connection") == "close") is closes
 
 
 def test_no_key_is_logged_but_its_name_is(

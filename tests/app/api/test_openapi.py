@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,10 +12,12 @@ from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as examples
 from schemathesis.checks import CHECKS, load_all_checks
 from schemathesis.config import SchemathesisConfig
+from schemathesis.generation import GenerationMode
 from schemathesis.python.asgi import get_client
 
 from nextvec.app.access.key_file import create_key
 from nextvec.app.api.app import create_app
+from nextvec.app.api.paths import PAGES, PROBES
 from nextvec.app.api.timeouts import TIMEOUT
 from nextvec.app.settings import Settings
 from nextvec.app.wire.layouts import BATCH_NAMES, ONE_NAMES
@@ -21,16 +25,15 @@ from nextvec.app.wire.options import OPTION_NAMES
 from nextvec.app.wire.problems import PROBLEM_TYPES
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from fastapi.testclient import TestClient
 
 _CONFIG = {
     "checks": {
         "positive_data_acceptance": {
             # no schema can say which names an index holds (422, 404, 410), what length
-            # is whole vectors (400), or that a body is one of two types (415)
-            "expected-statuses": ["2xx", "3xx", 400, 404, 410, 415, 422]
+            # is whole vectors (400), that a body is one of two types (415), or what
+            # was live before (409)
+            "expected-statuses": ["2xx", "3xx", 400, 404, 409, 410, 415, 422]
         }
     }
 }
@@ -49,13 +52,22 @@ def test_the_document_is_served_with_the_schema_of_problems(
     assert "error" in served["components"]["schemas"]["Problem"]["required"]
 
 
-def test_what_is_described_keeps_its_name() -> None:
-    operations = {
-        f"{method} {path}": operation["operationId"]
-        for path, methods in _document(Settings())["paths"].items()
-        for method, operation in methods.items()
-    }
+def test_what_is_described_keeps_its_name(tmp_path: Path) -> None:
+    create_key(tmp_path / "keys.json", "predict")
+    operations, guarded = (
+        {
+            f"{method} {path}": operation["operationId"]
+            for path, methods in _document(settings)["paths"].items()
+            for method, operation in methods.items()
+        }
+        for settings in (Settings(), Settings(keys=tmp_path / "keys.json"))
+    )
 
+    assert guarded == operations | {
+        "get /admin/bundles": "list_bundles",
+        "post /admin/promote": "promote",
+        "post /admin/rollback": "rollback",
+    }
     # HEAD is GET without its body and goes without saying; pages need no client
     assert operations == {
         "post /predict": "predict",
@@ -152,17 +164,28 @@ def test_the_limits_are_those_of_the_settings() -> None:
     assert cut_offs["schema"]["items"]["maximum"] == 20
 
 
+def _operations() -> list[tuple[str, str, GenerationMode]]:
+    """Return all there is, some of it only where there are keys, and how it is asked.
+
+    Of what takes nothing and is open nothing can be asked wrongly.
+    """
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "keys.json"
+        create_key(path, "admin")
+        paths = _document(Settings(keys=path))["paths"]
+    return [
+        (path, method.upper(), mode)
+        for path in paths
+        for method in paths[path]
+        for mode in GenerationMode
+        if mode.is_positive or path not in PROBES | PAGES
+    ]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("path", "method"),
-    [
-        (path, method.upper())
-        for path, methods in _document(Settings())["paths"].items()
-        for method in methods
-    ],
-)
+@pytest.mark.parametrize(("path", "method", "mode"), _operations())
 def test_the_service_does_what_it_says(
-    settings: Settings, path: str, method: str, tmp_path: Path
+    settings: Settings, path: str, method: str, mode: GenerationMode, tmp_path: Path
 ) -> None:
     load_all_checks()
     # with keys, so that it is checked as well that none is answered without
@@ -174,12 +197,15 @@ def test_the_service_does_what_it_says(
     schema.app = app
     operation = schema[path][method]
     checks: list[Any] = CHECKS.get_all()
+    most = 15
+    if path.startswith("/predict"):
+        most = 100 if mode.is_positive else 40
     client: Any = get_client(app)  # type: ignore[arg-type]  # FastAPI is an ASGI app
     with client as session:
 
-        @given(case=operation.as_strategy())
+        @given(case=operation.as_strategy(generation_mode=mode))
         @examples(
-            max_examples=100 if path.startswith("/predict") else 15,
+            max_examples=most,
             deadline=None,
             phases=[Phase.explicit, Phase.generate],
             suppress_health_check=list(HealthCheck),

@@ -77,6 +77,38 @@ async def _hold(
     await app(scope, receive, send)
 
 
+@pytest.mark.parametrize("path", ["/predict", "/predict/batch", "/sessions", "/step"])
+def test_what_its_head_is_refused_for_is_not_read(
+    client: TestClient, path: str
+) -> None:
+    sent: list[Any] = []
+
+    async def never() -> Any:  # noqa: ANN401 - nothing at all
+        pytest.fail("the body was asked for")
+
+    async def send(message: Any) -> None:  # noqa: ANN401 - as ASGI has it
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "headers": [(b"content-type", b"text/xml"), (b"content-length", b"8000000")],
+    }
+    assert client.portal is not None
+    client.portal.call(client.app, scope, never, send)
+
+    assert sent[0]["status"] == 415
+
+
+def test_a_session_without_a_body_needs_no_type(client: TestClient) -> None:
+    form = {"content-type": "application/x-www-form-urlencoded"}
+
+    assert client.post("/sessions", content=b"", headers=form).status_code == 201
+
+
 def test_one_body_always_fits(world: World) -> None:
     settings = Settings(bundles=world.bundles, max_upload_bytes=1, threads=1)
 

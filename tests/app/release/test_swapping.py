@@ -179,6 +179,13 @@ class TestAdmin:
         bodies: list[Any] = [{}, {"bundle": 1}, named | {"more": 1}, []]
         for body in bodies:
             assert_problem(post("/admin/promote", json=body), "malformed-body")
+        twice = b'{"bundle":"a","bundle":"b"}'
+        as_json = {"content-type": "application/json"}
+        assert_problem(
+            post("/admin/promote", content=twice, headers=as_json),
+            "malformed-body",
+            "got 'bundle' twice",
+        )
         assert_problem(
             post("/admin/promote", content=b"{}"),
             "unsupported-media-type",

@@ -63,7 +63,12 @@ class Running:
             cast("Any", self.app),
             http=cast(
                 "type[Connection]",
-                partial(Connection, limits=self.limits, refusals=refusals),
+                partial(
+                    Connection,
+                    limits=self.limits,
+                    refusals=refusals,
+                    probes={"/probe"},
+                ),
             ),
             loop="asyncio",
             lifespan="off",

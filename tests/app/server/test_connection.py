@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 
-from tests.app.server.conftest import read
+from nextvec.app.server.limits import SPARE
+from tests.app.server.conftest import echo, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,11 +93,61 @@ def test_who_asks_whether_to_go_on_is_told_so(serve: Serve) -> None:
         b"POST /x HTTP/1.1\r\nHost: a\r\nExpect: 100-Continue\r\nContent-Length: 3\r\n"
     )
 
-    answer = serve().ask(head + b"Connection: close\r\n\r\n", b"abc")
+    with serve().connect() as client:
+        client.sendall(head + b"Connection: close\r\n\r\n")
+        first = client.recv(1 << 16)
+        client.sendall(b"abc")
+        rest = read(client)
 
-    first, _, rest = answer.partition(b"\r\n\r\n")
-    assert first == b"HTTP/1.1 100 Continue"
+    assert first == b"HTTP/1.1 100 Continue\r\n\r\n"
     assert parts(rest)[2] == b"POST /x b'' 3"
+
+
+def test_of_the_first_http_nothing_can_be_expected(serve: Serve) -> None:
+    head = b"POST /x HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n"
+
+    assert parts(serve().ask(head, b"abc"))[2] == b"POST /x b'' 3"
+
+
+@pytest.mark.parametrize("in_pieces", [False, True], ids=["at once", "byte by byte"])
+def test_another_protocol_is_offered_in_vain(serve: Serve, in_pieces: bool) -> None:
+    offer = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
+    host, length = b" HTTP/1.1\r\nHost: a\r\n", b"Content-Length: 3\r\n\r\nabc"
+    chunks = b"Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n"
+    sent = (
+        GET
+        + (b"POST /one" + host + offer + length)
+        + (b"POST /two" + host + offer + chunks)
+        + (b"GET /three" + host + offer + b"\r\n")
+        + LAST
+    )
+    with serve().connect() as client:
+        for at in range(len(sent)) if in_pieces else ():
+            client.sendall(sent[at : at + 1])
+        if not in_pieces:
+            client.sendall(sent)
+        answer = read(client)
+
+    told = (b"/x b'' 0", b"/one b'' 3", b"/two b'' 2", b"/three b'' 0", b"/last b'q' 0")
+    places = [answer.find(words) for words in told]
+    assert min(places) >= 0
+    assert places == sorted(places)
+
+
+def test_a_trailer_is_no_header(serve: Serve) -> None:
+    seen: list[list[tuple[bytes, bytes]]] = []
+
+    async def app(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        seen.append(scope["headers"])
+        await echo(scope, receive, send)
+
+    start = b"POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    end = b"3\r\nabc\r\n0\r\nX-API-Key: of another\r\nExpect: 100-continue\r\n\r\n"
+
+    answer = serve(app).ask(start + end + LAST)
+
+    assert b"POST /x b'' 3" in answer
+    assert seen[0] == [(b"host", b"a"), (b"transfer-encoding", b"chunked")]
 
 
 @pytest.mark.parametrize(
@@ -136,6 +187,12 @@ def test_who_asks_whether_to_go_on_is_told_so(serve: Serve) -> None:
             200,
             b"GET /x b'' 0",
             id="upgrade is not taken",
+        ),
+        pytest.param(
+            b"CONNECT a:443 HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc",
+            200,
+            b"CONNECT / b'' 0",
+            id="a tunnel is not dug",
         ),
         pytest.param(LAST + GET, 200, b"GET /last b'q' 0", id="after the last"),
         pytest.param(
@@ -181,12 +238,6 @@ def test_forms_of_http(serve: Serve, request_: bytes, status: int, body: bytes) 
             b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\nabc",
             "Transfer-Encoding",
             id="another coding",
-        ),
-        pytest.param(
-            b"POST / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n"
-            b"Content-Length: 3\r\n\r\nabc",
-            "Upgrade",
-            id="a body of another protocol",
         ),
     ],
 )
@@ -331,15 +382,55 @@ def test_one_more_where_none_is_idle_is_told_to_wait(serve: Serve) -> None:
         client.sendall(b"GET /hang HTTP/1.1\r\nHost: a\r\n\r\n")
     running.until(lambda: len(running.server.server_state.tasks) == 2)
 
-    with running.connect() as client:
-        answer = read(client)
+    # one answer, whatever comes with it
+    answer = running.ask(GET + GET)
 
     assert_refused(answer, 503, "at most 2 connections")
+    assert running.refused["connections"] == 1
     assert parts(answer)[1]["retry-after"] == "7"
     for client in busy:
         client.close()
     running.until(lambda: not running.server.server_state.tasks)
     assert parts(running.ask(LAST))[0] == 200
+
+
+def test_a_probe_is_answered_however_many_there_are(serve: Serve) -> None:
+    running = serve(max_connections=2)
+    probe = b"GET /probe HTTP/1.1\r\nHost: a\r\n\r\n"
+    busy = [running.connect() for _ in range(2)]
+    for client in busy:
+        client.sendall(b"GET /hang HTTP/1.1\r\nHost: a\r\n\r\n")
+    running.until(lambda: len(running.server.server_state.tasks) == 2)
+    # who says nothing gives way
+    silent = [running.connect() for _ in range(SPARE + 5)]
+    running.until(lambda: running.refused["evicted"] == 5)
+
+    told, refused, again = running.ask(probe), running.ask(GET), running.ask(probe)
+
+    for answer in (told, again):
+        status, headers, body = parts(answer)
+        assert (status, body) == (200, b"GET /probe b'' 0")
+        assert headers["connection"] == "close"
+    assert_refused(refused, 503, "at most 2 connections")
+    for client in (*busy, *silent):
+        client.close()
+
+
+def test_more_probes_than_there_are_places_for_are_told_at_once(serve: Serve) -> None:
+    running = serve(max_connections=1)
+    # whose bodies never come
+    probe = b"POST /probe HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n"
+    busy: list[socket.socket] = []
+    for _ in range(1 + SPARE):
+        busy.append(running.connect())
+        busy[-1].sendall(probe)
+        running.until(lambda: len(running.server.server_state.tasks) == len(busy))
+
+    with running.connect() as client:
+        assert_refused(read(client), 503, "at most 1 connections")
+
+    for client in busy:
+        client.close()
 
 
 def test_an_app_that_fails_is_a_problem(
