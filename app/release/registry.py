@@ -131,21 +131,25 @@ class Registry:
         Args:
             bundle: from `open_engine`, or from where it was built.
             require_go: refuse one whose readiness is not GO.
-            previous: what a rollback goes back to; None takes what is live.
+            previous: what a rollback goes back to; None, or one that is not there any
+                more, takes what is live.
 
         Raises:
-            BundleError: not GO; the pointer is left as it was.
+            BundleError: not GO, or removed meanwhile; the pointer is left as it was.
         """
         version = bundle.manifest.version
         if require_go and bundle.verdict != "GO":
             msg = f"{version}: its readiness is {bundle.verdict}, GO is required"
             raise BundleError(msg)
         with self._writing():
+            # it took seconds to load, and another process may have removed it
+            self.path(version)
             pointer = self.pointer()
             if pointer is None:
                 self._write(POINTER, Pointer(version=version))
             elif pointer.version != version:
-                before = previous or pointer.version
+                is_there = previous in self.versions()
+                before = previous if is_there else pointer.version
                 self._write(POINTER, Pointer(version=version, previous=before))
             # whatever was intended: this is what was chosen since
             (self.folder / INTENT).unlink(missing_ok=True)
@@ -196,7 +200,15 @@ class Registry:
         Raises:
             BundleError: unknown, or live, or the one that a rollback would need.
         """
-        folder, pointer = self.path(version), self.pointer()
+        # before a lock is put where there may be no bundles at all
+        folder = self.path(version)
+        with self._writing():
+            # nobody makes it live from here on
+            self._require_idle(version)
+            remove_folder(folder)
+
+    def _require_idle(self, version: str) -> None:
+        pointer = self.pointer()
         kept: dict[str | None, str] = {}
         if pointer is not None:
             kept[pointer.previous] = "is what a rollback goes back to"
@@ -207,8 +219,6 @@ class Registry:
                 "until it is neither live nor the one before"
             )
             raise BundleError(msg)
-        with self._writing():
-            remove_folder(folder)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
