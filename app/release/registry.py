@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from nextvec.app.bundle.bundle import Bundle
-from nextvec.app.bundle.manifest import MANIFEST
+from nextvec.app.bundle.manifest import MANIFEST, Manifest
 from nextvec.app.inference.golden import open_engine
 from nextvec.training.checked import from_json
 from nextvec.training.corpus.parts import Progress, ignore_progress
@@ -70,6 +70,18 @@ class Registry:
             msg = f"{self.folder}: no bundle {version!r}; there are: {there}"
             raise BundleError(msg)
         return self.folder / version
+
+    def manifest(self, version: str) -> Manifest:
+        """Read what a bundle is made of; none of its other files is looked at.
+
+        Raises:
+            BundleError: there is none of that name, its manifest cannot be read, or is
+                that of another bundle.
+        """
+        folder = self.path(version)
+        manifest = Manifest.load(folder)
+        manifest.require_folder(folder)
+        return manifest
 
     def pointer(self) -> Pointer | None:
         """Return what is live, None if nothing is.

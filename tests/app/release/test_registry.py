@@ -10,7 +10,6 @@ import pytest
 from nextvec.app.bundle.bundle import Bundle, load_bundle
 from nextvec.app.commands import pipeline
 from nextvec.app.release import building
-from nextvec.app.release import registry as registry_module
 from nextvec.app.release.building import build_bundle
 from nextvec.app.release.registry import INTENT, POINTER, Pointer, Registry
 from nextvec.training.errors import BundleError, ProjectError
@@ -215,15 +214,14 @@ def test_what_goes_live_before_the_lock_is_had_is_not_removed(
     bundles: Path, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     second = copied(bundles / world.version, "second").name
-    real = registry_module.only_writer
 
     @contextmanager
     def late(path: Path, *, wait_s: float) -> Iterator[None]:
         (bundles / POINTER).write_text(f'{{"version": "{second}"}}')
-        with real(path, wait_s=wait_s):
+        with only_writer(path, wait_s=wait_s):
             yield
 
-    monkeypatch.setattr(registry_module, "only_writer", late)
+    monkeypatch.setattr("nextvec.app.release.registry.only_writer", late)
 
     with pytest.raises(BundleError, match="is live"):
         Registry(bundles).remove(second)

@@ -202,6 +202,16 @@ class TestAdmin:
         numbers = {one["bundle"]: one["num_vectors"] for one in told["bundles"]}
         assert numbers[shelf.names[0]] == 3900
 
+    def test_the_list_tells_a_bundle_in_the_place_of_another(
+        self, client: TestClient, shelf: Bundles
+    ) -> None:
+        (shelf.folder / shelf.names[2]).rename(shelf.folder / "elsewhere")
+
+        told = client.get("/admin/bundles").json()
+
+        faults = {one["bundle"]: one["fault"] for one in told["bundles"]}
+        assert f"holds the bundle {shelf.names[2]}" in faults["elsewhere"]
+
     def test_nobody_finds_them_unless_they_are_wanted(self, shelf: Bundles) -> None:
         app = create_app(settings_of(shelf))
 
