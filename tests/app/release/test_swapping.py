@@ -6,6 +6,7 @@ import asyncio
 import gc
 import logging
 import os
+import shutil
 import threading
 import time
 import weakref
@@ -64,6 +65,14 @@ def promote(client: TestClient, name: str) -> dict[str, Any]:
 
 def bundle_of(client: TestClient) -> str:
     return str(ask(client, ids=["doc1#0"])["bundle"])
+
+
+def make_anew(folder: Path) -> None:
+    """Replace a bundle by a copy, as building it again does."""
+    old = folder.rename(folder.with_name(".old"))
+    shutil.copytree(old, folder)
+    (folder / "bundle.json").touch()
+    shutil.rmtree(old)
 
 
 def count_loads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
@@ -377,6 +386,50 @@ class TestFollowing:
             assert_problem(before, "not-ready", "no bundle has been promoted")
             assert client.get("/readyz").status_code == 200
             assert (told["serving"], told["kept"]) == (shelf.names[0], None)
+
+    def test_what_is_made_anew_under_its_name_is_taken_up(
+        self, client: TestClient, shelf: Bundles, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        first, second, _ = shelf.names
+        promote(client, second)
+        opened = count_loads(monkeypatch)
+        service = service_of(client)
+        before = weakref.ref(service.live.engine)
+
+        make_anew(shelf.folder / second)
+        told = look(client)
+        look(client)
+
+        assert opened == [shelf.folder / second]
+        assert (told["serving"], told["kept"]) == (second, first)
+        gc.collect()
+        assert before() is None
+        make_anew(shelf.folder / first)
+        assert not promote(client, first)["was_warm"]
+        assert len(service.bundles.in_memory) == 2
+
+    def test_what_is_made_anew_and_is_bad_changes_nothing(
+        self, client: TestClient, shelf: Bundles, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        first = shelf.folder / shelf.names[0]
+        service, opened = service_of(client), count_loads(monkeypatch)
+        answers = service.live
+        make_anew(first)
+        os.truncate(first / "vectors.npy", 100)
+
+        refused = [look(client)["refused"]["code"] for _ in range(2)]
+
+        assert refused == ["bundle-refused"] * 2
+        assert service.live is answers
+        assert len(opened) == 1
+
+    def test_a_folder_that_is_away_is_no_matter_to_what_answers(
+        self, client: TestClient, shelf: Bundles
+    ) -> None:
+        (shelf.folder / shelf.names[0]).rename(shelf.folder / ".away")
+
+        assert look(client)["refused"] is None
+        assert bundle_of(client) == shelf.names[0]
 
     def test_a_folder_that_comes_and_goes_is_refused(
         self, client: TestClient, shelf: Bundles, monkeypatch: pytest.MonkeyPatch
