@@ -674,7 +674,7 @@ class TestStopping:
         with pytest.raises(NotReadyError, match="shutting down"):
             asyncio.run(loader.open(shelf.folder / shelf.names[0]))
 
-    def test_a_service_that_drains_does_not_change_any_more(
+    def test_a_service_that_drains_follows_nothing_and_stays_not_ready(
         self, shelf: Bundles
     ) -> None:
         settings = settings_of(shelf, live_poll_s=0.01)
@@ -686,6 +686,7 @@ class TestStopping:
             promote(client, shelf.names[2])
 
             assert bundle_of(client) == shelf.names[2]
+            assert "nextvec_ready 0.0" in client.get("/metrics").text
             assert_problem(client.get("/metrics/hitk"), "not-ready", "shutting down")
             assert not service._tasks  # noqa: SLF001 - nobody follows LIVE
 
