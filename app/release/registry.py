@@ -140,6 +140,8 @@ class Registry:
     ) -> None:
         """Make a bundle of this folder live that has answered its golden query.
 
+        A pointer that cannot be read is replaced.
+
         Args:
             bundle: from `open_engine`, or from where it was built.
             require_go: refuse one whose readiness is not GO.
@@ -156,12 +158,14 @@ class Registry:
         with self._writing():
             # it took seconds to load, and another process may have removed it
             self.path(version)
-            pointer = self.pointer()
-            if pointer is None:
-                self._write(POINTER, Pointer(version=version))
-            elif pointer.version != version:
-                is_there = previous in self.versions()
-                before = previous if is_there else pointer.version
+            try:
+                pointer = self.pointer()
+            except BundleError:
+                # what nobody can read is no choice, and this is how it is mended
+                pointer = None
+            live = None if pointer is None else pointer.version
+            if live != version:
+                before = previous if previous in self.versions() else live
                 self._write(POINTER, Pointer(version=version, previous=before))
             # whatever was intended: this is what was chosen since
             (self.folder / INTENT).unlink(missing_ok=True)

@@ -252,6 +252,17 @@ def test_a_rollback_never_goes_back_to_what_was_removed(
     assert registry.pointer() == expected
 
 
+def test_a_promotion_mends_a_pointer_that_cannot_be_read(
+    bundles: Path, world: World
+) -> None:
+    registry = Registry(bundles)
+    (bundles / POINTER).write_text("{")
+
+    registry.promote(world.version)
+
+    assert registry.pointer() == Pointer(version=world.version)
+
+
 def test_where_no_bundles_are_nothing_is_made_to_remove_one(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="there are: none"):
         Registry(tmp_path / "mistyped").remove("any")

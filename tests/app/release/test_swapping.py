@@ -359,7 +359,7 @@ class TestFollowing:
         ("content", "code"),
         [(b"{", "unreadable-pointer"), (None, "no-bundle")],
     )
-    def test_a_live_without_a_name_changes_nothing(
+    def test_a_live_without_a_name_changes_nothing_and_is_mended(
         self, client: TestClient, shelf: Bundles, content: bytes | None, code: str
     ) -> None:
         (shelf.folder / POINTER).unlink()
@@ -373,6 +373,9 @@ class TestFollowing:
         back = client.post("/admin/rollback")
         assert_problem(back, "bundle-refused")
         assert bundle_of(client) == shelf.names[0]
+        promote(client, shelf.names[1])
+        assert look(client)["refused"] is None
+        assert client.post("/admin/rollback").json()["serving"] == shelf.names[0]
 
     def test_a_service_without_a_bundle_takes_the_first_one(
         self, shelf: Bundles
