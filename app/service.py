@@ -139,7 +139,7 @@ class Service:
         """Say that it is not ready, and stop validating at once; the process is to end.
 
         Whoever waits for a validation run gets NotReadyError; what was measured is
-        still told, and predictions go on. What is live does not change any more.
+        still told, and predictions go on. LIVE is not followed any more.
         """
         self.is_draining = True
         self.metrics.ready.set(0)
@@ -325,6 +325,7 @@ class Service:
         self.metrics.bundle_live(live.engine.bundle)
         live.hitk.show()
         if self.is_draining:
+            self.metrics.ready.set(0)
             live.hitk.end(_stopping())
         self._begin(in_turns(self.sessions.end_others(live.engine)))
 

@@ -75,9 +75,11 @@ def new_folder(path: Path) -> Iterator[Path]:
         new.mkdir()
         try:
             yield new
-            for file in new.rglob("*"):
-                if file.is_file():
-                    sync(file)
+            for written in (new, *new.rglob("*")):
+                if written.is_dir():
+                    sync_folder(written)
+                elif written.is_file():
+                    sync(written)
             _put_in_place(path, new, old)
             sync_folder(path.parent)
         finally:

@@ -168,7 +168,7 @@ def _check_files(folder: Path, manifest: Manifest) -> None:
         msg = f"{folder}: the bundle lists what none has: {', '.join(sorted(unknown))}"
         raise BundleError(msg)
     # such a file would be read though nothing says that it is whole
-    if beside := {n for n in known - listed if (folder / n).exists()}:
+    if beside := sorted(n for n in known - listed if (folder / n).exists()):
         msg = f"{folder}: holds what the bundle does not list: {', '.join(beside)}"
         raise BundleError(msg)
 

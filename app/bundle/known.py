@@ -7,8 +7,8 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from nextvec.app.bundle.mapped import mapped
 from nextvec.training.array_files import save_array
-from nextvec.training.errors import BundleError
 from nextvec.training.vectors import Float32, Int64
 
 KNOWN: Final = "known.npy"
@@ -48,25 +48,13 @@ class KnownItems:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read it from a bundle's folder.
+        """Map what `save` wrote into memory.
 
         Raises:
             BundleError: missing or damaged.
         """
-        path = folder / KNOWN
-        try:
-            products = np.load(path, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            msg = f"{path}: the known vectors are damaged: {error}"
-            raise BundleError(msg) from error
-        if (
-            products.ndim != 2
-            or products.shape[1] != _NUM_DIRECTIONS
-            or products.dtype != np.float32
-        ):
-            found = f"{products.dtype} {products.shape}"
-            msg = f"{path}: expected float32 (N, {_NUM_DIRECTIONS}), got {found}"
-            raise BundleError(msg)
+        shape = (None, _NUM_DIRECTIONS)
+        products = mapped(folder / KNOWN, "known vectors", np.float32, shape)
         return cls(products)
 
     def __len__(self) -> int:

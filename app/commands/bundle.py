@@ -145,15 +145,10 @@ def list_bundles(*, bundles: BundlesFolder = None, as_json: AsJson = False) -> N
 
 def _read(registry: "Registry", version: str) -> "Manifest | str":
     """Return what a bundle is made of, or why it is none of this folder."""
-    from nextvec.app.bundle.manifest import Manifest
-
-    folder = registry.folder / version
     try:
-        manifest = Manifest.load(folder)
-        manifest.require_folder(folder)
+        return registry.manifest(version)
     except ProjectError as error:
         return str(error)
-    return manifest
 
 
 def _say_bad(reason: str) -> None:

@@ -164,7 +164,7 @@ def _bundle(run: Path, corpus: Path, registry: Registry) -> str:
 def _manifest(registry: Registry, version: str) -> Manifest | None:
     """Read what a bundle is made of; None if it is gone or cannot be read."""
     try:
-        return Manifest.load(registry.path(version))
+        return registry.manifest(version)
     except ProjectError:
         return None
 

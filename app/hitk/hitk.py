@@ -239,7 +239,12 @@ class Hitk:
             if set(old.pools) & set(pools)
         }
         self._kept = kept
-        self._encoded |= reports
+        # what was encoded meanwhile is of older figures, and what was let go stays away
+        self._encoded = {
+            key: reports.get(key, old)
+            for key, old in self._encoded.items()
+            if key in reports or not set(old.pools) & set(pools)
+        }
         self._publish()
 
     async def _encode(

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from nextvec.app.bundle.manifest import Manifest
+from nextvec.app.release.refusal import told
 from nextvec.app.release.registry import Registry
 from nextvec.training.errors import ProjectError
 
@@ -24,7 +24,7 @@ class ListedBundle:
     engine: str | None = None
 
     fault: str | None = None
-    """Why its manifest cannot be read; then nothing else is known."""
+    """Why its manifest is none of this bundle; then nothing else is known."""
 
 
 def list_bundles(registry: Registry) -> list[ListedBundle]:
@@ -34,10 +34,9 @@ def list_bundles(registry: Registry) -> list[ListedBundle]:
 
 def _listed(registry: Registry, name: str) -> ListedBundle:
     try:
-        manifest = Manifest.load(registry.path(name))
+        manifest = registry.manifest(name)
     except ProjectError as error:
-        reason = str(error).replace(f"{registry.folder}/", "")
-        return ListedBundle(bundle=name, fault=reason)
+        return ListedBundle(bundle=name, fault=told(error, registry.folder))
     return ListedBundle(
         bundle=name,
         created=manifest.created,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from nextvec.app.bundle.bundle import Bundle
-from nextvec.app.bundle.manifest import MANIFEST
+from nextvec.app.bundle.manifest import MANIFEST, Manifest
 from nextvec.app.inference.golden import open_engine
 from nextvec.training.checked import from_json
 from nextvec.training.corpus.parts import Progress, ignore_progress
@@ -71,6 +71,18 @@ class Registry:
             raise BundleError(msg)
         return self.folder / version
 
+    def manifest(self, version: str) -> Manifest:
+        """Read what a bundle is made of; none of its other files is looked at.
+
+        Raises:
+            BundleError: there is none of that name, its manifest cannot be read, or is
+                that of another bundle.
+        """
+        folder = self.path(version)
+        manifest = Manifest.load(folder)
+        manifest.require_folder(folder)
+        return manifest
+
     def pointer(self) -> Pointer | None:
         """Return what is live, None if nothing is.
 
@@ -128,24 +140,32 @@ class Registry:
     ) -> None:
         """Make a bundle of this folder live that has answered its golden query.
 
+        A pointer that cannot be read is replaced.
+
         Args:
             bundle: from `open_engine`, or from where it was built.
             require_go: refuse one whose readiness is not GO.
-            previous: what a rollback goes back to; None takes what is live.
+            previous: what a rollback goes back to; None, or one that is not there any
+                more, takes what is live.
 
         Raises:
-            BundleError: not GO; the pointer is left as it was.
+            BundleError: not GO, or removed meanwhile; the pointer is left as it was.
         """
         version = bundle.manifest.version
         if require_go and bundle.verdict != "GO":
             msg = f"{version}: its readiness is {bundle.verdict}, GO is required"
             raise BundleError(msg)
         with self._writing():
-            pointer = self.pointer()
-            if pointer is None:
-                self._write(POINTER, Pointer(version=version))
-            elif pointer.version != version:
-                before = previous or pointer.version
+            # it took seconds to load, and another process may have removed it
+            self.path(version)
+            try:
+                pointer = self.pointer()
+            except BundleError:
+                # what nobody can read is no choice, and this is how it is mended
+                pointer = None
+            live = None if pointer is None else pointer.version
+            if live != version:
+                before = previous if previous in self.versions() else live
                 self._write(POINTER, Pointer(version=version, previous=before))
             # whatever was intended: this is what was chosen since
             (self.folder / INTENT).unlink(missing_ok=True)
@@ -196,7 +216,15 @@ class Registry:
         Raises:
             BundleError: unknown, or live, or the one that a rollback would need.
         """
-        folder, pointer = self.path(version), self.pointer()
+        # before a lock is put where there may be no bundles at all
+        folder = self.path(version)
+        with self._writing():
+            # nobody makes it live from here on
+            self._require_idle(version)
+            remove_folder(folder)
+
+    def _require_idle(self, version: str) -> None:
+        pointer = self.pointer()
         kept: dict[str | None, str] = {}
         if pointer is not None:
             kept[pointer.previous] = "is what a rollback goes back to"
@@ -207,8 +235,6 @@ class Registry:
                 "until it is neither live nor the one before"
             )
             raise BundleError(msg)
-        with self._writing():
-            remove_folder(folder)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from nextvec.app.bundle.manifest import MANIFEST
 from nextvec.app.release.refusal import Code, told
 from nextvec.app.release.registry import Pointer, Registry
 from nextvec.training.errors import BundleError
@@ -18,6 +19,9 @@ class Sight:
     wanted: str | None
     """The bundle that should answer."""
 
+    made: object
+    """When it was made (`when_made`)."""
+
     fault: tuple[Code, str] | None
     """Why none can be wanted, or why it cannot be there."""
 
@@ -25,13 +29,16 @@ class Sight:
     """Equal as long as nothing has changed: what failed then will fail again."""
 
 
-def look(registry: Registry, *, pinned: str | None, serving: str | None) -> Sight:
+def look(
+    registry: Registry, *, pinned: str | None, serving: tuple[str, object] | None
+) -> Sight:
     """Look at the disk; a volume may be slow, or away.
 
     Args:
         registry: the bundles, and LIVE.
         pinned: the only version that is served, whatever LIVE names.
-        serving: what answers; its files are not looked at.
+        serving: what answers, and when it was made; of its files only the manifest is
+            looked at.
     """
     pointer: Pointer | None = None
     fault: tuple[Code, str] | None = None
@@ -46,7 +53,11 @@ def look(registry: Registry, *, pinned: str | None, serving: str | None) -> Sigh
     if pinned is not None:
         wanted, fault = pinned, None
     state: object = None
-    if wanted is not None and wanted != serving:
+    made: object = None if wanted is None else when_made(registry.folder / wanted)
+    if serving is not None and (wanted, made) == (serving[0], None):
+        # its folder is away, or is being replaced; what was read of it is whole
+        made = serving[1]
+    if wanted is not None and (wanted, made) != serving:
         there = registry.versions()
         if wanted in there:
             state = _state_of(registry.folder / wanted)
@@ -54,7 +65,20 @@ def look(registry: Registry, *, pinned: str | None, serving: str | None) -> Sigh
             names = ", ".join(there) or "none"
             fault = ("unknown-bundle", f"no bundle {wanted!r}; there are: {names}")
     mark = (wanted, fault, state)
-    return Sight(pointer=pointer, wanted=wanted, fault=fault, mark=mark)
+    return Sight(pointer=pointer, wanted=wanted, made=made, fault=fault, mark=mark)
+
+
+def when_made(folder: Path) -> tuple[int, int] | None:
+    """Return what is another if a bundle is made anew under its name; None without it.
+
+    That happens to a damaged one. No number of a file: on some mounted volumes a file
+    has another one from time to time.
+    """
+    try:
+        about = (folder / MANIFEST).stat()
+    except OSError:
+        return None
+    return about.st_mtime_ns, about.st_size
 
 
 def _state_of(folder: Path) -> tuple[tuple[str, int, int], ...]:

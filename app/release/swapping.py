@@ -21,7 +21,7 @@ from nextvec.app.metrics import Metrics
 from nextvec.app.release.loader import Loader
 from nextvec.app.release.refusal import AskedBy, Code, Refusal, told
 from nextvec.app.release.registry import Pointer, Registry
-from nextvec.app.release.sight import look
+from nextvec.app.release.sight import look, when_made
 from nextvec.training.errors import BundleError, ProjectError
 
 log = logging.getLogger(__name__)
@@ -58,7 +58,12 @@ class Swap(Generic[S]):
 @dataclass(frozen=True, slots=True)
 class _Kept(Generic[S]):
     name: str
+    made: object
     served: S
+
+    @property
+    def what(self) -> tuple[str, object]:
+        return self.name, self.made
 
 
 class Swapping(Generic[S]):
@@ -139,11 +144,12 @@ class Swapping(Generic[S]):
         What cannot be used is noted and logged, and changes nothing.
         """
         async with self._lock:
+            what = None if self._serving is None else self._serving.what
             seen = await self._loader.call(
-                partial(look, self.registry, pinned=self._pinned, serving=self.name)
+                partial(look, self.registry, pinned=self._pinned, serving=what)
             )
             self.pointer = seen.pointer
-            if seen.wanted is not None and seen.wanted == self.name:
+            if (seen.wanted, seen.made) == what:
                 if self.refusal is not None and self.refusal.asked_by == "LIVE":
                     self._settle()
                 return
@@ -225,9 +231,11 @@ class Swapping(Generic[S]):
         """Let a bundle answer, once it is in memory and ``point`` has gone well."""
         began = time.perf_counter()
         here = [one for one in (self._serving, self._previous) if one is not None]
-        known = next((one for one in here if one.name == name), None)
+        folder = self.registry.folder / name
+        what = name, await self._loader.call(partial(when_made, folder))
+        known = next((one for one in here if one.what == what), None)
         try:
-            new = known or await self._load(name)
+            new = known or await self._load(*what)
             await self._loader.call(partial(point, new.served.engine.bundle))
         except NotReadyError:
             # the service stops: nothing is wrong with the bundle
@@ -245,17 +253,20 @@ class Swapping(Generic[S]):
         self._swap(new, took_s=time.perf_counter() - began)
         return Swap(name=name, served=new.served, was_warm=known is not None)
 
-    async def _load(self, name: str) -> _Kept[S]:
+    async def _load(self, name: str, made: object) -> _Kept[S]:
         folder = await self._loader.call(partial(self.registry.path, name))
-        return _Kept(name, await self._prepare(await self._loader.open(folder)))
+        return _Kept(name, made, await self._prepare(await self._loader.open(folder)))
 
     def _swap(self, new: _Kept[S], *, took_s: float) -> None:
         old = self._serving
         self._settle()
-        if old is not None and old.name == new.name:
+        if old is new:
             return
         out = [one for one in (self._previous, old) if one is not None]
-        self._serving, self._previous = new, old if self._keeps_previous else None
+        self._serving = new
+        if old is None or old.name != new.name:
+            # nobody goes back to what was made anew under its name
+            self._previous = old if self._keeps_previous else None
         self._on_swap(new.served)
         self._metrics.swaps.labels("done").inc()
         log.info(

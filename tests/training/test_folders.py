@@ -25,6 +25,27 @@ def test_a_new_folder_appears_only_when_it_is_whole(tmp_path: Path) -> None:
     assert names(path.parent) == [".folder.lock", "folder"]
 
 
+def test_files_and_their_names_are_on_the_disk_before_it_appears(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        if not (tmp_path / "data").exists():
+            path = Path(f"/proc/self/fd/{descriptor}").readlink()
+            synced.append(str(path.relative_to(tmp_path / ".data.new.tmp")))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+
+    with new_folder(tmp_path / "data") as new:
+        (new / "part").mkdir()
+        (new / "part" / "a.txt").write_text("a")
+
+    assert sorted(synced) == [".", "part", "part/a.txt"]
+
+
 def test_an_error_leaves_nothing_of_a_new_folder(tmp_path: Path) -> None:
     def crash() -> None:
         with new_folder(tmp_path / "folder") as new:

@@ -264,6 +264,27 @@ def test_an_answer_is_encoded_once_until_something_is_measured_again(
     assert fresh.headers["etag"] != first.headers["etag"]
 
 
+def test_nothing_old_is_told_once_a_refresh_has_ended(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.get("/metrics/hitk", params={"k": 3})
+    real = Hitk._encode  # noqa: SLF001 - the end of a run
+
+    async def late(self: Hitk, *told: Any) -> Any:  # noqa: ANN401 - passed on
+        monkeypatch.setattr(Hitk, "_encode", real)
+        # somebody asks for another cut-off while the first is made anew
+        await self.encoded(self.pools, [4])
+        return await real(self, *told)
+
+    monkeypatch.setattr(Hitk, "_encode", late)
+
+    fresh = client.get("/metrics/hitk", params={"k": 3, "refresh": "true"})
+    other = client.get("/metrics/hitk", params={"k": 4})
+
+    assert Hitk._encode is real  # noqa: SLF001
+    assert other.json()["measured_at"] == fresh.json()["measured_at"]
+
+
 def test_no_more_answers_are_kept_than_people_ask_for(client: TestClient) -> None:
     hitk = service_of(client).live.hitk
 

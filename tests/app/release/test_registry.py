@@ -1,15 +1,17 @@
 """What crashes leave in the folder of bundles, and what was meant to go live."""
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from nextvec.app.bundle.bundle import Bundle
+from nextvec.app.bundle.bundle import Bundle, load_bundle
 from nextvec.app.commands import pipeline
 from nextvec.app.release import building
 from nextvec.app.release.building import build_bundle
-from nextvec.app.release.registry import INTENT, POINTER, Registry
+from nextvec.app.release.registry import INTENT, POINTER, Pointer, Registry
 from nextvec.training.errors import BundleError, ProjectError
 from nextvec.training.folders import only_writer
 from tests.app.conftest import World
@@ -206,3 +208,62 @@ def test_a_run_that_changes_while_it_is_bundled_makes_no_bundle(
         build_bundle(run, tmp_path / "bundles", say=say)
 
     assert Registry(tmp_path / "bundles").versions() == []
+
+
+def test_what_goes_live_before_the_lock_is_had_is_not_removed(
+    bundles: Path, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second = copied(bundles / world.version, "second").name
+
+    @contextmanager
+    def late(path: Path, *, wait_s: float) -> Iterator[None]:
+        (bundles / POINTER).write_text(f'{{"version": "{second}"}}')
+        with only_writer(path, wait_s=wait_s):
+            yield
+
+    monkeypatch.setattr("nextvec.app.release.registry.only_writer", late)
+
+    with pytest.raises(BundleError, match="is live"):
+        Registry(bundles).remove(second)
+    assert (bundles / second).is_dir()
+
+
+def test_what_was_removed_while_it_was_loaded_does_not_go_live(
+    bundles: Path, world: World
+) -> None:
+    registry = Registry(bundles)
+    second = load_bundle(copied(bundles / world.version, "second"))
+    registry.remove(second.manifest.version)
+
+    with pytest.raises(BundleError, match="no bundle 'second"):
+        registry.make_live(second)
+    assert registry.live().name == world.version
+
+
+def test_a_rollback_never_goes_back_to_what_was_removed(
+    bundles: Path, world: World
+) -> None:
+    registry = Registry(bundles)
+    second = copied(bundles / world.version, "second")
+
+    registry.make_live(load_bundle(second), previous="removed-01234567")
+
+    expected = Pointer(version=second.name, previous=world.version)
+    assert registry.pointer() == expected
+
+
+def test_a_promotion_mends_a_pointer_that_cannot_be_read(
+    bundles: Path, world: World
+) -> None:
+    registry = Registry(bundles)
+    (bundles / POINTER).write_text("{")
+
+    registry.promote(world.version)
+
+    assert registry.pointer() == Pointer(version=world.version)
+
+
+def test_where_no_bundles_are_nothing_is_made_to_remove_one(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="there are: none"):
+        Registry(tmp_path / "mistyped").remove("any")
+    assert list(tmp_path.iterdir()) == []

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import logging
 import os
+import shutil
 import threading
 import time
 import weakref
@@ -64,6 +65,14 @@ def promote(client: TestClient, name: str) -> dict[str, Any]:
 
 def bundle_of(client: TestClient) -> str:
     return str(ask(client, ids=["doc1#0"])["bundle"])
+
+
+def make_anew(folder: Path) -> None:
+    """Replace a bundle by a copy, as building it again does."""
+    old = folder.rename(folder.with_name(".old"))
+    shutil.copytree(old, folder)
+    (folder / "bundle.json").touch()
+    shutil.rmtree(old)
 
 
 def count_loads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
@@ -209,6 +218,16 @@ class TestAdmin:
         numbers = {one["bundle"]: one["num_vectors"] for one in told["bundles"]}
         assert numbers[shelf.names[0]] == 3900
 
+    def test_the_list_tells_a_bundle_in_the_place_of_another(
+        self, client: TestClient, shelf: Bundles
+    ) -> None:
+        (shelf.folder / shelf.names[2]).rename(shelf.folder / "elsewhere")
+
+        told = client.get("/admin/bundles").json()
+
+        faults = {one["bundle"]: one["fault"] for one in told["bundles"]}
+        assert f"holds the bundle {shelf.names[2]}" in faults["elsewhere"]
+
     def test_nobody_finds_them_unless_they_are_wanted(self, shelf: Bundles) -> None:
         app = create_app(settings_of(shelf))
 
@@ -347,7 +366,7 @@ class TestFollowing:
         ("content", "code"),
         [(b"{", "unreadable-pointer"), (None, "no-bundle")],
     )
-    def test_a_live_without_a_name_changes_nothing(
+    def test_a_live_without_a_name_changes_nothing_and_is_mended(
         self, client: TestClient, shelf: Bundles, content: bytes | None, code: str
     ) -> None:
         (shelf.folder / POINTER).unlink()
@@ -361,6 +380,9 @@ class TestFollowing:
         back = client.post("/admin/rollback")
         assert_problem(back, "bundle-refused")
         assert bundle_of(client) == shelf.names[0]
+        promote(client, shelf.names[1])
+        assert look(client)["refused"] is None
+        assert client.post("/admin/rollback").json()["serving"] == shelf.names[0]
 
     def test_a_service_without_a_bundle_takes_the_first_one(
         self, shelf: Bundles
@@ -374,6 +396,50 @@ class TestFollowing:
             assert_problem(before, "not-ready", "no bundle has been promoted")
             assert client.get("/readyz").status_code == 200
             assert (told["serving"], told["kept"]) == (shelf.names[0], None)
+
+    def test_what_is_made_anew_under_its_name_is_taken_up(
+        self, client: TestClient, shelf: Bundles, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        first, second, _ = shelf.names
+        promote(client, second)
+        opened = count_loads(monkeypatch)
+        service = service_of(client)
+        before = weakref.ref(service.live.engine)
+
+        make_anew(shelf.folder / second)
+        told = look(client)
+        look(client)
+
+        assert opened == [shelf.folder / second]
+        assert (told["serving"], told["kept"]) == (second, first)
+        gc.collect()
+        assert before() is None
+        make_anew(shelf.folder / first)
+        assert not promote(client, first)["was_warm"]
+        assert len(service.bundles.in_memory) == 2
+
+    def test_what_is_made_anew_and_is_bad_changes_nothing(
+        self, client: TestClient, shelf: Bundles, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        first = shelf.folder / shelf.names[0]
+        service, opened = service_of(client), count_loads(monkeypatch)
+        answers = service.live
+        make_anew(first)
+        os.truncate(first / "vectors.npy", 100)
+
+        refused = [look(client)["refused"]["code"] for _ in range(2)]
+
+        assert refused == ["bundle-refused"] * 2
+        assert service.live is answers
+        assert len(opened) == 1
+
+    def test_a_folder_that_is_away_is_no_matter_to_what_answers(
+        self, client: TestClient, shelf: Bundles
+    ) -> None:
+        (shelf.folder / shelf.names[0]).rename(shelf.folder / ".away")
+
+        assert look(client)["refused"] is None
+        assert bundle_of(client) == shelf.names[0]
 
     def test_a_folder_that_comes_and_goes_is_refused(
         self, client: TestClient, shelf: Bundles, monkeypatch: pytest.MonkeyPatch
@@ -618,7 +684,7 @@ class TestStopping:
         with pytest.raises(NotReadyError, match="shutting down"):
             asyncio.run(loader.open(shelf.folder / shelf.names[0]))
 
-    def test_a_service_that_drains_does_not_change_any_more(
+    def test_a_service_that_drains_follows_nothing_and_stays_not_ready(
         self, shelf: Bundles
     ) -> None:
         settings = settings_of(shelf, live_poll_s=0.01)
@@ -630,6 +696,7 @@ class TestStopping:
             promote(client, shelf.names[2])
 
             assert bundle_of(client) == shelf.names[2]
+            assert "nextvec_ready 0.0" in client.get("/metrics").text
             assert_problem(client.get("/metrics/hitk"), "not-ready", "shutting down")
             assert not service._tasks  # noqa: SLF001 - nobody follows LIVE
 
