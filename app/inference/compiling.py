@@ -52,14 +52,17 @@ class Level:
 _WIDE: Final = "-mprefer-vector-width=512"
 _V3: Final = frozenset(("avx2", "fma", "bmi1", "bmi2", "f16c", "abm", "movbe"))
 _V4: Final = _V3 | {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"}
-_VNNI: Final = frozenset(("avx512_vnni",))
+_VNNI: Final = _V4 | {"avx512_vnni"}
 
 LEVELS: Final[Mapping[str, tuple[Level, ...]]] = {
     # x86-64-v3 and v4 of the psABI; what has less runs networks as they were trained
     "x86_64": (
         Level(
-            "vnni", ("-march=x86-64-v4", "-mavx512vnni", _WIDE), _V4 | {"avx512_vnni"}
+            "amx",
+            ("-march=x86-64-v4", "-mavx512vnni", "-mamx-tile", "-mamx-int8", _WIDE),
+            _VNNI | {"amx_tile", "amx_int8"},
         ),
+        Level("vnni", ("-march=x86-64-v4", "-mavx512vnni", _WIDE), _VNNI),
         Level("v4", ("-march=x86-64-v4", _WIDE), _V4),
         Level("v3", ("-march=x86-64-v3",), _V3),
     ),
