@@ -174,7 +174,9 @@ class Batcher(Generic[Item, Result]):
             self._line.join(entries)
             self._wake.notify()
         try:
-            return list(await asyncio.gather(*(entry.future for entry in entries)))
+            # in their order, as they are answered; gather would take a turn of the
+            # event loop more
+            return [await entry.future for entry in entries]
         except BaseException:
             self._leave(entries)
             raise
@@ -184,6 +186,7 @@ class Batcher(Generic[Item, Result]):
         with self._wake:
             self._line.leave(entries)
         for entry in entries:
+            # of one that has an error: nobody has to hear that, too
             entry.future.cancel()
 
     def call(self, function: Callable[[], T]) -> Awaitable[T]:
