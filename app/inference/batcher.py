@@ -32,6 +32,7 @@ class _Entry(Generic[Item, Result]):
     future: asyncio.Future[tuple[Result, float]]
     queued_at: float
     deadline: float
+    request: object
 
     @property
     def is_gone(self) -> bool:
@@ -164,9 +165,9 @@ class Batcher(Generic[Item, Result]):
             OverloadedError: more would wait than may, and none of them does; or they
                 cannot be answered before the deadline.
         """
-        now = self._clock()
+        now, request = self._clock(), object()
         entries: list[_Entry[Item, Result]] = [
-            _Entry(item, self._future(), now, deadline) for item in items
+            _Entry(item, self._future(), now, deadline, request) for item in items
         ]
         with self._wake:
             self._line.check_room(len(entries))
@@ -174,7 +175,9 @@ class Batcher(Generic[Item, Result]):
             self._line.join(entries)
             self._wake.notify()
         try:
-            return list(await asyncio.gather(*(entry.future for entry in entries)))
+            # in their order, as they are answered; gather would take a turn of the
+            # event loop more
+            return [await entry.future for entry in entries]
         except BaseException:
             self._leave(entries)
             raise
@@ -184,6 +187,7 @@ class Batcher(Generic[Item, Result]):
         with self._wake:
             self._line.leave(entries)
         for entry in entries:
+            # of one that has an error: nobody has to hear that, too
             entry.future.cancel()
 
     def call(self, function: Callable[[], T]) -> Awaitable[T]:
@@ -240,8 +244,8 @@ class Batcher(Generic[Item, Result]):
         if not late:
             return
         error = OverloadedError(
-            f"{len(late)} requests had too little time left when they were to be "
-            "computed"
+            f"{len({entry.request for entry in late})} requests had too little time "
+            "left when they were to be computed"
         )
         self._post([(entry.future, error) for entry in late])
 

@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nextvec.app.inference.kernel import CopyRule, Kernel, Packed
+from nextvec.app.inference.kernel import CopyRule, Kernel
+from nextvec.app.inference.packed import Packed
 from nextvec.training.models.items import KEY_SIZE, SAME_COSINE, Copying
 from nextvec.training.models.place_head import NEW, PlaceHead
 from nextvec.training.models.prediction import NEVER

@@ -3,8 +3,9 @@
 
    Gates in PyTorch's order, reset, update, new, with the bias of the recurrent side
    inside the reset (https://docs.pytorch.org/docs/stable/generated/torch.nn.GRU.html).
-   States start at zero. Sequences are taken sixteen at a time, and what they read four
-   steps at a time, of fewer sequences more, so that weights, gates and states stay in the second-level cache.
+   Sequences are taken sixteen at a time, and what they read four steps at a time, of
+   fewer sequences more, so that weights, gates and states stay in the second-level
+   cache.
 
    The caller packs a matrix of N outputs and K inputs, padded with zeros to multiples
    of 32 and of 4, of int8 of 64, in panels of 16 outputs: float32 (N / 16, K, 16), int8
@@ -242,9 +243,10 @@ static void multiply(const matrix *m, const float *rows, const uint8_t *codes,
                               sums + r);
             for (int r = 0; r < num_rows; r++)
                 for (int j = 0; j < 2 * PANEL; j++)
-                    out[r * m->outputs + n + j] = (float)(sums[r][j] - 128 * m->sum[n + j]) *
-                                        (unit[r] * m->scale[n + j]) +
-                                    m->bias[n + j];
+                    out[r * m->outputs + n + j] =
+                        (float)(sums[r][j] - 128 * m->sum[n + j]) *
+                            (unit[r] * m->scale[n + j]) +
+                        m->bias[n + j];
         }
     }
 }

@@ -26,6 +26,10 @@ class Place(Protocol):
     """What a line knows of one that waits in it."""
 
     @property
+    def request(self) -> object:
+        """What it came with: all of one request are answered, or none."""
+
+    @property
     def deadline(self) -> float:
         """When its answer is worth nothing any more, on the clock."""
 
@@ -147,8 +151,9 @@ class Line(Generic[P]):
 
         A batch is as large as it can be with each of its answers in time. What is left
         over before its last one cannot be done: its time is too short for this batch,
-        and so for the next. If nothing else is there, the one with the most time left
-        is taken all the same: the pace may be another by now.
+        and so for the next; and with it all that came with it. If nothing else is
+        there, what belongs to the one with the most time left is taken all the same:
+        the pace may be another by now.
         """
         taken: list[P] = []
         late: list[P] = []
@@ -158,19 +163,28 @@ class Line(Generic[P]):
                 place = self._waiting.popleft()
                 if not place.is_gone:
                     taken.append(place)
-            by_time = sorted(taken, key=lambda place: -place.deadline)
-            number = len(by_time)
-            while number and by_time[number - 1].deadline < now + self._pace.seconds(
-                number
-            ):
-                number -= 1
-            if by_time and number == 0 and not self._waiting:
-                number = int(by_time[0].deadline > now)
-            kept = set(by_time[:number])
-            late += [place for place in taken if place not in kept]
-            taken = [place for place in taken if place in kept]
+            lost = self._lost(taken, now)
+            if lost:
+                # whatever of them waits for a later batch waits in vain as well
+                late += [p for p in (*taken, *self._waiting) if p.request in lost]
+                taken = [p for p in taken if p.request not in lost]
+                self._waiting = deque(p for p in self._waiting if p.request not in lost)
         self._running = (len(taken), now) if taken else None
         return Batch(taken, late)
+
+    def _lost(self, taken: Iterable[P], now: float) -> set[object]:
+        """Return the requests that would be late, were these a batch."""
+        by_time = sorted(taken, key=lambda place: -place.deadline)
+        number = len(by_time)
+        while number and by_time[number - 1].deadline < now + self._pace.seconds(
+            number
+        ):
+            number -= 1
+        lost = {place.request for place in by_time[number:]}
+        if lost and all(p.request in lost for p in (*by_time, *self._waiting)):
+            longest = by_time[0]
+            lost -= {longest.request} if longest.deadline > now else set()
+        return lost
 
     def done(self) -> None:
         """Note that the batch which was taken last has been computed."""

@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nextvec.app.inference.kernel import Kernel, Packed
+from nextvec.app.inference.kernel import Kernel
+from nextvec.app.inference.packed import Packed
 from nextvec.training.models.memory import OwnMemory
 from nextvec.training.vectors import Float32
 

@@ -35,9 +35,10 @@ _MAX_NAMES: Final = 20_000
 _STATE_BESIDE: Final = 1 << 14
 # Bytes of a state beside the vectors of its context: what the model keeps, names.
 
-_LOOKED_AT: Final = 1024
+_LOOKED_AT: Final = 500
 _PLAUSIBLE: Final = 1e18
-# Numbers of octets whose width was not declared, and what none of them is beyond.
+# Numbers of octets whose width was not declared, and what none of them is beyond. Of
+# more NumPy lets the inference thread take the interpreter, for up to 5 ms each time.
 
 PLURAL: Final = {"contexts": "context", "ids": "ids", "texts": "texts"}
 """The fields that contexts can be given in, and what each of them then is."""

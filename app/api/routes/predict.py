@@ -230,18 +230,20 @@ async def _answers_or_disconnect(
     Raises:
         ClientDisconnect: the client left; its queries leave the queue.
     """
-    answers = asyncio.create_task(service.predict(queries, deadline))
-    left = asyncio.create_task(_disconnect(request))
     try:
-        await asyncio.wait((answers, left), return_when=asyncio.FIRST_COMPLETED)
-        if answers.done():
-            return answers.result()
-        raise ClientDisconnect
-    finally:
-        left.cancel()
-        answers.cancel()
+        async with asyncio.timeout(None) as waiting:
+            left = asyncio.create_task(_until_disconnect(request, waiting))
+            try:
+                # in this task: another would take two turns of the event loop more
+                return await service.predict(queries, deadline)
+            finally:
+                left.cancel()
+    except TimeoutError as error:
+        raise ClientDisconnect from error
 
 
-async def _disconnect(request: Request) -> None:
+async def _until_disconnect(request: Request, waiting: asyncio.Timeout) -> None:
+    """End what is waited for when the client leaves."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
+    waiting.reschedule(asyncio.get_running_loop().time())

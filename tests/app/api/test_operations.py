@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -130,6 +131,14 @@ class TestOperations:
         answer = client.get("/livez", headers={"x-request-id": given})
 
         assert (answer.headers["x-request-id"] == given) is is_kept
+
+    def test_a_request_without_an_id_gets_one_of_its_own(
+        self, client: TestClient
+    ) -> None:
+        names = [client.get("/livez").headers["x-request-id"] for _ in range(50)]
+
+        assert len(set(names)) == 50
+        assert {uuid.UUID(name).version for name in names} == {4}
 
     def test_a_request_is_one_log_line_without_its_content(
         self, client: TestClient, caplog: pytest.LogCaptureFixture

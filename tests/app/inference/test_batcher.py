@@ -1,4 +1,6 @@
 import asyncio
+import gc
+import logging
 import threading
 from collections.abc import Awaitable, Callable, Generator, Sequence
 
@@ -183,6 +185,32 @@ def test_of_a_request_that_failed_nothing_more_is_computed() -> None:
     asyncio.run(main())
 
     assert not {2, 3} & set(seen)
+
+
+def test_of_several_errors_of_one_request_none_is_left_unheard(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    unheard: list[dict[str, object]] = []
+    # a record would keep the first error, and through it all the others
+    caplog.set_level(logging.CRITICAL, "nextvec.app.inference.batcher")
+
+    async def scenario(batcher: Numbers, gate: Gate) -> None:
+        asyncio.get_running_loop().set_exception_handler(
+            lambda _, told: unheard.append(told)
+        )
+        several = asyncio.create_task(batcher.submit([1, -1, -1]))
+        await asyncio.sleep(0)
+        gate.open()
+        with pytest.raises(RuntimeError, match="poison"):
+            await several
+        del several
+        # so that the thread has let go of them
+        assert await _answer(batcher, 2) == 20
+        # a future tells what nobody asked it for when it goes
+        gc.collect()
+
+    assert batches_of(scenario) == [[1, -1, -1], [1], [-1], [-1], [2]]
+    assert unheard == []
 
 
 def test_a_cancelled_request_leaves_with_all_of_its_items() -> None:

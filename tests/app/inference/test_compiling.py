@@ -48,6 +48,13 @@ def test_a_processor_gets_the_best_that_it_can_run(
     assert found.name.startswith(f"kernel-{level.name}-")
 
 
+def test_what_an_image_holds_for_this_processor_has_tiles_if_it_has() -> None:
+    (best, *_) = LEVELS["x86_64"]
+
+    assert {"amx_tile", "amx_int8", "avx512_vnni"} <= best.flags
+    assert {"-mamx-tile", "-mamx-int8", "-mavx512vnni"} <= set(best.options)
+
+
 def test_a_processor_with_less_gets_none(kernels: Path) -> None:
     assert prebuilt(kernels, frozenset(("sse2",))) is None
 

@@ -2,7 +2,7 @@
 
 import heapq
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
@@ -28,6 +28,7 @@ class Clock:
 class Client:
     deadline: float = math.inf
     is_gone: bool = False
+    request: object = field(default_factory=object)
 
 
 def line_of(clock: Clock, *, max_batch: int = 4, max_queue: int = 100) -> Line[Client]:
@@ -192,6 +193,39 @@ class TestLine:
         batch = line.take()
 
         assert (batch.taken, batch.late) == (clients[:2], clients[2:])
+
+    def test_a_request_of_which_a_part_would_be_late_is_late_as_a_whole(self) -> None:
+        clock = Clock()
+        line = line_of(clock)
+        line.join([Client()])
+        compute(line, clock, 1.0)
+        # two of its six fit into a batch, and two wait for the next one
+        whole = [Client(clock.now + 1.5, request="six") for _ in range(6)]
+        other = Client(clock.now + 9)
+        line.join([*whole, other])
+
+        batch = line.take()
+
+        assert (batch.taken, batch.late) == ([other], whole)
+        assert len(line) == 0
+
+    def test_a_request_alone_is_computed_as_a_whole_though_it_seems_in_vain(
+        self,
+    ) -> None:
+        clock = Clock()
+        line = line_of(clock)
+        line.join([Client() for _ in range(4)])
+        compute(line, clock, 60.0)
+        whole = [Client(clock.now + 2, request="four") for _ in range(4)]
+        line.join(whole)
+
+        # of one of them it would not be known how long four take
+        assert compute(line, clock, 0.1) == whole
+        for _ in range(60):
+            line.join([Client(clock.now + 2, request="four") for _ in range(4)])
+            assert len(compute(line, clock, 0.1)) == 4
+        line.join([Client() for _ in range(4)])
+        assert line.wait_s < 1.0
 
     def test_one_is_computed_though_it_seems_in_vain(self) -> None:
         clock = Clock()
