@@ -38,8 +38,8 @@ def create(
     """Make a key, and show it this once.
 
     The key alone goes to standard output. Only its hash is kept. A running service
-    takes it up within a second; its routes under /admin/ are there once it was started
-    with a key of the scope admin.
+    takes it up within a second; the first key brings the routes under /admin/, for keys
+    of the scope admin.
     """
     from nextvec.app.access.key_file import create_key
 

@@ -5,6 +5,7 @@ of this architecture can have, into the folder that is looked into first; an ima
 last stage has no compiler does that in the one before.
 """
 
+import argparse
 import hashlib
 import platform
 import shutil
@@ -187,6 +188,7 @@ def _compile(compiler: str, options: Sequence[str], path: Path) -> None:
 
 def main() -> None:
     """Compile all levels, and name what was made."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     for path in build_levels():
         sys.stdout.write(f"{path}\n")
 

@@ -104,7 +104,7 @@ NO_ENCODER: Final = ProblemType("no-encoder", 501, "Texts cannot be encoded here
 KEYS_UNUSABLE: Final = ProblemType(
     "keys-unusable", 503, "The keys of this service cannot be read"
 )
-NOT_READY: Final = ProblemType("not-ready", 503, "No bundle is live")
+NOT_READY: Final = ProblemType("not-ready", 503, "The service is not ready")
 OVERLOADED: Final = ProblemType("overloaded", 503, "Too many requests are waiting")
 DEADLINE_EXCEEDED: Final = ProblemType(
     "deadline-exceeded", 504, "The answer took too long"

@@ -38,6 +38,9 @@ def main() -> None:
     if name in FAULTS:
         print("\n".join(FAULTS[name](arguments)))
         return
+    if name in {"-h", "--help"}:
+        print(__doc__)
+        return
     if name:
         sys.exit(
             f"expected one of {', '.join(FAULTS)}, or nothing; got {name!r}\n{__doc__}"

@@ -5,6 +5,7 @@ the interpreter's lock all the same), whole in another process, and in slices in
 of the loop, which is what the service does.
 """
 
+import argparse
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
@@ -30,6 +31,7 @@ Way = Callable[[bytes, Limits], Awaitable[object]]
 
 def main() -> None:
     """Measure, and print a table."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     with (
         ThreadPoolExecutor(1) as thread,
         ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process,

@@ -7,6 +7,7 @@ app alone, in CPU time of the thread. All cases take turns, round by round, and 
 median of the rounds is told.
 """
 
+import argparse
 import asyncio
 import statistics
 import time
@@ -140,6 +141,7 @@ def crowd() -> Iterator[str]:
 
 def main() -> None:
     """Print the tables."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     for line in costs():
         print(line)
     print()
