@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from nextvec.app.api.media import JSON, media_type, refuse_other
+from nextvec.app.api.responses import json_response
 from nextvec.app.api.routes.predict import Reply, answered, live_at_the_end
 from nextvec.app.api.stepping import (
     SessionContent,
@@ -45,7 +46,7 @@ def sessions_router(service: Service) -> APIRouter:
         name = service.sessions.add(session)
         headers["Location"] = f"{request.scope.get('root_path', '')}/sessions/{name}"
         about = _about(service, name, session)
-        return _json({**about, **content}, headers, status=201)
+        return json_response({**about, **content}, status=201, headers=headers)
 
     @router.post("/sessions/{session}", **append_operation(settings))
     async def append_to_session(session: str, request: Request) -> Response:
@@ -57,7 +58,7 @@ def sessions_router(service: Service) -> APIRouter:
     @router.get("/sessions/{session}", **about_operation())
     async def describe_session(session: str) -> Response:
         known = service.sessions.get(session, service.live.engine)
-        return _json(_about(service, session, known))
+        return json_response(_about(service, session, known))
 
     @router.delete("/sessions/{session}", **delete_operation())
     async def delete_session(session: str) -> Response:
@@ -128,10 +129,3 @@ def _about(service: Service, name: str, session: Session) -> SessionContent:
         "idle_s": service.settings.session_idle_s,
         "bundle": session.engine.bundle.manifest.version,
     }
-
-
-def _json(
-    content: object, headers: dict[str, str] | None = None, *, status: int = 200
-) -> Response:
-    body = orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
-    return Response(body, status, media_type=JSON, headers=headers)
