@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count, cycle
 from pathlib import Path
@@ -29,8 +29,7 @@ import psutil
 from benchmarks.speed.service import wait_until_ready
 from benchmarks.speed.training import small
 from nextvec.app.access.key_file import create_key
-from nextvec.app.bundle.manifest import MANIFEST, version_of
-from nextvec.app.bundle.sealed_json import sealed
+from nextvec.app.bundle.manifest import MANIFEST, Manifest
 from nextvec.app.release.building import build_bundle
 from nextvec.app.release.registry import POINTER, Registry
 from nextvec.training.corpus.corpus import Corpus, CorpusCard
@@ -48,15 +47,6 @@ _K: Final = 10
 _POLL_S: Final = 0.1
 _TIMEOUT_S: Final = 60.0
 _QUIET_S: Final = 5.0
-_IN_VERSION: Final = (
-    "files",
-    "index_kind",
-    "corpus_fingerprint",
-    "betas",
-    "engine_asked",
-    "texts_checksum",
-)
-# What the version of a bundle is made of, beside its name.
 
 Asked = tuple[str, bytes, dict[str, str]]
 
@@ -151,9 +141,13 @@ def spoil(bundles: Path, name: str) -> list[str]:
         (folder / MANIFEST).write_bytes(b"{}")
 
     def lie(folder: Path) -> None:
-        fields = _fields(folder)
-        fields["golden"]["prediction"][0] += 1.0
-        (folder / MANIFEST).write_bytes(sealed(fields))
+        manifest = Manifest.load(folder)
+        if manifest.golden is None:
+            msg = f"{folder}: expected a golden query"
+            raise ValueError(msg)
+        first, *others = manifest.golden.prediction
+        golden = replace(manifest.golden, prediction=[first + 1.0, *others])
+        replace(manifest, golden=golden).save(folder)
 
     names = []
     for number, damage in enumerate((flip, forget, lie)):
@@ -165,19 +159,11 @@ def spoil(bundles: Path, name: str) -> list[str]:
 
 def _copied(folder: Path, name: str) -> Path:
     """Copy a bundle beside it, sealed under another name, so that nothing is wrong."""
-    fields = _fields(folder)
-    of = {key: fields[key] for key in _IN_VERSION}
-    fields["version"] = version_of(name, **of)
-    copy = Path(shutil.copytree(folder, folder.with_name(fields["version"])))
-    (copy / MANIFEST).write_bytes(sealed(fields))
+    manifest = Manifest.load(folder)
+    version = manifest.version_as(name)
+    copy = Path(shutil.copytree(folder, folder.with_name(version)))
+    replace(manifest, version=version).save(copy)
     return copy
-
-
-def _fields(folder: Path) -> dict[str, Any]:
-    """Return what a manifest holds, its seal left out."""
-    fields: dict[str, Any] = orjson.loads((folder / MANIFEST).read_bytes())
-    del fields["seal"]
-    return fields
 
 
 @contextmanager
