@@ -11,7 +11,6 @@ import argparse
 import asyncio
 import contextlib
 import shutil
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -25,7 +24,7 @@ import psutil
 
 from benchmarks.faults.connection import Connection, request
 from benchmarks.faults.traffic import Traffic
-from benchmarks.speed.service import running
+from benchmarks.speed.service import COMMAND, running
 from nextvec.app.release.registry import Registry
 
 _CLIENTS: Final = 32
@@ -195,13 +194,12 @@ async def _answered(
 
 async def _promote(bundles: Path, names: list[str], figures: SoakFigures) -> None:
     """Make the next bundle of the folder live, again and again, as an operator does."""
-    command = Path(sys.prefix) / "bin" / "nextvec"
     while len(names) > 1:
         await asyncio.sleep(_SWAP_EVERY_S)
         figures.swaps += 1
         name = names[figures.swaps % len(names)]
         process = await asyncio.create_subprocess_exec(
-            *(command, "bundle", "promote", name, f"--bundles={bundles}"),
+            *(*COMMAND, "bundle", "promote", name, f"--bundles={bundles}"),
             stdout=asyncio.subprocess.DEVNULL,
         )
         if await process.wait():

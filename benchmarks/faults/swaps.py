@@ -6,11 +6,7 @@ damaged, are promoted and rolled back in turn while clients ask without a pause.
 
 import argparse
 import http.client
-import os
 import shutil
-import socket
-import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -26,7 +22,7 @@ import numpy as np
 import orjson
 import psutil
 
-from benchmarks.speed.service import wait_until_ready
+from benchmarks.speed.service import connect, running
 from benchmarks.speed.training import small
 from nextvec.app.access.key_file import create_key
 from nextvec.app.bundle.manifest import MANIFEST, Manifest
@@ -63,10 +59,6 @@ class Served:
     def headers(self) -> dict[str, str]:
         """What every request has to show."""
         return {"X-API-Key": self.key}
-
-    def connect(self) -> http.client.HTTPConnection:
-        """Return a connection, opened by its first request."""
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=_TIMEOUT_S)
 
 
 @dataclass(slots=True)
@@ -169,31 +161,18 @@ def _copied(folder: Path, name: str) -> Path:
 @contextmanager
 def serving(bundles: Path) -> Iterator[Served]:
     """Run a service with admin routes."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
     keys = bundles.with_name("keys.json")
     _, secret = create_key(keys, "admin")
     settings = {"NEXTVEC_KEYS": str(keys), "NEXTVEC_LIVE_POLL_S": str(_POLL_S)}
-    command = Path(sys.prefix) / "bin" / "nextvec"
-    with subprocess.Popen(  # noqa: S603 - our own command
-        [command, "serve", f"--port={port}", f"--bundles={bundles}"],
-        env=os.environ | settings,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as process:
-        try:
-            wait_until_ready(port)
-            yield Served(port, process.pid, secret)
-        finally:
-            process.terminate()
+    with running(bundles, **settings) as (port, pid, _):
+        yield Served(port, pid, secret)
 
 
 def ask(
     service: Served, method: str, path: str, body: object = None
 ) -> tuple[int, Any]:
     """Ask once, on a connection of its own; return status and JSON."""
-    connection = service.connect()
+    connection = connect(service.port)
     try:
         content = None if body is None else orjson.dumps(body)
         headers = {"Content-Type": "application/json"} | service.headers
@@ -326,7 +305,7 @@ def _client(
     leave: threading.Event,
     at: int,
 ) -> None:
-    connection = service.connect()
+    connection = connect(service.port)
     for number in count(at):
         if leave.is_set():
             break
@@ -374,9 +353,7 @@ def _expected(service: Served, name: str, asked: list[Asked]) -> list[Any]:
         raise RuntimeError(fault)
     answers = []
     for path, body, headers in asked:
-        connection = http.client.HTTPConnection(
-            "127.0.0.1", service.port, timeout=_TIMEOUT_S
-        )
+        connection = connect(service.port)
         connection.request("POST", path, body, headers | service.headers)
         answers.append(_told(orjson.loads(connection.getresponse().read())))
         connection.close()

@@ -1,6 +1,7 @@
 """Latency, memory and start-up time of the service, against one client."""
 
 import http.client
+import os
 import subprocess
 import sys
 import threading
@@ -27,7 +28,12 @@ _REFRESH: Final = "/metrics/hitk?refresh=true"
 _POLL: Final = "/metrics/hitk?k=1,2,3,4,5,6,7,8,9,10"
 # As many cut-offs as one request may name.
 
-_COMMAND: Final = "from nextvec.app.commands.main import main; main()"
+COMMAND: Final = (
+    sys.executable,
+    "-c",
+    "from nextvec.app.commands.main import main; main()",
+)
+"""The command line of this checkout, wherever `nextvec` was installed from."""
 
 Request = tuple[bytes, dict[str, str]]
 
@@ -184,28 +190,30 @@ def timed(connection: http.client.HTTPConnection, request: Request) -> float:
 
 
 @contextmanager
-def running(bundles: Path) -> Iterator[tuple[int, int, float]]:
-    """Serve the live bundle on a free port; yield port, pid and start-up time."""
+def running(bundles: Path, **settings: str) -> Iterator[tuple[int, int, float]]:
+    """Serve the live bundle on a free port; yield port, pid and start-up time.
+
+    Args:
+        bundles: folder of the bundles.
+        settings: further variables of its environment.
+    """
     Registry(bundles).live()
     port = free_port()
-    command = [
-        # of this checkout, wherever the command was installed from
-        *(sys.executable, "-c", _COMMAND, "serve"),
-        f"--port={port}",
-        f"--bundles={bundles}",
-    ]
     started = time.perf_counter()
     with subprocess.Popen(  # noqa: S603 - our own command
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [*COMMAND, "serve", f"--port={port}", f"--bundles={bundles}"],
+        env=os.environ | settings,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     ) as process:
         try:
-            wait_until_ready(port)
+            _wait_until_ready(port)
             yield port, process.pid, time.perf_counter() - started
         finally:
             process.terminate()
 
 
-def wait_until_ready(port: int) -> None:
+def _wait_until_ready(port: int) -> None:
     """Wait for the first 200 of /readyz.
 
     Raises:
