@@ -24,6 +24,7 @@ import psutil
 
 from benchmarks.faults.connection import Connection, request
 from benchmarks.faults.traffic import Traffic
+from benchmarks.faults.watch import Sample, table_of, watch
 from benchmarks.speed.service import COMMAND, running
 from nextvec.app.release.registry import Registry
 
@@ -65,8 +66,8 @@ class SoakFigures:
     cut: int = 0
     """Slow clients whose connection the service ended."""
 
-    samples: list[tuple[float, float, int, int]] = field(default_factory=list)
-    """Seconds, resident MiB, threads and descriptors of the service."""
+    samples: list[Sample] = field(default_factory=list)
+    """Of the service."""
 
 
 def main(arguments: list[str] | None = None) -> list[str]:
@@ -105,10 +106,7 @@ def section(figures: SoakFigures) -> Iterator[str]:
         worst = figures.failed.most_common()
         yield "Without success: " + ", ".join(f"{what} {n}" for what, n in worst) + "."
         yield ""
-    yield "| after, s | resident, MiB | threads | descriptors |"
-    yield "|---|---|---|---|"
-    for seconds, resident, threads, descriptors in figures.samples:
-        yield f"| {seconds:.0f} | {resident:.0f} | {threads} | {descriptors} |"
+    yield from table_of(figures.samples)
 
 
 async def _soak(
@@ -123,7 +121,7 @@ async def _soak(
         for work in (
             _promote(bundles, names, figures),
             _validate(port, figures),
-            _watch(psutil.Process(pid), figures),
+            watch(psutil.Process(pid), figures.samples, every_s=_SAMPLE_EVERY_S),
             *(_drip(port, figures) for _ in range(_SLOW_CLIENTS)),
         )
     ]
@@ -236,17 +234,3 @@ async def _drip(port: int, figures: SoakFigures) -> None:
         finally:
             writer.close()
         figures.cut += 1
-
-
-async def _watch(process: psutil.Process, figures: SoakFigures) -> None:
-    began = time.perf_counter()
-    while True:
-        figures.samples.append(
-            (
-                time.perf_counter() - began,
-                process.memory_info().rss / 2**20,
-                process.num_threads(),
-                process.num_fds(),
-            )
-        )
-        await asyncio.sleep(_SAMPLE_EVERY_S)

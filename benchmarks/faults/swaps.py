@@ -22,6 +22,7 @@ import numpy as np
 import orjson
 import psutil
 
+from benchmarks.speed.resident import resident_mib
 from benchmarks.speed.service import connect, running
 from benchmarks.speed.training import small
 from nextvec.app.access.key_file import create_key
@@ -372,7 +373,7 @@ def _told(content: Any) -> Any:  # noqa: ANN401 - JSON
 def _state(process: psutil.Process, swaps: int) -> State:
     return State(
         swaps=swaps,
-        rss_mib=process.memory_info().rss / 2**20,
+        rss_mib=resident_mib(process),
         threads=process.num_threads(),
         files=process.num_fds() + len(process.memory_maps()),
     )

@@ -17,7 +17,7 @@ import orjson
 import psutil
 
 from benchmarks.speed.clients import free_port
-from benchmarks.speed.resident import resident_parts
+from benchmarks.speed.resident import resident_mib, resident_parts
 from nextvec.app.release.registry import Registry
 from nextvec.training.corpus.store import load_corpus
 
@@ -87,7 +87,7 @@ def measure_service(bundles: Path, corpus: Path, *, requests: int) -> ServiceFig
     starts = np.random.default_rng(0).integers(0, len(rows) - 100, requests)
     with running(bundles) as (port, pid, startup_s):
         process = psutil.Process(pid)
-        idle = process.memory_info().rss / 2**20
+        idle = resident_mib(process)
         latencies: dict[str, list[float]] = {name: [] for name in bodies}
         connection = connect(port)
         for start in starts.tolist():
@@ -101,7 +101,7 @@ def measure_service(bundles: Path, corpus: Path, *, requests: int) -> ServiceFig
         )  # computes the figures; the answers after it are cached
         polled, _ = _during(port, _POLL, asked)
         info = orjson.loads(get(connect(port), "/info"))
-        after = process.memory_info().rss / 2**20
+        after = resident_mib(process)
         parts = resident_parts(process)
     return ServiceFigures(
         startup_s=startup_s,
