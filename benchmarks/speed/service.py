@@ -213,6 +213,18 @@ def running(bundles: Path, **settings: str) -> Iterator[tuple[int, int, float]]:
             process.terminate()
 
 
+def is_ready(port: int, path: str) -> bool:
+    """Whether 127.0.0.1 answers this path with 200 by now."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status == http.client.OK
+    except OSError:
+        return False
+    finally:
+        connection.close()
+
+
 def _wait_until_ready(port: int) -> None:
     """Wait for the first 200 of /readyz.
 
@@ -221,15 +233,8 @@ def _wait_until_ready(port: int) -> None:
     """
     deadline = time.monotonic() + _START_TIMEOUT_S
     while time.monotonic() < deadline:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-        try:
-            connection.request("GET", "/readyz")
-            if connection.getresponse().status == http.client.OK:
-                return
-        except OSError:
-            pass
-        finally:
-            connection.close()
+        if is_ready(port, "/readyz"):
+            return
         time.sleep(0.05)
     msg = f"the service on port {port} was not ready within {_START_TIMEOUT_S} s"
     raise TimeoutError(msg)
