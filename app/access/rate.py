@@ -66,7 +66,7 @@ class Rate:
             of: what each client is called in messages, such as "key".
             most_counts: bound on the memory.
         """
-        self.told, self._of, self.item = told, of, parse(told)
+        self._told, self._of, self.item = told, of, parse(told)
         self._counts = BoundedCounts(most_counts)
         self._limiter = SlidingWindowCounterRateLimiter(self._counts)
 
@@ -90,7 +90,7 @@ class Rate:
         if self._limiter.hit(self.item, client, cost=cost):
             return
         whole = cost + counted
-        expected = f"expected at most {self.told} of one {self._of}"
+        expected = f"expected at most {self._told} of one {self._of}"
         if whole > self.item.amount:
             detail = f"{expected}, got {whole} at once, which never fit: send fewer"
             raise RateLimitedError(detail, None)

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final
 from pydantic import Field, TypeAdapter, with_config
 from typing_extensions import TypedDict
 
+from nextvec.app.api.media import JSON, OCTETS
 from nextvec.app.api.openapi import Json, header, parameter, problems, timeout
 from nextvec.app.settings import Settings
 from nextvec.app.wire.answers import BatchPrediction, Prediction
@@ -152,13 +153,13 @@ def request_body(
         takes_octets: whether vectors may be sent as they lie in memory.
     """
     content: Json = {
-        "application/json": {
+        JSON: {
             "schema": body,
             "examples": {name: {"value": value} for name, value in examples.items()},
         }
     }
     if takes_octets:
-        content["application/octet-stream"] = _OCTETS_CONTENT
+        content[OCTETS] = _OCTETS_CONTENT
     told = {} if description is None else {"description": description}
     return {**told, "required": is_required, "content": content}
 

@@ -1,10 +1,20 @@
-"""Problems as responses."""
+"""Answers and problems as responses."""
 
 from collections.abc import Mapping
 
+import orjson
 from starlette.responses import Response
 
+from nextvec.app.api.media import JSON
 from nextvec.app.wire.problems import MEDIA_TYPE, ProblemType, problem_body
+
+
+def json_response(
+    content: object, *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Return what orjson takes, NumPy's numbers too, as a response of JSON."""
+    body = orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
+    return Response(body, status, media_type=JSON, headers=headers)
 
 
 def problem_response(

@@ -213,6 +213,22 @@ class Manifest:
             raise BundleError(msg)
         return manifest
 
+    def version_as(self, name: str) -> str:
+        """Return what a bundle of this content is called, made by a run of that name.
+
+        Args:
+            name: as `version_of` takes it.
+        """
+        return version_of(
+            name,
+            files=self.files,
+            index_kind=self.index_kind,
+            corpus_fingerprint=self.corpus_fingerprint,
+            betas=self.betas,
+            engine_asked=self.engine_asked,
+            texts_checksum=self.texts_checksum,
+        )
+
     def require_folder(self, folder: Path) -> None:
         """Refuse a bundle that lies in the place of another one.
 
@@ -378,15 +394,7 @@ def _faults(manifest: Manifest) -> Iterator[str]:
     if manifest.sizes.keys() != manifest.files.keys():
         yield "sizes: expected the size of every file in files, and of no other"
     name = manifest.version.rpartition("-")[0]
-    derived = version_of(
-        name,
-        files=manifest.files,
-        index_kind=manifest.index_kind,
-        corpus_fingerprint=manifest.corpus_fingerprint,
-        betas=manifest.betas,
-        engine_asked=manifest.engine_asked,
-        texts_checksum=manifest.texts_checksum,
-    )
+    derived = manifest.version_as(name)
     if derived != manifest.version:
         yield f"what it holds is the bundle {derived}, but it says {manifest.version!r}"
     if manifest.golden is not None:

@@ -24,6 +24,7 @@ import psutil
 
 from benchmarks.faults.connection import Connection, Reply, request
 from benchmarks.faults.traffic import Traffic
+from benchmarks.faults.watch import Sample, table_of, watch
 from benchmarks.speed.service import running
 
 _ANSWER_S: Final = 10.0
@@ -106,8 +107,8 @@ class FuzzFigures:
     """What must not happen, each with what was sent."""
 
     canary_ms: list[float] = field(default_factory=list)
-    samples: list[tuple[float, float, int]] = field(default_factory=list)
-    """Seconds, resident MiB and threads of the service."""
+    samples: list[Sample] = field(default_factory=list)
+    """Of the service."""
 
 
 def main(arguments: list[str] | None = None) -> list[str]:
@@ -143,10 +144,7 @@ def section(figures: FuzzFigures) -> Iterator[str]:
         yield f"- {finding}"
     if figures.findings:
         yield ""
-    yield "| after, s | resident, MiB | threads |"
-    yield "|---|---|---|"
-    for seconds, resident, threads in figures.samples:
-        yield f"| {seconds:.0f} | {resident:.0f} | {threads} |"
+    yield from table_of(figures.samples)
 
 
 async def _fuzz(port: int, process: psutil.Process, figures: FuzzFigures) -> None:
@@ -154,17 +152,18 @@ async def _fuzz(port: int, process: psutil.Process, figures: FuzzFigures) -> Non
     async with Connection(port, timeout_s=_FIRST_RUN_S) as connection:
         # the first validation run takes as long as it takes, and is no hang
         await connection.ask(request("GET", "/metrics/hitk"))
-    began = time.perf_counter()
-    until = began + figures.seconds
-    watch = asyncio.create_task(_watch(process, figures, began))
+    until = time.perf_counter() + figures.seconds
+    watching = asyncio.create_task(
+        watch(process, figures.samples, every_s=_SAMPLE_EVERY_S)
+    )
     async with asyncio.TaskGroup() as group:
         group.create_task(_canary(port, traffic, figures, until))
         for sender in range(_SENDERS):
             rng = np.random.default_rng((figures.seed, sender))
             group.create_task(_send(port, traffic, rng, figures, until))
-    watch.cancel()
+    watching.cancel()
     with contextlib.suppress(asyncio.CancelledError):
-        await watch
+        await watching
 
 
 async def _send(
@@ -347,15 +346,3 @@ def _raw_json(_: Traffic, rng: np.random.Generator) -> bytes:
 
 def _shown(sent: bytes) -> str:
     return repr(sent[:160])
-
-
-async def _watch(process: psutil.Process, figures: FuzzFigures, began: float) -> None:
-    while True:
-        figures.samples.append(
-            (
-                time.perf_counter() - began,
-                process.memory_info().rss / 2**20,
-                process.num_threads(),
-            )
-        )
-        await asyncio.sleep(_SAMPLE_EVERY_S)

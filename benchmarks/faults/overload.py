@@ -19,6 +19,7 @@ import numpy as np
 import psutil
 
 from benchmarks.faults.connection import Connection
+from benchmarks.speed.resident import resident_mib
 from benchmarks.speed.service import running
 from nextvec.app.bundle.bundle import Bundle, load_bundle
 from nextvec.app.release.registry import Registry
@@ -187,12 +188,12 @@ async def _recovered(
     port: int, bodies: list[bytes], process: psutil.Process, seconds: float
 ) -> str:
     """Ask ten times as much as can be answered, then once; tell what that did."""
-    before_mib, peak_mib = process.memory_info().rss / 2**20, 0.0
+    before_mib, peak_mib = resident_mib(process), 0.0
 
     async def watch() -> None:
         nonlocal peak_mib
         while True:
-            peak_mib = max(peak_mib, process.memory_info().rss / 2**20)
+            peak_mib = max(peak_mib, resident_mib(process))
             await asyncio.sleep(0.1)
 
     watching = asyncio.create_task(watch())
@@ -207,7 +208,7 @@ async def _recovered(
             pass
     back_ms = 1000 * (time.perf_counter() - began)
     await asyncio.sleep(_SETTLE_S)
-    after_mib = process.memory_info().rss / 2**20
+    after_mib = resident_mib(process)
     p99 = np.percentile(tally.good_ms or [np.nan], 99)
     return (
         f"{clients} clients that come back at once, {_PATIENCE_S:g} s each: "

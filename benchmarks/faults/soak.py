@@ -11,7 +11,6 @@ import argparse
 import asyncio
 import contextlib
 import shutil
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -25,7 +24,8 @@ import psutil
 
 from benchmarks.faults.connection import Connection, request
 from benchmarks.faults.traffic import Traffic
-from benchmarks.speed.service import running
+from benchmarks.faults.watch import Sample, table_of, watch
+from benchmarks.speed.service import COMMAND, running
 from nextvec.app.release.registry import Registry
 
 _CLIENTS: Final = 32
@@ -66,8 +66,8 @@ class SoakFigures:
     cut: int = 0
     """Slow clients whose connection the service ended."""
 
-    samples: list[tuple[float, float, int, int]] = field(default_factory=list)
-    """Seconds, resident MiB, threads and descriptors of the service."""
+    samples: list[Sample] = field(default_factory=list)
+    """Of the service."""
 
 
 def main(arguments: list[str] | None = None) -> list[str]:
@@ -106,10 +106,7 @@ def section(figures: SoakFigures) -> Iterator[str]:
         worst = figures.failed.most_common()
         yield "Without success: " + ", ".join(f"{what} {n}" for what, n in worst) + "."
         yield ""
-    yield "| after, s | resident, MiB | threads | descriptors |"
-    yield "|---|---|---|---|"
-    for seconds, resident, threads, descriptors in figures.samples:
-        yield f"| {seconds:.0f} | {resident:.0f} | {threads} | {descriptors} |"
+    yield from table_of(figures.samples)
 
 
 async def _soak(
@@ -124,7 +121,7 @@ async def _soak(
         for work in (
             _promote(bundles, names, figures),
             _validate(port, figures),
-            _watch(psutil.Process(pid), figures),
+            watch(psutil.Process(pid), figures.samples, every_s=_SAMPLE_EVERY_S),
             *(_drip(port, figures) for _ in range(_SLOW_CLIENTS)),
         )
     ]
@@ -195,13 +192,12 @@ async def _answered(
 
 async def _promote(bundles: Path, names: list[str], figures: SoakFigures) -> None:
     """Make the next bundle of the folder live, again and again, as an operator does."""
-    command = Path(sys.prefix) / "bin" / "nextvec"
     while len(names) > 1:
         await asyncio.sleep(_SWAP_EVERY_S)
         figures.swaps += 1
         name = names[figures.swaps % len(names)]
         process = await asyncio.create_subprocess_exec(
-            *(command, "bundle", "promote", name, f"--bundles={bundles}"),
+            *(*COMMAND, "bundle", "promote", name, f"--bundles={bundles}"),
             stdout=asyncio.subprocess.DEVNULL,
         )
         if await process.wait():
@@ -238,17 +234,3 @@ async def _drip(port: int, figures: SoakFigures) -> None:
         finally:
             writer.close()
         figures.cut += 1
-
-
-async def _watch(process: psutil.Process, figures: SoakFigures) -> None:
-    began = time.perf_counter()
-    while True:
-        figures.samples.append(
-            (
-                time.perf_counter() - began,
-                process.memory_info().rss / 2**20,
-                process.num_threads(),
-                process.num_fds(),
-            )
-        )
-        await asyncio.sleep(_SAMPLE_EVERY_S)

@@ -6,17 +6,13 @@ damaged, are promoted and rolled back in turn while clients ask without a pause.
 
 import argparse
 import http.client
-import os
 import shutil
-import socket
-import subprocess
-import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count, cycle
 from pathlib import Path
@@ -26,11 +22,11 @@ import numpy as np
 import orjson
 import psutil
 
-from benchmarks.speed.service import wait_until_ready
+from benchmarks.speed.resident import resident_mib
+from benchmarks.speed.service import connect, running
 from benchmarks.speed.training import small
 from nextvec.app.access.key_file import create_key
-from nextvec.app.bundle.manifest import MANIFEST, version_of
-from nextvec.app.bundle.sealed_json import sealed
+from nextvec.app.bundle.manifest import MANIFEST, Manifest
 from nextvec.app.release.building import build_bundle
 from nextvec.app.release.registry import POINTER, Registry
 from nextvec.training.corpus.corpus import Corpus, CorpusCard
@@ -48,15 +44,6 @@ _K: Final = 10
 _POLL_S: Final = 0.1
 _TIMEOUT_S: Final = 60.0
 _QUIET_S: Final = 5.0
-_IN_VERSION: Final = (
-    "files",
-    "index_kind",
-    "corpus_fingerprint",
-    "betas",
-    "engine_asked",
-    "texts_checksum",
-)
-# What the version of a bundle is made of, beside its name.
 
 Asked = tuple[str, bytes, dict[str, str]]
 
@@ -73,10 +60,6 @@ class Served:
     def headers(self) -> dict[str, str]:
         """What every request has to show."""
         return {"X-API-Key": self.key}
-
-    def connect(self) -> http.client.HTTPConnection:
-        """Return a connection, opened by its first request."""
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=_TIMEOUT_S)
 
 
 @dataclass(slots=True)
@@ -151,9 +134,13 @@ def spoil(bundles: Path, name: str) -> list[str]:
         (folder / MANIFEST).write_bytes(b"{}")
 
     def lie(folder: Path) -> None:
-        fields = _fields(folder)
-        fields["golden"]["prediction"][0] += 1.0
-        (folder / MANIFEST).write_bytes(sealed(fields))
+        manifest = Manifest.load(folder)
+        if manifest.golden is None:
+            msg = f"{folder}: expected a golden query"
+            raise ValueError(msg)
+        first, *others = manifest.golden.prediction
+        golden = replace(manifest.golden, prediction=[first + 1.0, *others])
+        replace(manifest, golden=golden).save(folder)
 
     names = []
     for number, damage in enumerate((flip, forget, lie)):
@@ -165,49 +152,28 @@ def spoil(bundles: Path, name: str) -> list[str]:
 
 def _copied(folder: Path, name: str) -> Path:
     """Copy a bundle beside it, sealed under another name, so that nothing is wrong."""
-    fields = _fields(folder)
-    of = {key: fields[key] for key in _IN_VERSION}
-    fields["version"] = version_of(name, **of)
-    copy = Path(shutil.copytree(folder, folder.with_name(fields["version"])))
-    (copy / MANIFEST).write_bytes(sealed(fields))
+    manifest = Manifest.load(folder)
+    version = manifest.version_as(name)
+    copy = Path(shutil.copytree(folder, folder.with_name(version)))
+    replace(manifest, version=version).save(copy)
     return copy
-
-
-def _fields(folder: Path) -> dict[str, Any]:
-    """Return what a manifest holds, its seal left out."""
-    fields: dict[str, Any] = orjson.loads((folder / MANIFEST).read_bytes())
-    del fields["seal"]
-    return fields
 
 
 @contextmanager
 def serving(bundles: Path) -> Iterator[Served]:
     """Run a service with admin routes."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
     keys = bundles.with_name("keys.json")
     _, secret = create_key(keys, "admin")
     settings = {"NEXTVEC_KEYS": str(keys), "NEXTVEC_LIVE_POLL_S": str(_POLL_S)}
-    command = Path(sys.prefix) / "bin" / "nextvec"
-    with subprocess.Popen(  # noqa: S603 - our own command
-        [command, "serve", f"--port={port}", f"--bundles={bundles}"],
-        env=os.environ | settings,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as process:
-        try:
-            wait_until_ready(port)
-            yield Served(port, process.pid, secret)
-        finally:
-            process.terminate()
+    with running(bundles, **settings) as (port, pid, _):
+        yield Served(port, pid, secret)
 
 
 def ask(
     service: Served, method: str, path: str, body: object = None
 ) -> tuple[int, Any]:
     """Ask once, on a connection of its own; return status and JSON."""
-    connection = service.connect()
+    connection = connect(service.port)
     try:
         content = None if body is None else orjson.dumps(body)
         headers = {"Content-Type": "application/json"} | service.headers
@@ -340,7 +306,7 @@ def _client(
     leave: threading.Event,
     at: int,
 ) -> None:
-    connection = service.connect()
+    connection = connect(service.port)
     for number in count(at):
         if leave.is_set():
             break
@@ -388,9 +354,7 @@ def _expected(service: Served, name: str, asked: list[Asked]) -> list[Any]:
         raise RuntimeError(fault)
     answers = []
     for path, body, headers in asked:
-        connection = http.client.HTTPConnection(
-            "127.0.0.1", service.port, timeout=_TIMEOUT_S
-        )
+        connection = connect(service.port)
         connection.request("POST", path, body, headers | service.headers)
         answers.append(_told(orjson.loads(connection.getresponse().read())))
         connection.close()
@@ -409,7 +373,7 @@ def _told(content: Any) -> Any:  # noqa: ANN401 - JSON
 def _state(process: psutil.Process, swaps: int) -> State:
     return State(
         swaps=swaps,
-        rss_mib=process.memory_info().rss / 2**20,
+        rss_mib=resident_mib(process),
         threads=process.num_threads(),
         files=process.num_fds() + len(process.memory_maps()),
     )

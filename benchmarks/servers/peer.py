@@ -1,7 +1,6 @@
 """BentoML and LitServe: where they come from, how they are started and asked."""
 
 import base64
-import http.client
 import os
 import subprocess
 import tempfile
@@ -19,6 +18,7 @@ from benchmarks.peers.environment import Library, make_environment
 from benchmarks.servers.answering import BUNDLE, WORKERS
 from benchmarks.servers.tree import Tree
 from benchmarks.speed.clients import free_port, post
+from benchmarks.speed.service import is_ready
 from nextvec.training.vectors import Float32
 
 _HERE: Final = Path(__file__).parent
@@ -180,15 +180,8 @@ def _wait(peer: Peer, port: int, process: subprocess.Popen[bytes], log: Path) ->
         if process.poll() is not None:
             msg = f"{peer.name} ended: {log.read_text(errors='replace')[-2000:]}"
             raise RuntimeError(msg)
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-        try:
-            connection.request("GET", peer.ready)
-            if connection.getresponse().status == http.client.OK:
-                return
-        except OSError:
-            pass
-        finally:
-            connection.close()
+        if is_ready(port, peer.ready):
+            return
         time.sleep(0.1)
     told = log.read_text(errors="replace")[-2000:]
     msg = f"{peer.name} was not ready within {_START_TIMEOUT_S} s: {told}"

@@ -5,6 +5,11 @@ from pathlib import Path
 import psutil
 
 
+def resident_mib(process: psutil.Process) -> float:
+    """Return the resident memory of a process, in MiB."""
+    return float(process.memory_info().rss / 2**20)
+
+
 def resident_parts(process: psutil.Process) -> dict[str, float]:
     """Return the resident memory of a process by part, in MiB (`memory_parts`)."""
     return {name: resident for name, (resident, _) in memory_parts(process).items()}

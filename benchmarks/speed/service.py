@@ -1,6 +1,7 @@
 """Latency, memory and start-up time of the service, against one client."""
 
 import http.client
+import os
 import subprocess
 import sys
 import threading
@@ -16,7 +17,7 @@ import orjson
 import psutil
 
 from benchmarks.speed.clients import free_port
-from benchmarks.speed.resident import resident_parts
+from benchmarks.speed.resident import resident_mib, resident_parts
 from nextvec.app.release.registry import Registry
 from nextvec.training.corpus.store import load_corpus
 
@@ -27,7 +28,12 @@ _REFRESH: Final = "/metrics/hitk?refresh=true"
 _POLL: Final = "/metrics/hitk?k=1,2,3,4,5,6,7,8,9,10"
 # As many cut-offs as one request may name.
 
-_COMMAND: Final = "from nextvec.app.commands.main import main; main()"
+COMMAND: Final = (
+    sys.executable,
+    "-c",
+    "from nextvec.app.commands.main import main; main()",
+)
+"""The command line of this checkout, wherever `nextvec` was installed from."""
 
 Request = tuple[bytes, dict[str, str]]
 
@@ -81,7 +87,7 @@ def measure_service(bundles: Path, corpus: Path, *, requests: int) -> ServiceFig
     starts = np.random.default_rng(0).integers(0, len(rows) - 100, requests)
     with running(bundles) as (port, pid, startup_s):
         process = psutil.Process(pid)
-        idle = process.memory_info().rss / 2**20
+        idle = resident_mib(process)
         latencies: dict[str, list[float]] = {name: [] for name in bodies}
         connection = connect(port)
         for start in starts.tolist():
@@ -95,7 +101,7 @@ def measure_service(bundles: Path, corpus: Path, *, requests: int) -> ServiceFig
         )  # computes the figures; the answers after it are cached
         polled, _ = _during(port, _POLL, asked)
         info = orjson.loads(get(connect(port), "/info"))
-        after = process.memory_info().rss / 2**20
+        after = resident_mib(process)
         parts = resident_parts(process)
     return ServiceFigures(
         startup_s=startup_s,
@@ -184,28 +190,42 @@ def timed(connection: http.client.HTTPConnection, request: Request) -> float:
 
 
 @contextmanager
-def running(bundles: Path) -> Iterator[tuple[int, int, float]]:
-    """Serve the live bundle on a free port; yield port, pid and start-up time."""
+def running(bundles: Path, **settings: str) -> Iterator[tuple[int, int, float]]:
+    """Serve the live bundle on a free port; yield port, pid and start-up time.
+
+    Args:
+        bundles: folder of the bundles.
+        settings: further variables of its environment.
+    """
     Registry(bundles).live()
     port = free_port()
-    command = [
-        # of this checkout, wherever the command was installed from
-        *(sys.executable, "-c", _COMMAND, "serve"),
-        f"--port={port}",
-        f"--bundles={bundles}",
-    ]
     started = time.perf_counter()
     with subprocess.Popen(  # noqa: S603 - our own command
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [*COMMAND, "serve", f"--port={port}", f"--bundles={bundles}"],
+        env=os.environ | settings,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     ) as process:
         try:
-            wait_until_ready(port)
+            _wait_until_ready(port)
             yield port, process.pid, time.perf_counter() - started
         finally:
             process.terminate()
 
 
-def wait_until_ready(port: int) -> None:
+def is_ready(port: int, path: str) -> bool:
+    """Whether 127.0.0.1 answers this path with 200 by now."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status == http.client.OK
+    except OSError:
+        return False
+    finally:
+        connection.close()
+
+
+def _wait_until_ready(port: int) -> None:
     """Wait for the first 200 of /readyz.
 
     Raises:
@@ -213,15 +233,8 @@ def wait_until_ready(port: int) -> None:
     """
     deadline = time.monotonic() + _START_TIMEOUT_S
     while time.monotonic() < deadline:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-        try:
-            connection.request("GET", "/readyz")
-            if connection.getresponse().status == http.client.OK:
-                return
-        except OSError:
-            pass
-        finally:
-            connection.close()
+        if is_ready(port, "/readyz"):
+            return
         time.sleep(0.05)
     msg = f"the service on port {port} was not ready within {_START_TIMEOUT_S} s"
     raise TimeoutError(msg)

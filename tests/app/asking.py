@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from nextvec.app.wire.problems import MEDIA_TYPE, PROBLEM_TYPES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from fastapi.testclient import TestClient
     from httpx2 import Response
 
@@ -37,3 +41,25 @@ def ask(client: TestClient, **fields: object) -> dict[str, Any]:
     assert answer.status_code == 200, answer.text
     content: dict[str, Any] = answer.json()
     return content
+
+
+@contextmanager
+def held(client: TestClient) -> Iterator[threading.Event]:
+    """Hold the inference thread until the event, or the end of the block."""
+    entered, leave = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        entered.set()
+        leave.wait(10)
+
+    async def occupy() -> None:
+        await service_of(client).batcher.call(hold)
+
+    assert client.portal is not None
+    task = client.portal.start_task_soon(occupy)
+    assert entered.wait(10)
+    try:
+        yield leave
+    finally:
+        leave.set()
+        task.result(10)

@@ -8,9 +8,10 @@ import orjson
 
 from nextvec.app.bundle.bundle import Bundle
 from nextvec.app.bundle.index import NeighborIndex
-from nextvec.app.bundle.manifest import MANIFEST, Manifest, version_of
+from nextvec.app.bundle.manifest import MANIFEST, Manifest
 from nextvec.app.bundle.sealed_json import sealed
 from nextvec.app.release.building import seal
+from nextvec.training.checked import from_json
 from nextvec.training.corpus.corpus import Corpus
 
 
@@ -50,16 +51,8 @@ def renamed(folder: Path, name: str | None = None, **fields: object) -> Path:
         fields: what to change.
     """
     told = fields_of(folder) | fields
-    keys = (
-        "files",
-        "index_kind",
-        "corpus_fingerprint",
-        "betas",
-        "engine_asked",
-        "texts_checksum",
-    )
     name = name or str(told["version"]).rpartition("-")[0]
-    version = version_of(name, **{key: told[key] for key in keys})
+    version = from_json(Manifest, orjson.dumps(told)).version_as(name)
     (folder / MANIFEST).write_bytes(sealed(told | {"version": version}))
     return folder.rename(folder.with_name(version))
 

@@ -1,6 +1,8 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,42 @@ from nextvec.training.folders import new_folder, only_writer, remove_folder, swe
 
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
+
+
+def crash(path: Path) -> None:
+    """Fail while a folder is being written."""
+
+    def write() -> None:
+        with new_folder(path) as new:
+            (new / "a").write_text("a")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write()
+
+
+@contextmanager
+def writing_elsewhere(path: Path) -> Iterator[subprocess.Popen[str]]:
+    """Yield another process that writes a folder until it is sent a line."""
+    script = """
+import sys
+from pathlib import Path
+from nextvec.training.folders import new_folder
+
+with new_folder(Path(sys.argv[1])) as new:
+    (new / "a").write_text("a")
+    print("writing", flush=True)
+    input()
+"""
+    with subprocess.Popen(  # noqa: S603 - this file's own script
+        [sys.executable, "-c", script, str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "writing\n"
+        yield other
 
 
 def test_a_new_folder_appears_only_when_it_is_whole(tmp_path: Path) -> None:
@@ -47,13 +85,7 @@ def test_files_and_their_names_are_on_the_disk_before_it_appears(
 
 
 def test_an_error_leaves_nothing_of_a_new_folder(tmp_path: Path) -> None:
-    def crash() -> None:
-        with new_folder(tmp_path / "folder") as new:
-            (new / "a").write_text("a")
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        crash()
+    crash(tmp_path / "folder")
 
     assert names(tmp_path) == [".folder.lock"]
 
@@ -62,13 +94,7 @@ def test_an_error_leaves_the_older_folder_as_it_was(tmp_path: Path) -> None:
     with new_folder(tmp_path / "folder") as new:
         (new / "old").write_text("old")
 
-    def crash() -> None:
-        with new_folder(tmp_path / "folder") as new:
-            (new / "a").write_text("a")
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        crash()
+    crash(tmp_path / "folder")
 
     assert names(tmp_path) == [".folder.lock", "folder"]
     assert names(tmp_path / "folder") == ["old"]
@@ -123,12 +149,7 @@ def test_what_a_killed_process_moved_aside_is_put_back(tmp_path: Path) -> None:
     old.mkdir()
     (old / "old").write_text("old")
 
-    def crash() -> None:
-        with new_folder(tmp_path / "folder"):
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        crash()
+    crash(tmp_path / "folder")
 
     assert names(tmp_path) == [".folder.lock", "folder"]
     assert names(tmp_path / "folder") == ["old"]
@@ -141,37 +162,16 @@ def test_what_was_moved_aside_goes_where_the_new_folder_took_its_place(
         (tmp_path / name).mkdir()
         (tmp_path / name / name).write_text(name)
 
-    def crash() -> None:
-        with new_folder(tmp_path / "folder"):
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        crash()
+    crash(tmp_path / "folder")
 
     assert names(tmp_path) == [".folder.lock", "folder"]
     assert names(tmp_path / "folder") == ["folder"]
 
 
 def test_what_another_process_writes_is_left_alone(tmp_path: Path) -> None:
-    script = """
-import sys
-from pathlib import Path
-from nextvec.training.folders import new_folder
-
-with new_folder(Path(sys.argv[1])) as new:
-    (new / "a").write_text("a")
-    print("writing", flush=True)
-    input()
-"""
     path = tmp_path / "folder"
-    with subprocess.Popen(  # noqa: S603 - this file's own script
-        [sys.executable, "-c", script, str(path)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as other:
-        assert other.stdout is not None
-        assert other.stdout.readline() == "writing\n"
+
+    with writing_elsewhere(path) as other:
         with (
             pytest.raises(ProjectError, match=r"folder: it is being written already"),
             new_folder(path),
@@ -314,28 +314,14 @@ def test_a_folder_is_deleted_at_once_for_its_readers(
 
 
 def test_a_writer_can_be_waited_for(tmp_path: Path) -> None:
-    script = """
-import sys
-from pathlib import Path
-from nextvec.training.folders import only_writer
-
-with only_writer(Path(sys.argv[1])):
-    print("writing", flush=True)
-    input()
-"""
     path = tmp_path / "folder"
-    with subprocess.Popen(  # noqa: S603 - this file's own script
-        [sys.executable, "-c", script, str(path)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as other:
+
+    with writing_elsewhere(path) as other:
         assert other.stdin is not None
-        assert other.stdout is not None
-        assert other.stdout.readline() == "writing\n"
         other.stdin.write("go on\n")
         other.stdin.flush()
         with only_writer(path, wait_s=60):
-            waited = True
+            found = names(path)
 
-    assert waited
+    # in its place before the lock was let go
+    assert found == ["a"]

@@ -125,7 +125,7 @@ class Judge:
             score: how candidates are scored; None is plain cosine.
         """
         self.suite, self.score = suite, score
-        self._vectors_ND, self._group_N = vectors_ND, group_N
+        self._vectors_ND = vectors_ND
         self.rankers = {
             pool.name: Ranker(
                 vectors_ND,

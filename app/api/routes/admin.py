@@ -6,7 +6,6 @@ answers as if they were not there while there are no keys.
 
 import time
 from dataclasses import dataclass
-from typing import Any
 
 import orjson
 from fastapi import APIRouter, Request
@@ -15,6 +14,7 @@ from starlette.responses import Response
 
 from nextvec.app.api.media import JSON, media_type, refuse_other
 from nextvec.app.api.openapi import problems
+from nextvec.app.api.responses import json_response
 from nextvec.app.api.routes.info import Refused, refused
 from nextvec.app.errors import MalformedBodyError
 from nextvec.app.release.listing import ListedBundle, list_bundles
@@ -94,7 +94,7 @@ def admin_router(service: Service) -> APIRouter:
         known = service.bundles
         listed = await service.loader.call(lambda: list_bundles(known.registry))
         pointer = known.pointer
-        return _json(
+        return json_response(
             BundleList(
                 serving=known.name,
                 live=None if pointer is None else pointer.version,
@@ -159,7 +159,7 @@ async def _promotion(request: Request) -> Promotion:
 
 
 def _swapped(service: Service, swap: Swap[Live], began: float) -> Response:
-    return _json(
+    return json_response(
         Swapped(
             serving=swap.name,
             kept=service.bundles.kept,
@@ -167,7 +167,3 @@ def _swapped(service: Service, swap: Swap[Live], began: float) -> Response:
             took_s=round(time.perf_counter() - began, 3),
         )
     )
-
-
-def _json(content: Any) -> Response:  # noqa: ANN401 - anything orjson takes
-    return Response(orjson.dumps(content), media_type=JSON)

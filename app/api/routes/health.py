@@ -7,6 +7,7 @@ import orjson
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from nextvec.app.api.media import JSON
 from nextvec.app.api.openapi import problems
 from nextvec.app.errors import NotReadyError
 from nextvec.app.service import Service
@@ -50,7 +51,7 @@ def health_router(service: Service) -> APIRouter:
     @router.api_route("/livez", methods=_METHODS, include_in_schema=False)
     @router.api_route("/healthz", methods=_METHODS, include_in_schema=False)
     async def livez() -> Response:
-        return Response(_ALIVE, media_type="application/json")
+        return Response(_ALIVE, media_type=JSON)
 
     @router.get(
         "/readyz",
@@ -64,6 +65,6 @@ def health_router(service: Service) -> APIRouter:
             detail = "the service is shutting down"
             raise NotReadyError(detail)
         _ = service.live
-        return Response(_READY, media_type="application/json")
+        return Response(_READY, media_type=JSON)
 
     return router

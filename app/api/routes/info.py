@@ -5,12 +5,12 @@ from datetime import datetime
 from importlib.metadata import version
 from typing import Any
 
-import orjson
 from fastapi import APIRouter
 from pydantic import NonNegativeInt
 from starlette.responses import Response
 
 from nextvec.app.api.openapi import problems
+from nextvec.app.api.responses import json_response
 from nextvec.app.inference.engine import Reads
 from nextvec.app.release.refusal import Code, Refusal
 from nextvec.app.service import Live, Service
@@ -93,7 +93,7 @@ def info_router(service: Service) -> APIRouter:
         responses=problems(NOT_READY),
     )
     async def info() -> Response:
-        return Response(orjson.dumps(_info(service)), media_type="application/json")
+        return json_response(_info(service))
 
     return router
 

@@ -8,6 +8,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.datastructures import QueryParams
 from starlette.responses import PlainTextResponse, Response
 
+from nextvec.app.api.media import JSON
 from nextvec.app.api.middleware import log_fields
 from nextvec.app.api.openapi import Json, header, parameter, problems, timeout
 from nextvec.app.api.timeouts import timeout_of
@@ -87,7 +88,7 @@ def metrics_router(service: Service) -> APIRouter:
         if _matches(request.headers.get("if-none-match", ""), etag):
             return Response(status_code=304, headers=headers)
         body = report.aged(age_s, is_refreshing=live.hitk.is_refreshing)
-        return Response(body, media_type="application/json", headers=headers)
+        return Response(body, media_type=JSON, headers=headers)
 
     return router
 

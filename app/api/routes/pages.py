@@ -4,10 +4,11 @@ from collections.abc import Awaitable, Callable
 from importlib.resources import files
 from typing import Final
 
-import orjson
 from fastapi import APIRouter, Request
 from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.responses import HTMLResponse, Response
+
+from nextvec.app.api.responses import json_response
 
 _ASSETS: Final = {
     "swagger-ui-bundle.js": "text/javascript",
@@ -22,8 +23,7 @@ def pages_router() -> APIRouter:
 
     @router.get("/openapi.json", include_in_schema=False)
     async def openapi(request: Request) -> Response:
-        document = orjson.dumps(request.app.openapi())
-        return Response(document, media_type="application/json")
+        return json_response(request.app.openapi())
 
     @router.get("/", summary="A page for people", response_class=HTMLResponse)
     async def home() -> Response:

@@ -52,15 +52,15 @@ def predict_router(service: Service) -> APIRouter:
 
     @router.post("/predict", **predict_operation(service.settings))
     async def predict(request: Request) -> Response:
-        live = await live_at_the_end(service, request)
-        return (await answered(service, request, live)).response()
+        asked = await receive(service, request)
+        return (await answered(service, request, asked)).response()
 
     @router.post("/predict/batch", **batch_operation(service.settings))
     async def predict_batch(request: Request) -> Response:
         reply = await answered(
             service,
             request,
-            await live_at_the_end(service, request),
+            await receive(service, request),
             decode=decode_json_batch,
             is_batch=True,
         )
@@ -81,11 +81,39 @@ class Reply:
         return Response(self.content, media_type=JSON, headers=self.headers)
 
 
-async def live_at_the_end(service: Service, request: Request) -> Live:
-    """Return what is live once all of a body is there; refuse what need not be read.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """A request whose body is there."""
 
-    A client that sends for minutes would else keep a bundle in memory that was let go
-    meanwhile, and so would the next after each swap.
+    live: Live
+    """What answers it, whatever is live later."""
+
+    kind: str
+    """Media type of the body, one that is understood; any where there is no body."""
+
+    body: bytes
+    timeout_s: float
+    """How long the answer may take."""
+
+
+async def receive(
+    service: Service,
+    request: Request,
+    *,
+    understood: Sequence[str] = (JSON, OCTETS),
+    needs_body: bool = True,
+) -> Received:
+    """Wait for all of a body; refuse what need not be read.
+
+    What is live is looked up after that: a client that sends for minutes would else
+    keep a bundle in memory that was let go meanwhile, and so would the next after each
+    swap.
+
+    Args:
+        service: what answers.
+        request: whose body it is.
+        understood: media types that a body may have.
+        needs_body: whether there has to be one.
 
     Raises:
         ClientDisconnect: the client left.
@@ -95,19 +123,18 @@ async def live_at_the_end(service: Service, request: Request) -> Live:
     """
     _ = service.live
     kind = media_type(request.headers)
-    # a session is opened without one
-    if announces_body(request.headers):
-        refuse_other(kind, JSON, OCTETS)
+    if needs_body or announces_body(request.headers):
+        refuse_other(kind, *understood)
     timeout_s = timeout_of(request.headers, service.settings.request_timeout_s)
     service.admit(timeout_s)
-    await request.body()
-    return service.live
+    body = await request.body()
+    return Received(live=service.live, kind=kind, body=body, timeout_s=timeout_s)
 
 
 async def answered(
     service: Service,
     request: Request,
-    live: Live,
+    received: Received,
     *,
     decode: Callable[[bytes, Limits], Steps[PredictRequest]] = decode_json,
     is_batch: bool = False,
@@ -119,7 +146,7 @@ async def answered(
     Args:
         service: what answers.
         request: whose body it is.
-        live: what answers it, whatever is live by then (`live_at_the_end`).
+        received: what is known of it by now.
         decode: how a body of JSON is read.
         is_batch: whether it holds several contexts.
         item_of: says what is to be computed for a query that was decoded.
@@ -129,14 +156,10 @@ async def answered(
         ClientDisconnect: the client left.
         ProjectError: as the body, the options and the service have it.
     """
-    kind = media_type(request.headers)
-    timeout_s = timeout_of(request.headers, service.settings.request_timeout_s)
-    body = await request.body()
-    deadline, began = Deadline.after(timeout_s), time.perf_counter()
-    with service.entering(timeout_s):
-        asked, encoding = await _decode(
-            request, body, kind, live, decode, is_batch=is_batch
-        )
+    live = received.live
+    deadline, began = Deadline.after(received.timeout_s), time.perf_counter()
+    with service.entering(received.timeout_s):
+        asked, encoding = await _decode(request, received, decode, is_batch=is_batch)
     charge_contexts(request.scope, len(asked.contexts))
     texts, encoded = asked.texts, None
     if texts:
@@ -167,9 +190,7 @@ async def answered(
 
 async def _decode(
     request: Request,
-    body: bytes,
-    kind: str,
-    live: Live,
+    received: Received,
     decode: Callable[[bytes, Limits], Steps[PredictRequest]],
     *,
     is_batch: bool,
@@ -180,11 +201,11 @@ async def _decode(
         The request, and what its encoding is called in the metrics.
 
     Raises:
-        RequestError: the type is not understood, or the body not usable.
+        RequestError: the body is not usable.
     """
-    refuse_other(kind, JSON, OCTETS)
-    limits, pairs = live.limits, request.query_params.multi_items()
-    if kind == JSON:
+    body, limits = received.body, received.live.limits
+    pairs = request.query_params.multi_items()
+    if received.kind == JSON:
         if pairs:
             detail = (
                 f"{quoted(pairs[0][0])}: the options of a JSON request belong in its "

@@ -6,8 +6,9 @@ import orjson
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from nextvec.app.api.media import JSON, media_type, refuse_other
-from nextvec.app.api.routes.predict import Reply, answered, live_at_the_end
+from nextvec.app.api.media import JSON
+from nextvec.app.api.responses import json_response
+from nextvec.app.api.routes.predict import Received, Reply, answered, receive
 from nextvec.app.api.stepping import (
     SessionContent,
     about_operation,
@@ -18,7 +19,7 @@ from nextvec.app.api.stepping import (
 )
 from nextvec.app.errors import InvalidOptionError
 from nextvec.app.inference.engine import Query
-from nextvec.app.service import Live, Service
+from nextvec.app.service import Service
 from nextvec.app.sessions.session import Session, Step
 from nextvec.app.wire.quoting import quoted
 from nextvec.app.wire.requests import PredictRequest, decode_step
@@ -30,12 +31,13 @@ def sessions_router(service: Service) -> APIRouter:
 
     @router.post("/sessions", **open_operation(settings))
     async def open_session(request: Request) -> Response:
-        live = await live_at_the_end(service, request)
+        asked = await receive(service, request, needs_body=False)
+        live = asked.live
         session = Session.new(live.engine, live.limits.max_context)
         content: dict[str, Any] = {}
         headers: dict[str, str] = {}
-        if await request.body():
-            reply = await _taken(service, request, live, session)
+        if asked.body:
+            reply = await _taken(service, request, asked, session)
             content["prediction"] = orjson.Fragment(reply.content)
             headers = reply.headers
         elif request.query_params:
@@ -45,19 +47,19 @@ def sessions_router(service: Service) -> APIRouter:
         name = service.sessions.add(session)
         headers["Location"] = f"{request.scope.get('root_path', '')}/sessions/{name}"
         about = _about(service, name, session)
-        return _json({**about, **content}, headers, status=201)
+        return json_response({**about, **content}, status=201, headers=headers)
 
     @router.post("/sessions/{session}", **append_operation(settings))
     async def append_to_session(session: str, request: Request) -> Response:
         # the body first: until it is there the session may be gone
-        live = await live_at_the_end(service, request)
-        known = service.sessions.get(session, live.engine)
-        return (await _taken(service, request, live, known)).response()
+        asked = await receive(service, request)
+        known = service.sessions.get(session, asked.live.engine)
+        return (await _taken(service, request, asked, known)).response()
 
     @router.get("/sessions/{session}", **about_operation())
     async def describe_session(session: str) -> Response:
         known = service.sessions.get(session, service.live.engine)
-        return _json(_about(service, session, known))
+        return json_response(_about(service, session, known))
 
     @router.delete("/sessions/{session}", **delete_operation())
     async def delete_session(session: str) -> Response:
@@ -73,15 +75,15 @@ def step_router(service: Service) -> APIRouter:
 
     @router.post("/step", **step_operation(service.settings))
     async def step(request: Request) -> Response:
-        refuse_other(media_type(request.headers), JSON)
-        live, taken = await live_at_the_end(service, request), list[Step]()
+        asked = await receive(service, request, understood=(JSON,))
+        live, taken = asked.live, list[Step]()
 
-        def step_of(asked: PredictRequest, query: Query) -> Step:
+        def step_of(told: PredictRequest, query: Query) -> Step:
             engine, window = live.engine, live.limits.max_context
-            if asked.state is None:
+            if told.state is None:
                 session = Session.new(engine, window)
             else:
-                session = service.tokens.read(asked.state, engine, window)
+                session = service.tokens.read(told.state, engine, window)
             taken.append(Step(session, query))
             return taken[0]
 
@@ -89,7 +91,7 @@ def step_router(service: Service) -> APIRouter:
             return {"state": service.tokens.write(taken[0].session)}
 
         reply = await answered(
-            service, request, live, decode=decode_step, item_of=step_of, beside=state
+            service, request, asked, decode=decode_step, item_of=step_of, beside=state
         )
         _count(service, taken[0])
         return reply.response()
@@ -98,7 +100,7 @@ def step_router(service: Service) -> APIRouter:
 
 
 async def _taken(
-    service: Service, request: Request, live: Live, session: Session
+    service: Service, request: Request, asked: Received, session: Session
 ) -> Reply:
     """Take a step with what a body holds."""
     taken: list[Step] = []
@@ -107,7 +109,7 @@ async def _taken(
         taken.append(Step(session, query))
         return taken[0]
 
-    reply = await answered(service, request, live, item_of=step_of)
+    reply = await answered(service, request, asked, item_of=step_of)
     _count(service, taken[0])
     return reply
 
@@ -128,10 +130,3 @@ def _about(service: Service, name: str, session: Session) -> SessionContent:
         "idle_s": service.settings.session_idle_s,
         "bundle": session.engine.bundle.manifest.version,
     }
-
-
-def _json(
-    content: object, headers: dict[str, str] | None = None, *, status: int = 200
-) -> Response:
-    body = orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
-    return Response(body, status, media_type=JSON, headers=headers)

@@ -2,6 +2,8 @@
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from hypothesis import given
@@ -9,6 +11,9 @@ from hypothesis import strategies as st
 
 from nextvec.app.access.rate import Rate
 from nextvec.app.errors import RateLimitedError
+
+ATTEMPTS = st.tuples(st.integers(0, 60), st.integers(0, 60))
+PAUSES = st.tuples(st.floats(0, 130), st.floats(0, 130))
 
 
 class Clock:
@@ -45,6 +50,33 @@ def refusal(rate: Rate, client: str, cost: int = 1) -> RateLimitedError:
     with pytest.raises(RateLimitedError) as refused:
         rate.take(client, cost)
     return refused.value
+
+
+@contextmanager
+def used(
+    amount: int, attempts: tuple[int, int], pauses: tuple[float, float]
+) -> Iterator[tuple[Rate, Clock]]:
+    """Yield a rate a minute, used in two spells, each with a pause after it."""
+    clock = Clock()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(time, "time", clock)
+        rate = Rate(f"{amount}/minute", of="key")
+        for number, pause in zip(attempts, pauses, strict=True):
+            taken(rate, "one", number)
+            clock.now_s += pause
+        yield rate, clock
+
+
+def told_wait_s(rate: Rate, cost: int, counted: int = 0) -> int:
+    """Return how long one is told to wait for what may fit; 0 if it is let in."""
+    try:
+        rate.take("one", cost, counted=counted)
+    except RateLimitedError as error:
+        wait_s = error.retry_after_s
+    else:
+        return 0
+    assert wait_s is not None
+    return wait_s
 
 
 @pytest.mark.usefixtures("clock")
@@ -129,32 +161,24 @@ def test_what_never_fits_is_told_so_and_no_time() -> None:
 
 @given(
     amount=st.integers(2, 50),
-    earlier=st.integers(0, 60),
-    later=st.integers(0, 60),
-    pauses=st.tuples(st.floats(0, 130), st.floats(0, 130)),
+    attempts=ATTEMPTS,
+    pauses=PAUSES,
     cost=st.integers(2, 50),
 )
 def test_a_batch_that_waits_as_long_as_told_is_let_in(
-    amount: int, earlier: int, later: int, pauses: tuple[float, float], cost: int
+    amount: int,
+    attempts: tuple[int, int],
+    pauses: tuple[float, float],
+    cost: int,
 ) -> None:
-    clock, cost = Clock(), min(cost, amount)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(time, "time", clock)
-        rate = Rate(f"{amount}/minute", of="key")
-
-        for attempts, pause in zip((earlier, later), pauses, strict=True):
-            taken(rate, "one", attempts)
-            clock.now_s += pause
+    cost = min(cost, amount)
+    with used(amount, attempts, pauses) as (rate, clock):
         if not taken(rate, "one", 1):
             # refused at the door, where nobody knows yet how many they are
             return
-        try:
-            rate.take("one", cost - 1, counted=1)
-        except RateLimitedError as error:
-            wait_s = error.retry_after_s
-        else:
+        wait_s = told_wait_s(rate, cost - 1, counted=1)
+        if not wait_s:
             return
-        assert wait_s is not None
         clock.now_s += wait_s
 
         rate.take("one")
@@ -163,28 +187,21 @@ def test_a_batch_that_waits_as_long_as_told_is_let_in(
 
 @given(
     amount=st.integers(1, 50),
-    earlier=st.integers(0, 60),
-    later=st.integers(0, 60),
-    pauses=st.tuples(st.floats(0, 130), st.floats(0, 130)),
+    attempts=ATTEMPTS,
+    pauses=PAUSES,
     cost=st.integers(1, 50),
 )
 def test_who_waits_as_long_as_told_is_let_in_and_hardly_longer_than_needed(
-    amount: int, earlier: int, later: int, pauses: tuple[float, float], cost: int
+    amount: int,
+    attempts: tuple[int, int],
+    pauses: tuple[float, float],
+    cost: int,
 ) -> None:
-    clock, cost = Clock(), min(cost, amount)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(time, "time", clock)
-        rate = Rate(f"{amount}/minute", of="key")
-        for attempts, pause in zip((earlier, later), pauses, strict=True):
-            taken(rate, "one", attempts)
-            clock.now_s += pause
-        try:
-            rate.take("one", cost)
-        except RateLimitedError as error:
-            wait_s = error.retry_after_s
-        else:
+    cost = min(cost, amount)
+    with used(amount, attempts, pauses) as (rate, clock):
+        wait_s = told_wait_s(rate, cost)
+        if not wait_s:
             return
-        assert wait_s is not None
         began = clock.now_s
 
         # two seconds earlier it would not have been, but for what rounding gives away

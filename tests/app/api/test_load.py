@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +15,11 @@ from nextvec.app.api.app import create_app
 from nextvec.app.bundle.checksums import sha256_of
 from nextvec.app.settings import Settings
 from nextvec.training.run_folder import CARD
-from tests.app.asking import assert_problem, service_of
+from tests.app.asking import assert_problem, held, service_of
 from tests.app.sealing import change, copied, fields_of, renamed
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -65,22 +65,8 @@ class TestLoad:
         settings = Settings(
             bundles=world.bundles, threads=1, max_queue=1, request_timeout_s=0.2
         )
-        leave = threading.Event()
-        with TestClient(create_app(settings)) as client:
-            entered = threading.Event()
-
-            def hold() -> None:
-                entered.set()
-                leave.wait(10)
-
-            async def occupy() -> None:
-                await service_of(client).batcher.call(hold)
-
-            assert client.portal is not None
-            client.portal.start_task_soon(occupy)
-            assert entered.wait(10)
+        with TestClient(create_app(settings)) as client, held(client) as leave:
             yield client, leave
-            leave.set()
 
     def test_a_late_answer_is_a_504(
         self, held: tuple[TestClient, threading.Event], context: list[str]

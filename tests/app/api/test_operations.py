@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +13,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from nextvec.app.api.app import create_app
-from tests.app.asking import OCTETS, ask, assert_problem, service_of
+from tests.app.asking import OCTETS, ask, assert_problem, held
 
 if TYPE_CHECKING:
     from nextvec.app.settings import Settings
@@ -188,25 +187,12 @@ class TestOperations:
     def test_livez_answers_while_a_batch_runs(
         self, client: TestClient, context: list[str]
     ) -> None:
-        entered, leave = threading.Event(), threading.Event()
-
-        def hold() -> None:
-            entered.set()
-            leave.wait(10)
-
-        async def occupy() -> None:
-            await service_of(client).batcher.call(hold)
-
-        with ThreadPoolExecutor(2) as callers:
-            assert client.portal is not None
-            held = client.portal.start_task_soon(occupy)
-            assert entered.wait(10)
+        with ThreadPoolExecutor(2) as callers, held(client) as leave:
             waiting = callers.submit(ask, client, ids=context)
             began = time.perf_counter()
             assert client.get("/livez").status_code == 200
             took = time.perf_counter() - began
             assert not waiting.done()
             leave.set()
-            held.result(10)
             assert waiting.result(10)["num_context"] == 100
         assert took < 1

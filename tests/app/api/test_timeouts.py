@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,34 +12,10 @@ from nextvec.app.api.app import create_app
 from nextvec.app.api.timeouts import TIMEOUT
 from nextvec.app.inference.batcher import Batcher
 from nextvec.app.settings import Settings
-from tests.app.asking import assert_problem, service_of
+from tests.app.asking import assert_problem, held, service_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.app.conftest import World
-
-
-@contextmanager
-def held(client: TestClient) -> Iterator[None]:
-    """Hold the inference thread."""
-    entered, leave = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        entered.set()
-        leave.wait(10)
-
-    async def occupy() -> None:
-        await service_of(client).batcher.call(hold)
-
-    assert client.portal is not None
-    task = client.portal.start_task_soon(occupy)
-    assert entered.wait(10)
-    try:
-        yield
-    finally:
-        leave.set()
-        task.result(10)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 
 import numpy as np
+import psutil
 import pytest
 
 from benchmarks.faults.connection import Connection, as_json, request
@@ -12,6 +13,7 @@ from benchmarks.faults.fuzz import section as fuzz_section
 from benchmarks.faults.soak import SoakFigures
 from benchmarks.faults.soak import section as soak_section
 from benchmarks.faults.traffic import Traffic
+from benchmarks.faults.watch import Sample, table_of, watch
 
 _NUM_MUTATIONS = 400
 _CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n"
@@ -106,6 +108,21 @@ def test_a_connection_without_an_answer_is_an_error() -> None:
 
     with pytest.raises(ConnectionError):
         asyncio.run(ask())
+
+
+def test_a_process_is_watched_until_nobody_looks() -> None:
+    samples = list[Sample]()
+
+    async def look() -> None:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0):
+                await watch(psutil.Process(), samples, every_s=60)
+
+    asyncio.run(look())
+
+    assert len(samples) == 1
+    assert samples[0].resident_mib > 1
+    assert len(list(table_of(samples))) == 3
 
 
 def test_reports_name_what_went_wrong() -> None:
