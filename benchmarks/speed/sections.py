@@ -101,7 +101,9 @@ def _service(service: Mapping[int, ServiceFigures]) -> Iterator[str]:
     yield "|---|---|---|---|---|"
     for dim, figures in service.items():
         parts = ", ".join(
-            f"{name} {size:.0f}" for name, size in figures.parts_mib.items()
+            f"{name} {size:.0f}"
+            for name, size in figures.parts_mib.items()
+            if size >= 0.5
         )
         yield (
             f"| {dim} | {figures.startup_s:.1f} | {figures.idle_mib:.0f} | "
