@@ -33,6 +33,7 @@ import torch
 import typer
 
 from benchmarks.faults.written import WriteSteps
+from nextvec.app.bundle.flat import set_index_threads
 from nextvec.app.commands import bundle as _bundle  # noqa: F401 - before the forks
 from nextvec.app.commands import pipeline as _pipeline  # noqa: F401 - likewise
 from nextvec.app.commands.main import cli
@@ -76,6 +77,7 @@ def main(argv: Sequence[str] | None = None) -> list[str]:
     told = parser.parse_args(argv)
     # a fork of a process whose threads compute can wait for them for ever
     torch.set_num_threads(1)
+    set_index_threads(1)
     with tempfile.TemporaryDirectory(prefix="nextvec-kills-") as name:
         began, outcomes = time.monotonic(), list(trials(Path(name), told.trials))
     lines = ["## Kills", ""]
