@@ -36,5 +36,7 @@ def announce_arrival(scope: MutableMapping[str, Any], arrival: Arrival) -> None:
 
 def arrival_of(scope: MutableMapping[str, Any]) -> Arrival:
     """Return it; another server tells nothing, and then it arrives when asked first."""
-    arrival: Arrival = scope.setdefault(_ARRIVAL, Arrival())
+    arrival: Arrival | None = scope.get(_ARRIVAL)
+    if arrival is None:
+        arrival = scope[_ARRIVAL] = Arrival()
     return arrival

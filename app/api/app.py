@@ -11,8 +11,8 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from nextvec.app.access.key_ring import KeyRing
 from nextvec.app.api.cors import add_cors
 from nextvec.app.api.document import describe
-from nextvec.app.api.error_handlers import add_error_handlers
 from nextvec.app.api.door import Door
+from nextvec.app.api.error_handlers import add_error_handlers
 from nextvec.app.api.guard import Guard, announce
 from nextvec.app.api.middleware import BodyLimit, RequestLog
 from nextvec.app.api.routes.admin import admin_router

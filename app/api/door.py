@@ -14,7 +14,7 @@ from typing import Final
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from nextvec.app.api.middleware import log_fields, pass_as, request_id
+from nextvec.app.api.middleware import count_as, log_fields, request_id
 from nextvec.app.api.paths import path_of, route_that_computes
 from nextvec.app.api.responses import problem_response
 from nextvec.app.api.timeouts import timeout_of
@@ -24,8 +24,8 @@ from nextvec.app.service import Service
 from nextvec.app.wire.problems import OVERLOADED
 
 _SMALL: Final = 1 << 18
-# Bytes of a body that are read and dropped, so that the connection stays: another one
-# costs more than that.
+# Bytes of a body that are read and dropped, so that the connection stays: to open
+# another one costs more than that.
 
 
 class Door:
@@ -56,7 +56,7 @@ class Door:
             # the route says so
             await self._app(scope, receive, send)
         except OverloadedError as error:
-            pass_as(scope, route)
+            count_as(scope, route)
             await self._hold_back(scope, arrival, timeout_s)
             await _drop_small_body(headers, receive)
             await self._refuse(error, scope, receive, send)
@@ -74,6 +74,7 @@ class Door:
         held_s = min(arrival.visitor.told_until, arrival.at + timeout_s) - now
         if held_s > 0:
             log_fields(scope)["held_ms"] = round(1000 * held_s, 3)
+            self._service.metrics.refused.labels("early").inc()
             await asyncio.sleep(held_s)
 
     async def _refuse(

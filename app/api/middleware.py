@@ -48,7 +48,7 @@ def request_id(scope: MutableMapping[str, Any]) -> str:
     return str(scope.get(_ID, ""))
 
 
-def pass_as(scope: MutableMapping[str, Any], route: str) -> None:
+def count_as(scope: MutableMapping[str, Any], route: str) -> None:
     """Count a request as one of a route that never saw it."""
     scope[_ROUTE] = route
 

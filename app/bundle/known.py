@@ -20,7 +20,6 @@ _TOLERANCE: Final = 1e-5
 # vectors of D = 128, 768 and 1024. Two that differ by 0.001 agree in one direction with
 # a chance of 0.008, in all eight with one of 1e-16.
 
-
 _MANY: Final = 1 << 16
 # Rows that are compared at once: of a million with the same vector each is near.
 

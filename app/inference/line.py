@@ -173,10 +173,11 @@ class Line(Generic[P]):
         """Return the requests that would be late, were these a batch."""
         by_time = sorted(taken, key=lambda place: -place.deadline)
         number = len(by_time)
-        now += self._after_s + float(__import__("os").environ.get("M","0")) * self._pace.missed_s
-        while number and by_time[number - 1].deadline < now + self._pace.seconds(
-            number
-        ):
+        reserve_s = self._after_s + self._pace.missed_s
+        while number:
+            answered_at = now + self._pace.seconds(number) + reserve_s
+            if by_time[number - 1].deadline >= answered_at:
+                break
             number -= 1
         lost = {place.request for place in by_time[number:]}
         if lost and all(p.request in lost for p in (*by_time, *self._waiting)):
