@@ -16,6 +16,10 @@ class Visitor:
     told_until: float = -math.inf
     """Until when its client was told to wait, on the clock of `time.perf_counter`."""
 
+    def tell_to_wait(self, seconds: float) -> None:
+        """Note that its client is told to come back after so long."""
+        self.told_until = time.perf_counter() + seconds
+
 
 @dataclass(slots=True)
 class Arrival:

@@ -1,4 +1,4 @@
-"""In front of the routes that compute: what cannot be answered in time is turned away.
+"""Admission control: what cannot be answered in time is turned away.
 
 A service with more to do than it can spends on each refusal what it takes from answers.
 So they are made here, before any route is looked for, and a client that comes back
@@ -28,7 +28,7 @@ _SMALL: Final = 1 << 18
 # another one costs more than that.
 
 
-class Door:
+class Admission:
     """Lets in what can be answered in time, as far as that is known."""
 
     def __init__(self, app: ASGIApp, service: Service) -> None:
@@ -51,7 +51,7 @@ class Door:
         headers, arrival = Headers(scope=scope), arrival_of(scope)
         try:
             timeout_s = timeout_of(headers, self._service.settings.request_timeout_s)
-            self._service.admit(_left_s(arrival, timeout_s))
+            self._service.admit(arrival.at + timeout_s - time.perf_counter())
         except InvalidHeaderError:
             # the route says so
             await self._app(scope, receive, send)
@@ -81,7 +81,7 @@ class Door:
         self, error: OverloadedError, scope: Scope, receive: Receive, send: Send
     ) -> None:
         retry_after_s = self._service.retry_after_s
-        arrival_of(scope).visitor.told_until = time.perf_counter() + retry_after_s
+        arrival_of(scope).visitor.tell_to_wait(retry_after_s)
         answer = problem_response(
             OVERLOADED,
             str(error),
@@ -89,19 +89,6 @@ class Door:
             request_id=request_id(scope),
         )
         await answer(scope, receive, send)
-
-
-def _left_s(arrival: Arrival, timeout_s: float) -> float:
-    """Return the seconds that a request has left.
-
-    Raises:
-        OverloadedError: none.
-    """
-    left_s = arrival.at + timeout_s - time.perf_counter()
-    if left_s <= 0:
-        msg = f"it was not read before its {1000 * timeout_s:.0f} ms were over"
-        raise OverloadedError(msg)
-    return left_s
 
 
 async def _drop_small_body(headers: Headers, receive: Receive) -> None:
