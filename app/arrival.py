@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -13,12 +13,16 @@ _ARRIVAL: Final = "nextvec.arrival"
 class Visitor:
     """What is remembered of a connection from one request to the next."""
 
-    told_until: float = -math.inf
-    """Until when its client was told to wait, on the clock of `time.perf_counter`."""
+    told: str | None = None
+    """Address of the client that was told to wait: a proxy sends the requests of many
+    over one connection, and where it is trusted they are told apart."""
 
-    def tell_to_wait(self, seconds: float) -> None:
-        """Note that its client is told to come back after so long."""
-        self.told_until = time.perf_counter() + seconds
+    told_until: float = -math.inf
+    """Until when it was, on the clock of `time.perf_counter`."""
+
+    def tell_to_wait(self, address: str | None, seconds: float) -> None:
+        """Note that a client is told to come back after so long."""
+        self.told, self.told_until = address, time.perf_counter() + seconds
 
 
 @dataclass(slots=True)
@@ -31,6 +35,12 @@ class Arrival:
     the client's time runs."""
 
     visitor: Visitor = field(default_factory=Visitor)
+
+
+def address_of(scope: Mapping[str, Any]) -> str | None:
+    """Return the address that a request came from, as far as that is believed."""
+    client = scope.get("client")
+    return None if client is None else str(client[0])
 
 
 def announce_arrival(scope: MutableMapping[str, Any], arrival: Arrival) -> None:

@@ -18,7 +18,7 @@ from nextvec.app.api.middleware import count_as, log_fields, request_id
 from nextvec.app.api.paths import path_of, route_that_computes
 from nextvec.app.api.responses import problem_response
 from nextvec.app.api.timeouts import timeout_of
-from nextvec.app.arrival import Arrival, arrival_of
+from nextvec.app.arrival import Arrival, address_of, arrival_of
 from nextvec.app.errors import InvalidHeaderError, OverloadedError
 from nextvec.app.service import Service
 from nextvec.app.wire.problems import OVERLOADED
@@ -70,9 +70,9 @@ class Admission:
 
         Nobody waits longer than he would for an answer.
         """
-        now = time.perf_counter()
-        held_s = min(arrival.visitor.told_until, arrival.at + timeout_s) - now
-        if held_s > 0:
+        visitor, now = arrival.visitor, time.perf_counter()
+        held_s = min(visitor.told_until, arrival.at + timeout_s) - now
+        if held_s > 0 and visitor.told == address_of(scope):
             log_fields(scope)["held_ms"] = round(1000 * held_s, 3)
             self._service.metrics.refused.labels("early").inc()
             await asyncio.sleep(held_s)
@@ -81,7 +81,7 @@ class Admission:
         self, error: OverloadedError, scope: Scope, receive: Receive, send: Send
     ) -> None:
         retry_after_s = self._service.retry_after_s
-        arrival_of(scope).visitor.tell_to_wait(retry_after_s)
+        arrival_of(scope).visitor.tell_to_wait(address_of(scope), retry_after_s)
         answer = problem_response(
             OVERLOADED,
             str(error),

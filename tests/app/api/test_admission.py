@@ -212,6 +212,16 @@ class TestHoldingBack:
         (held,) = held_ms(caplog)
         assert 0 < held <= 200
 
+    def test_another_client_of_the_same_proxy_is_told_at_once(
+        self, busy: TestClient, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.INFO)
+        asked = Asked(x_request_timeout_ms="80")
+        asked.arrival.visitor = Visitor(told="10.0.0.7", told_until=math.inf)
+
+        assert asked.of(busy).status == 503
+        assert not held_ms(caplog)
+
     def test_who_can_be_answered_is_whenever_he_comes(self, client: TestClient) -> None:
         asked = Asked()
         asked.arrival.visitor = Visitor(told_until=math.inf)
