@@ -106,8 +106,8 @@ def section(figures: SoakFigures) -> Iterator[str]:
     yield ""
     yield (
         f"Capacity, 32 clients at once, the same mix beside the same: "
-        f"{figures.capacity:.0f} a second. {asked:,} requests, {figures.refused} times one was told to come back, "
-        f"**{failed} without success** in the end; p50 {p50:.1f} ms, p99 "
+        f"{figures.capacity:.0f} a second. {asked:,} requests, {figures.refused} times "
+        f"one was told to come back, **{failed} without success** in the end; p50 {p50:.1f} ms, p99 "
         f"{p99:.0f} ms, the slowest {most:.0f} ms. {figures.swaps} promotions between "
         f"{len(figures.versions)} bundles, {figures.validations} validation runs asked "
         f"for, {figures.cut} slow clients cut off."
