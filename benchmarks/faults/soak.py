@@ -105,12 +105,12 @@ def section(figures: SoakFigures) -> Iterator[str]:
     yield f"## Soak: {figures.seconds:.0f} s at {figures.rate:.0f} requests a second"
     yield ""
     yield (
-        f"Capacity, 32 clients at once, the same mix beside the same: "
+        "Capacity, 32 clients at once, the same mix beside the same: "
         f"{figures.capacity:.0f} a second. {asked:,} requests, {figures.refused} times "
-        f"one was told to come back, **{failed} without success** in the end; p50 {p50:.1f} ms, p99 "
-        f"{p99:.0f} ms, the slowest {most:.0f} ms. {figures.swaps} promotions between "
-        f"{len(figures.versions)} bundles, {figures.validations} validation runs asked "
-        f"for, {figures.cut} slow clients cut off."
+        f"one was told to come back, **{failed} without success** in the end; p50 "
+        f"{p50:.1f} ms, p99 {p99:.0f} ms, the slowest {most:.0f} ms. {figures.swaps} "
+        f"promotions between {len(figures.versions)} bundles, {figures.validations} "
+        f"validation runs asked for, {figures.cut} slow clients cut off."
     )
     yield ""
     if figures.failed:
