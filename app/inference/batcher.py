@@ -119,7 +119,7 @@ class Batcher(Generic[Item, Result]):
             OverloadedError: too many wait, or for too long.
         """
         with self._wake:
-            self._line.check_room(1)
+            self._line.check_room(1, at_door=True)
             self._line.check_time(1, timeout_s, at_door=True)
 
     @contextmanager
@@ -173,7 +173,7 @@ class Batcher(Generic[Item, Result]):
             _Entry(item, self._future(), now, deadline, request) for item in items
         ]
         with self._wake:
-            self._line.check_room(len(entries))
+            self._line.check_room(len(entries), at_door=False)
             self._line.check_time(len(entries), deadline - now, at_door=False)
             self._line.join(entries)
             self._wake.notify()

@@ -89,13 +89,18 @@ class Line(Generic[P]):
         """Seconds until all that waits should be answered, as the last batches were."""
         return self._expected_s(len(self._waiting) + self.entering)
 
-    def check_room(self, number: int) -> None:
+    def check_room(self, number: int, *, at_door: bool) -> None:
         """Refuse so many for which there is no room.
+
+        Args:
+            number: that would wait.
+            at_door: whether they are still to be decoded, after whatever else is: what
+                is decoded and then finds no room was decoded for nothing.
 
         Raises:
             OverloadedError: too many wait.
         """
-        waiting = len(self._waiting)
+        waiting = len(self._waiting) + (self.entering if at_door else 0)
         if waiting + number > self._max_queue:
             msg = f"{waiting} requests are waiting already, of {self._max_queue}"
             if number > 1:

@@ -141,6 +141,15 @@ class TestLine:
             line.check_time(1, 3.5, at_door=True)
         line.check_time(1, 3.5, at_door=False)
 
+    def test_who_is_on_the_way_in_has_a_place(self) -> None:
+        line = line_of(Clock(), max_queue=3)
+        line.join([Client()])
+        line.entering = 2
+
+        with pytest.raises(OverloadedError, match="3 requests are waiting already"):
+            line.check_room(1, at_door=True)
+        line.check_room(2, at_door=False)
+
     def test_what_answers_take_beside_is_kept_in_reserve(self) -> None:
         clock = Clock()
         line = line_of(clock, max_batch=1)
