@@ -165,14 +165,18 @@ class Service:
         """
         return max(self.settings.retry_after_s, math.ceil(self.batcher.wait_s))
 
-    def admit(self, timeout_s: float) -> None:
-        """Refuse a request that cannot be answered in time, before it is read.
+    def admit(self, left_s: float) -> None:
+        """Refuse a request that cannot be answered in time, before its body is read.
 
         Raises:
-            OverloadedError: too many wait for one that has so many seconds.
+            OverloadedError: too many wait for one that has so many seconds left, or it
+                has none: so busy is the event loop that it was not seen before.
         """
         with self._noting_overload():
-            self.batcher.admit(timeout_s)
+            if left_s <= 0:
+                msg = "its time was over when it was read"
+                raise OverloadedError(msg)
+            self.batcher.admit(left_s)
 
     @contextmanager
     def entering(self, timeout_s: float) -> Iterator[None]:

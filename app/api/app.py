@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from nextvec.app.access.key_ring import KeyRing
+from nextvec.app.api.admission import Admission
 from nextvec.app.api.cors import add_cors
 from nextvec.app.api.document import describe
 from nextvec.app.api.error_handlers import add_error_handlers
@@ -87,6 +88,7 @@ def create_app(settings: Settings) -> FastAPI:
         uploads=uploads,
         on_refused=lambda reason: service.metrics.refused.labels(reason).inc(),
     )
+    app.add_middleware(Admission, service=service)
     app.add_middleware(Guard, ring=ring, settings=settings, metrics=service.metrics)
     # outside of the guard: a preflight has no key, and pages may read a refusal
     if settings.origins:

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from nextvec.app.api.guard import refusal_headers
 from nextvec.app.api.middleware import request_id
 from nextvec.app.api.responses import problem_response
+from nextvec.app.arrival import address_of, arrival_of
 from nextvec.app.errors import EncodedBodyError
 from nextvec.app.wire.problems import INTERNAL_ERROR, type_of_error, type_of_status
 from nextvec.app.wire.quoting import cut
@@ -38,7 +39,10 @@ def add_error_handlers(
             raise error
         headers = refusal_headers(error)
         if kind.status == 503:
-            headers["Retry-After"] = str(retry_after_s())
+            wait_s = retry_after_s()
+            headers["Retry-After"] = str(wait_s)
+            scope = request.scope
+            arrival_of(scope).visitor.tell_to_wait(address_of(scope), wait_s)
         if isinstance(error, EncodedBodyError):
             # RFC 9110, 15.5.16: so a client can tell the coding from the type
             headers["Accept-Encoding"] = "identity"

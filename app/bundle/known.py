@@ -20,6 +20,9 @@ _TOLERANCE: Final = 1e-5
 # vectors of D = 128, 768 and 1024. Two that differ by 0.001 agree in one direction with
 # a chance of 0.008, in all eight with one of 1e-16.
 
+_MANY: Final = 1 << 16
+# Rows that are compared at once: of a million with the same vector each is near.
+
 
 class KnownItems:
     """Finds the row of an item by the vector it had before training changed it.
@@ -74,14 +77,39 @@ class KnownItems:
         first_T = product_TC[:, 0]
         low_T = np.searchsorted(self._first, first_T - _TOLERANCE)
         high_T = np.searchsorted(self._first, first_T + _TOLERANCE, side="right")
-        rows_T = np.full(len(vectors_TD), -1, dtype=np.int64)
-        for place, product_C in enumerate(product_TC):
-            near = self._order[low_T[place] : high_T[place]]
-            apart = np.abs(self.products[near] - product_C).max(axis=1, initial=0.0)
-            same = near[apart <= _TOLERANCE]
-            if len(same):
-                rows_T[place] = same.min()
+        count_T = high_T - low_T
+        until_T = np.cumsum(count_T)
+        num_rows, start = len(self.products), 0
+        rows_T = np.full(len(vectors_TD), num_rows)
+        while start < len(vectors_TD):
+            before = until_T[start] - count_T[start]
+            stop = int(np.searchsorted(until_T, before + _MANY, side="right"))
+            some = slice(start, max(stop, start + 1))
+            self._match(product_TC[some], low_T[some], count_T[some], rows_T[some])
+            start = some.stop
+        rows_T[rows_T == num_rows] = -1
         return rows_T
+
+    def _match(
+        self, product_TC: Float32, low_T: Int64, count_T: Int64, rows_T: Int64
+    ) -> None:
+        """Lower each row to the first that all products agree with.
+
+        All at once: one after another, a batch of contexts took as long in here as in
+        its network.
+
+        Args:
+            product_TC: of the vectors.
+            low_T: where what is near in the first product begins, in its order.
+            count_T: how many are.
+            rows_T: rows to lower.
+        """
+        places = np.repeat(np.arange(len(count_T)), count_T)
+        begin_T = np.cumsum(count_T) - count_T
+        near = self._order[np.arange(len(places)) + (low_T - begin_T)[places]]
+        apart = np.abs(self.products[near] - product_TC[places]).max(1, initial=0.0)
+        is_same = apart <= _TOLERANCE
+        np.minimum.at(rows_T, places[is_same], near[is_same])
 
 
 @cache

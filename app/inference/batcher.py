@@ -119,7 +119,7 @@ class Batcher(Generic[Item, Result]):
             OverloadedError: too many wait, or for too long.
         """
         with self._wake:
-            self._line.check_room(1)
+            self._line.check_room(1, at_door=True)
             self._line.check_time(1, timeout_s, at_door=True)
 
     @contextmanager
@@ -141,10 +141,13 @@ class Batcher(Generic[Item, Result]):
             with self._wake:
                 self._line.entering -= 1
 
-    def answered(self, beside_s: float) -> None:
-        """Note how long an answer took beside waiting in the queue and its batch."""
+    def answered(self, before_s: float, after_s: float) -> None:
+        """Note how long an answer took from the door to the queue, and after its batch.
+
+        Both in seconds.
+        """
         with self._wake:
-            self._line.answered(beside_s)
+            self._line.answered(before_s, after_s)
 
     async def submit(
         self, items: Sequence[Item], *, deadline: float = math.inf
@@ -170,7 +173,7 @@ class Batcher(Generic[Item, Result]):
             _Entry(item, self._future(), now, deadline, request) for item in items
         ]
         with self._wake:
-            self._line.check_room(len(entries))
+            self._line.check_room(len(entries), at_door=False)
             self._line.check_time(len(entries), deadline - now, at_door=False)
             self._line.join(entries)
             self._wake.notify()

@@ -78,7 +78,7 @@ class Line(Generic[P]):
         self._running: tuple[int, float] | None = None  # size of a batch, and its begin
         self.entering = 0
         """Requests that are on their way into the line, and count as if they waited."""
-        self._beside_s = 0.0
+        self._before_s = self._after_s = 0.0
 
     def __len__(self) -> int:
         """Return how many wait."""
@@ -89,13 +89,18 @@ class Line(Generic[P]):
         """Seconds until all that waits should be answered, as the last batches were."""
         return self._expected_s(len(self._waiting) + self.entering)
 
-    def check_room(self, number: int) -> None:
+    def check_room(self, number: int, *, at_door: bool) -> None:
         """Refuse so many for which there is no room.
+
+        Args:
+            number: that would wait.
+            at_door: whether they are still to be decoded, after whatever else is: what
+                is decoded and then finds no room was decoded for nothing.
 
         Raises:
             OverloadedError: too many wait.
         """
-        waiting = len(self._waiting)
+        waiting = len(self._waiting) + (self.entering if at_door else 0)
         if waiting + number > self._max_queue:
             msg = f"{waiting} requests are waiting already, of {self._max_queue}"
             if number > 1:
@@ -120,10 +125,7 @@ class Line(Generic[P]):
         if not ahead and self._running is None:
             return
         expected_s = self._expected_s(ahead + number) + _MISSED * self._pace.missed_s
-        if at_door:
-            # as long before it was seen as after: a loop that is slow to write is slow
-            # to read, and only the one is on our clock
-            expected_s += 2 * self._beside_s
+        expected_s += self._after_s + (self._before_s if at_door else 0.0)
         if expected_s > timeout_s:
             msg = (
                 f"{ahead} requests are waiting already, and an answer would take some "
@@ -176,9 +178,11 @@ class Line(Generic[P]):
         """Return the requests that would be late, were these a batch."""
         by_time = sorted(taken, key=lambda place: -place.deadline)
         number = len(by_time)
-        while number and by_time[number - 1].deadline < now + self._pace.seconds(
-            number
-        ):
+        reserve_s = self._after_s + self._pace.missed_s
+        while number:
+            answered_at = now + self._pace.seconds(number) + reserve_s
+            if by_time[number - 1].deadline >= answered_at:
+                break
             number -= 1
         lost = {place.request for place in by_time[number:]}
         if lost and all(p.request in lost for p in (*by_time, *self._waiting)):
@@ -193,9 +197,10 @@ class Line(Generic[P]):
             self._pace.note(size, self._clock() - began)
             self._running = None
 
-    def answered(self, beside_s: float) -> None:
-        """Note how long an answer took beside waiting here and its batch."""
-        self._beside_s = _KEPT * self._beside_s + (1 - _KEPT) * beside_s
+    def answered(self, before_s: float, after_s: float) -> None:
+        """Note how long an answer took from the door to here, and after its batch."""
+        self._before_s = _KEPT * self._before_s + (1 - _KEPT) * before_s
+        self._after_s = _KEPT * self._after_s + (1 - _KEPT) * after_s
 
     def _expected_s(self, number: int) -> float:
         """Return the seconds until so many, one after another, are answered."""

@@ -6,6 +6,7 @@ body takes, nor how many connections are open, nor how long a client may not rea
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Container
 from math import inf
@@ -16,9 +17,11 @@ import httptools
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
+from nextvec.app.arrival import Arrival, Visitor, announce_arrival
 from nextvec.app.server.exchange import HIGH_WATER, App, Exchange
 from nextvec.app.server.limits import SPARE, ConnectionLimits
 from nextvec.app.server.refusals import Refusals
+from nextvec.app.server.timed_loop import TimedLoop
 from nextvec.app.wire.problems import (
     BAD_REQUEST,
     HEAD_TOO_LARGE,
@@ -93,6 +96,7 @@ class Connection(asyncio.Protocol):
         self.can_write.set()
         self._is_paused = False
         self._addresses: dict[str, Any] = {}
+        self._visitor = Visitor()
 
         self.deadline = inf
         """When whatever is waited for has to have happened, in the loop's time."""
@@ -244,9 +248,12 @@ class Connection(asyncio.Protocol):
             msg = f"one Host, got {self._num_hosts}"
             raise _HostError(msg)
         scope = self._scope(version)
+        arrival = Arrival(self._since(), self._visitor)
+        announce_arrival(scope, arrival)
         exchange = Exchange(
             self,
             scope,
+            arrival=arrival,
             keeps_alive=self._parser.should_keep_alive() and not self.is_spare,
             # RFC 9110, 10.1.1: of HTTP/1.0 it means nothing
             awaits_continue=self._awaits_continue and version == "1.1",
@@ -273,7 +280,7 @@ class Connection(asyncio.Protocol):
         """Note that a request is there."""
         if self._arriving is None:
             return
-        self._arriving.end()
+        self._arriving.end(self._since())
         if self._arriving is self._exchanges[0]:
             self._wait_for("answer", inf)
         self._arriving = None
@@ -389,6 +396,11 @@ class Connection(asyncio.Protocol):
         self.transport.abort()
 
     # what happens within
+
+    def _since(self) -> float:
+        """Return since when what is parsed may have been there."""
+        loop = self._loop
+        return loop.since if isinstance(loop, TimedLoop) else time.perf_counter()
 
     def _wait_for(self, stage: Stage, seconds: float) -> None:
         self._stage, self.deadline = stage, self._loop.time() + seconds

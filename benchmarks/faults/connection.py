@@ -36,13 +36,17 @@ class Connection:
     Used by one task at a time.
     """
 
-    def __init__(self, port: int, *, timeout_s: float = 30.0) -> None:
+    def __init__(
+        self, port: int, *, timeout_s: float = 30.0, key: str | None = None
+    ) -> None:
         """Open nothing yet.
 
         Args:
             port: of the service, on this machine.
             timeout_s: longest wait for one answer, in seconds.
+            key: API key that is sent with each request.
         """
+        self._key = "" if key is None else f"X-API-Key: {key}\r\n"
         self._port, self._timeout_s = port, timeout_s
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
@@ -94,7 +98,8 @@ class Connection:
                 "127.0.0.1", self._port, limit=_MAX_HEAD
             )
         reader, writer = self._streams
-        writer.write(request)
+        first, end, rest = request.partition(b"\r\n")
+        writer.write(first + end + self._key.encode() + rest)
         try:
             status, headers = await _head(reader)
             has_body = not request.startswith(b"HEAD ")

@@ -42,9 +42,9 @@ class Traffic:
         }
 
     @classmethod
-    async def of(cls, port: int, seed: int = 0) -> Self:
+    async def of(cls, port: int, seed: int = 0, key: str | None = None) -> Self:
         """Ask the service for D, and for names by predictions."""
-        async with Connection(port) as connection:
+        async with Connection(port, key=key) as connection:
             info = (await connection.ask(request("GET", "/info"))).json()
             limits = info["limits"]
             if not isinstance(limits, dict):

@@ -22,6 +22,7 @@ from nextvec.app.api.media import (
 from nextvec.app.api.middleware import log_fields
 from nextvec.app.api.prediction import batch_operation, predict_operation
 from nextvec.app.api.timeouts import timeout_of
+from nextvec.app.arrival import arrival_of
 from nextvec.app.deadline import Deadline
 from nextvec.app.errors import InvalidOptionError
 from nextvec.app.inference.engine import Answer, Query
@@ -92,8 +93,8 @@ class Received:
     """Media type of the body, one that is understood; any where there is no body."""
 
     body: bytes
-    timeout_s: float
-    """How long the answer may take."""
+    deadline: Deadline
+    """Until when the answer has to be there."""
 
 
 async def receive(
@@ -118,7 +119,6 @@ async def receive(
     Raises:
         ClientDisconnect: the client left.
         NotReadyError: nothing is live; before anything is read, if that is so then.
-        OverloadedError: it could not be answered in time; nothing is read.
         RequestError: its headers are not usable; nothing is read.
     """
     _ = service.live
@@ -126,9 +126,9 @@ async def receive(
     if needs_body or announces_body(request.headers):
         refuse_other(kind, *understood)
     timeout_s = timeout_of(request.headers, service.settings.request_timeout_s)
-    service.admit(timeout_s)
     body = await request.body()
-    return Received(live=service.live, kind=kind, body=body, timeout_s=timeout_s)
+    deadline = Deadline(timeout_s, arrival_of(request.scope).at + timeout_s)
+    return Received(live=service.live, kind=kind, body=body, deadline=deadline)
 
 
 async def answered(
@@ -157,8 +157,8 @@ async def answered(
         ProjectError: as the body, the options and the service have it.
     """
     live = received.live
-    deadline, began = Deadline.after(received.timeout_s), time.perf_counter()
-    with service.entering(received.timeout_s):
+    deadline, began = received.deadline, time.perf_counter()
+    with service.entering(deadline.left_s):
         asked, encoding = await _decode(request, received, decode, is_batch=is_batch)
     charge_contexts(request.scope, len(asked.contexts))
     texts, encoded = asked.texts, None
@@ -172,6 +172,7 @@ async def answered(
     if is_batch:
         fields["contexts"] = len(queries)
     items = [item_of(asked, query) for query in queries]
+    asked_at = time.perf_counter()
     computed = await _answers_or_disconnect(service, items, request, deadline)
     answers = [answer for answer, _ in computed]
     content = await in_turns(
@@ -184,7 +185,8 @@ async def answered(
     )
     if not texts:
         # the encoder has a queue of its own
-        service.batcher.answered(time.perf_counter() - began - waited_s)
+        after_s = time.perf_counter() - asked_at - waited_s
+        service.batcher.answered(asked_at - began, after_s)
     return Reply(content, {"Server-Timing": _timed(service, decode_s, computed)})
 
 

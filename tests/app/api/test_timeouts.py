@@ -100,7 +100,7 @@ def test_what_cannot_be_done_in_time_is_refused_before_its_body_is_read(
         service = service_of(client)
         # answers take five seconds beside the queue, as it seems
         for _ in range(200):
-            service.batcher.answered(5.0)
+            service.batcher.answered(0.0, 5.0)
 
         async def ask_while_another_is_decoded() -> None:
             with service.entering(9.0):

@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nextvec.app.bundle import known
 from nextvec.app.bundle.known import KNOWN, KnownItems
 from nextvec.training.errors import BundleError
 from nextvec.training.vectors import Float32, l2_normalize
@@ -38,13 +39,13 @@ def test_an_item_is_found_however_long_its_vector_was_sent(
 def test_a_stranger_is_no_item() -> None:
     vectors = unit_rows(300, 16)
     near = l2_normalize(vectors + 0.001 * unit_rows(300, 16, seed=2))
-    known = KnownItems.of(vectors)
+    items = KnownItems.of(vectors)
 
-    assert (known.rows_of(unit_rows(400, 16, seed=1)) == -1).all()
-    assert (known.rows_of(near) == -1).all()
-    assert (known.rows_of(-vectors) == -1).all()
+    assert (items.rows_of(unit_rows(400, 16, seed=1)) == -1).all()
+    assert (items.rows_of(near) == -1).all()
+    assert (items.rows_of(-vectors) == -1).all()
     both = np.concatenate([vectors[[7]], near[[7]], vectors[[299]]])
-    assert known.rows_of(both).tolist() == [7, -1, 299]
+    assert items.rows_of(both).tolist() == [7, -1, 299]
 
 
 def test_of_items_with_one_vector_it_is_the_first() -> None:
@@ -54,6 +55,25 @@ def test_of_items_with_one_vector_it_is_the_first() -> None:
     found = KnownItems.of(vectors).rows_of(vectors)
 
     assert found.tolist() == [4 if row in {11, 17} else row for row in range(20)]
+
+
+@pytest.mark.parametrize("many", [1, 7, 1 << 16])
+def test_it_is_the_first_however_many_are_compared_at_once(
+    monkeypatch: pytest.MonkeyPatch, many: int
+) -> None:
+    monkeypatch.setattr(known, "_MANY", many)
+    vectors = unit_rows(60, 8)
+    vectors[10:30] = vectors[30]
+    asked = np.concatenate([vectors[::-1], unit_rows(40, 8, seed=1), vectors])
+
+    found = KnownItems.of(vectors).rows_of(asked)
+
+    rows = [10 if 10 <= row <= 30 else row for row in range(60)]
+    assert found.tolist() == [*rows[::-1], *[-1] * 40, *rows]
+
+
+def test_of_no_vectors_no_row_is_found() -> None:
+    assert KnownItems.of(unit_rows(5, 8)).rows_of(unit_rows(5, 8)[:0]).tolist() == []
 
 
 def test_it_comes_back_from_a_folder(tmp_path: Path) -> None:

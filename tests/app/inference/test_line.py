@@ -141,18 +141,44 @@ class TestLine:
             line.check_time(1, 3.5, at_door=True)
         line.check_time(1, 3.5, at_door=False)
 
-    def test_what_answers_take_beside_is_kept_in_reserve_at_the_door(self) -> None:
+    def test_who_is_on_the_way_in_has_a_place(self) -> None:
+        line = line_of(Clock(), max_queue=3)
+        line.join([Client()])
+        line.entering = 2
+
+        with pytest.raises(OverloadedError, match="3 requests are waiting already"):
+            line.check_room(1, at_door=True)
+        line.check_room(2, at_door=False)
+
+    def test_what_answers_take_beside_is_kept_in_reserve(self) -> None:
         clock = Clock()
         line = line_of(clock, max_batch=1)
         line.join([Client()])
         compute(line, clock, 1.0)
         line.join([Client()])
         for _ in range(200):
-            line.answered(0.5)
+            line.answered(0.5, 0.25)
 
-        line.check_time(1, 2.9, at_door=False)
+        line.check_time(1, 2.26, at_door=False)
+        line.check_time(1, 2.76, at_door=True)
         with pytest.raises(OverloadedError):
-            line.check_time(1, 2.9, at_door=True)
+            line.check_time(1, 2.24, at_door=False)
+        with pytest.raises(OverloadedError):
+            line.check_time(1, 2.74, at_door=True)
+
+    def test_who_could_not_be_told_in_time_is_not_computed(self) -> None:
+        clock = Clock()
+        line = line_of(clock)
+        line.join([Client()])
+        compute(line, clock, 1.0)
+        for _ in range(200):
+            line.answered(0.0, 0.5)
+        short, long = Client(deadline=clock.now + 1.4), Client(deadline=clock.now + 3)
+        line.join([short, long])
+
+        batch = line.take()
+
+        assert (batch.taken, batch.late) == ([long], [short])
 
     def test_whose_time_has_become_too_short_is_not_computed(self) -> None:
         clock = Clock()

@@ -1,0 +1,100 @@
+"""Admission control: what cannot be answered in time is turned away.
+
+A service with more to do than it can spends on each refusal what it takes from answers.
+So they are made here, before any route is looked for, and a client that comes back
+before it was told to waits for the next one.
+
+Pure ASGI, as all that stands around the app.
+"""
+
+import asyncio
+import time
+from typing import Final
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from nextvec.app.api.middleware import count_as, log_fields, request_id
+from nextvec.app.api.paths import path_of, route_that_computes
+from nextvec.app.api.responses import problem_response
+from nextvec.app.api.timeouts import timeout_of
+from nextvec.app.arrival import Arrival, address_of, arrival_of
+from nextvec.app.errors import InvalidHeaderError, OverloadedError
+from nextvec.app.service import Service
+from nextvec.app.wire.problems import OVERLOADED
+
+_SMALL: Final = 1 << 18
+# Bytes of a body that are read and dropped, so that the connection stays: to open
+# another one costs more than that.
+
+
+class Admission:
+    """Lets in what can be answered in time, as far as that is known."""
+
+    def __init__(self, app: ASGIApp, service: Service) -> None:
+        """Wrap an app.
+
+        Args:
+            app: what answers.
+            service: what knows how long that would take.
+        """
+        self._app, self._service = app, service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or answer it here with a problem."""
+        route = None
+        if scope["type"] == "http" and scope["method"] == "POST":
+            route = route_that_computes(path_of(scope))
+        if route is None:
+            await self._app(scope, receive, send)
+            return
+        headers, arrival = Headers(scope=scope), arrival_of(scope)
+        try:
+            timeout_s = timeout_of(headers, self._service.settings.request_timeout_s)
+            self._service.admit(arrival.at + timeout_s - time.perf_counter())
+        except InvalidHeaderError:
+            # the route says so
+            await self._app(scope, receive, send)
+        except OverloadedError as error:
+            count_as(scope, route)
+            await self._hold_back(scope, arrival, timeout_s)
+            await _drop_small_body(headers, receive)
+            await self._refuse(error, scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    async def _hold_back(
+        self, scope: Scope, arrival: Arrival, timeout_s: float
+    ) -> None:
+        """Wait as long as the client was told to, if it was and did not.
+
+        Nobody waits longer than he would for an answer.
+        """
+        visitor, now = arrival.visitor, time.perf_counter()
+        held_s = min(visitor.told_until, arrival.at + timeout_s) - now
+        if held_s > 0 and visitor.told == address_of(scope):
+            log_fields(scope)["held_ms"] = round(1000 * held_s, 3)
+            self._service.metrics.refused.labels("early").inc()
+            await asyncio.sleep(held_s)
+
+    async def _refuse(
+        self, error: OverloadedError, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        retry_after_s = self._service.retry_after_s
+        arrival_of(scope).visitor.tell_to_wait(address_of(scope), retry_after_s)
+        answer = problem_response(
+            OVERLOADED,
+            str(error),
+            headers={"Retry-After": str(retry_after_s)},
+            request_id=request_id(scope),
+        )
+        await answer(scope, receive, send)
+
+
+async def _drop_small_body(headers: Headers, receive: Receive) -> None:
+    """Read on over what is small and comes whatever is answered."""
+    declared = headers.get("content-length", "")[:20]
+    if not declared.isdecimal() or int(declared) > _SMALL or "expect" in headers:
+        return
+    while (await receive()).get("more_body", False):
+        pass
