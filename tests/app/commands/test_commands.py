@@ -23,6 +23,7 @@ from nextvec.app.commands.main import cli, main
 from nextvec.app.inference.golden import open_engine
 from nextvec.app.release.registry import Registry
 from nextvec.app.server.lifecycle import DrainingServer
+from nextvec.app.server.timed_loop import TimedLoop
 from nextvec.app.settings import Settings
 from tests.app.sealing import copied
 
@@ -527,10 +528,7 @@ def test_the_server_is_told_what_is_set(tmp_path: Path) -> None:
     made = server.make_server(Settings(bundles=tmp_path, shutdown_timeout_s=3))
 
     config = made.config
-    assert (config.loop, config.server_header, config.access_log) == (
-        "asyncio",
-        False,
-        False,
-    )
+    assert config.get_loop_factory() is TimedLoop
+    assert (config.server_header, config.access_log) == (False, False)
     assert config.timeout_graceful_shutdown == 3
     assert config.proxy_headers is False
