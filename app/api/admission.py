@@ -14,6 +14,7 @@ from typing import Final
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from nextvec.app.api.media import announces_body
 from nextvec.app.api.middleware import count_as, log_fields, request_id
 from nextvec.app.api.paths import path_of, route_that_computes
 from nextvec.app.api.responses import problem_response
@@ -57,8 +58,8 @@ class Admission:
             await self._app(scope, receive, send)
         except OverloadedError as error:
             count_as(scope, route)
-            await self._hold_back(scope, arrival, timeout_s)
-            await _drop_small_body(headers, receive)
+            if await _is_out_of_the_way(headers, receive):
+                await self._hold_back(scope, arrival, timeout_s)
             await self._refuse(error, scope, receive, send)
         else:
             await self._app(scope, receive, send)
@@ -91,10 +92,18 @@ class Admission:
         await answer(scope, receive, send)
 
 
-async def _drop_small_body(headers: Headers, receive: Receive) -> None:
-    """Read on over what is small and comes whatever is answered."""
+async def _is_out_of_the_way(headers: Headers, receive: Receive) -> bool:
+    """Read on over a body that is small and comes whatever is answered.
+
+    Returns:
+        Whether nothing of it is left. Else the answer ends the connection, and until
+        then what has arrived would be held in memory, beside what uploads may.
+    """
+    if not announces_body(headers):
+        return True
     declared = headers.get("content-length", "")[:20]
     if not declared.isdecimal() or int(declared) > _SMALL or "expect" in headers:
-        return
+        return False
     while (await receive()).get("more_body", False):
         pass
+    return True

@@ -200,6 +200,16 @@ class TestHoldingBack:
         assert asked.of(client).status == 503
         assert asked.arrival.visitor.told_until > time.perf_counter()
 
+    def test_whose_body_would_be_held_with_him_is_told_at_once(
+        self, busy: TestClient, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.INFO)
+        asked = Asked(content_length=str(1 << 20))
+        asked.arrival.visitor = Visitor(told_until=math.inf)
+
+        assert asked.of(busy).status == 503
+        assert not held_ms(caplog)
+
     def test_but_no_longer_than_it_was_told(
         self, busy: TestClient, caplog: pytest.LogCaptureFixture
     ) -> None:
