@@ -100,7 +100,7 @@ class Line(Generic[P]):
         Raises:
             OverloadedError: too many wait.
         """
-        waiting = len(self._waiting) + (self.entering if at_door else 0)
+        waiting = self._ahead(at_door=at_door)
         if waiting + number > self._max_queue:
             msg = f"{waiting} requests are waiting already, of {self._max_queue}"
             if number > 1:
@@ -121,7 +121,7 @@ class Line(Generic[P]):
         Raises:
             OverloadedError: they cannot.
         """
-        ahead = len(self._waiting) + (self.entering if at_door else 0)
+        ahead = self._ahead(at_door=at_door)
         if not ahead and self._running is None:
             return
         expected_s = self._expected_s(ahead + number) + _MISSED * self._pace.missed_s
@@ -132,6 +132,10 @@ class Line(Generic[P]):
                 f"{1000 * expected_s:.0f} ms of the {1000 * timeout_s:.0f} there are"
             )
             raise OverloadedError(msg)
+
+    def _ahead(self, *, at_door: bool) -> int:
+        """Return how many come before one that is there now."""
+        return len(self._waiting) + (self.entering if at_door else 0)
 
     def join(self, places: Iterable[P]) -> None:
         """Let some wait."""

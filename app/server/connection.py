@@ -17,7 +17,7 @@ import httptools
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from nextvec.app.arrival import Arrival, Visitor, announce_arrival
+from nextvec.app.arrival import Arrival, Visitor, announce_arrival, arrival_of
 from nextvec.app.server.exchange import HIGH_WATER, App, Exchange
 from nextvec.app.server.limits import SPARE, ConnectionLimits
 from nextvec.app.server.refusals import Refusals
@@ -248,12 +248,10 @@ class Connection(asyncio.Protocol):
             msg = f"one Host, got {self._num_hosts}"
             raise _HostError(msg)
         scope = self._scope(version)
-        arrival = Arrival(self._since(), self._visitor)
-        announce_arrival(scope, arrival)
+        announce_arrival(scope, Arrival(self._since(), self._visitor))
         exchange = Exchange(
             self,
             scope,
-            arrival=arrival,
             keeps_alive=self._parser.should_keep_alive() and not self.is_spare,
             # RFC 9110, 10.1.1: of HTTP/1.0 it means nothing
             awaits_continue=self._awaits_continue and version == "1.1",
@@ -280,7 +278,8 @@ class Connection(asyncio.Protocol):
         """Note that a request is there."""
         if self._arriving is None:
             return
-        self._arriving.end(self._since())
+        arrival_of(self._arriving.scope).at = self._since()
+        self._arriving.end()
         if self._arriving is self._exchanges[0]:
             self._wait_for("answer", inf)
         self._arriving = None

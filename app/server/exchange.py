@@ -12,7 +12,6 @@ from nextvec.app.server.refusals import head_of
 from nextvec.app.wire.problems import INTERNAL_ERROR, NOT_READY
 
 if TYPE_CHECKING:
-    from nextvec.app.arrival import Arrival
     from nextvec.app.server.connection import Connection
 
 Message = MutableMapping[str, Any]
@@ -31,7 +30,6 @@ class Exchange:
     """A request that arrives piece by piece, and the answer that the app gives it."""
 
     __slots__ = (
-        "_arrival",
         "_awaits_continue",
         "_chunks",
         "_connection",
@@ -53,12 +51,11 @@ class Exchange:
         connection: Connection,
         scope: dict[str, Any],
         *,
-        arrival: Arrival,
         keeps_alive: bool,
         awaits_continue: bool,
     ) -> None:
         """Set it up when the head has arrived."""
-        self._connection, self.scope, self._arrival = connection, scope, arrival
+        self._connection, self.scope = connection, scope
         self.keeps_alive, self._awaits_continue = keeps_alive, awaits_continue
         self._chunks: list[bytes] = []
         self.waiting_bytes = 0
@@ -81,9 +78,8 @@ class Exchange:
         self.waiting_bytes += len(chunk)
         self._wake()
 
-    def end(self, since: float) -> None:
-        """Note that the body is complete, and since when that may be so."""
-        self._arrival.at = since
+    def end(self) -> None:
+        """Note that the body is complete."""
         self.is_received = True
         self._wake()
 

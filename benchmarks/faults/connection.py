@@ -46,7 +46,7 @@ class Connection:
             timeout_s: longest wait for one answer, in seconds.
             key: API key that is sent with each request.
         """
-        self._key = "" if key is None else f"X-API-Key: {key}\r\n"
+        self._key = b"" if key is None else f"\r\nX-API-Key: {key}".encode()
         self._port, self._timeout_s = port, timeout_s
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
@@ -98,8 +98,8 @@ class Connection:
                 "127.0.0.1", self._port, limit=_MAX_HEAD
             )
         reader, writer = self._streams
-        first, end, rest = request.partition(b"\r\n")
-        writer.write(first + end + self._key.encode() + rest)
+        end = request.index(b"\r\n")
+        writer.writelines((request[:end], self._key, request[end:]))
         try:
             status, headers = await _head(reader)
             has_body = not request.startswith(b"HEAD ")

@@ -56,7 +56,8 @@ class SoakFigures:
 
     seconds: float = 0.0
     answers: Counter[str] = field(default_factory=Counter)
-    """How often each status came; ``no answer`` where none did."""
+    """How often each status came; ``no answer`` where none did, ``not sent`` of what
+    waited for a connection for too long."""
 
     refused: int = 0
     """Answers that told a client to come back."""
@@ -186,6 +187,7 @@ async def _arrive(service: _Service, traffic: Traffic, figures: SoakFigures) -> 
         async with room:
             if time.perf_counter() > due + _PATIENCE_S:
                 # else a service that cannot keep up is asked for ever
+                figures.answers["not sent"] += 1
                 figures.failed["not sent"] += 1
                 return
             connection = idle.pop() if idle else service.connect()
@@ -261,13 +263,13 @@ async def _drip(service: _Service, figures: SoakFigures) -> None:
     while True:
         reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
         try:
-            writer.write(
-                b"POST /predict HTTP/1.1\r\nHost: localhost\r\n"
-                b"X-API-Key: %s\r\n"
-                % service.key.encode()
-                + b"Content-Type: application/octet-stream\r\n"
-                b"Content-Length: 100000\r\n\r\n"
+            head = (
+                "POST /predict HTTP/1.1\r\nHost: localhost\r\n"
+                f"X-API-Key: {service.key}\r\n"
+                "Content-Type: application/octet-stream\r\n"
+                "Content-Length: 100000\r\n\r\n"
             )
+            writer.write(head.encode())
             while not reader.at_eof():
                 writer.write(b"0")
                 await asyncio.sleep(1.0)
