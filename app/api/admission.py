@@ -14,15 +14,14 @@ from typing import Final
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from nextvec.app.api.error_handlers import error_response
 from nextvec.app.api.media import announces_body
-from nextvec.app.api.middleware import count_as, log_fields, request_id
+from nextvec.app.api.middleware import count_as, log_fields
 from nextvec.app.api.paths import path_of, route_that_computes
-from nextvec.app.api.responses import problem_response
 from nextvec.app.api.timeouts import timeout_of
 from nextvec.app.arrival import Arrival, address_of, arrival_of
 from nextvec.app.errors import InvalidHeaderError, OverloadedError
 from nextvec.app.service import Service
-from nextvec.app.wire.problems import OVERLOADED
 
 _SMALL: Final = 1 << 18
 # Bytes of a body that are read and dropped, so that the connection stays: to open
@@ -60,7 +59,10 @@ class Admission:
             count_as(scope, route)
             if await _is_out_of_the_way(headers, receive):
                 await self._hold_back(scope, arrival, timeout_s)
-            await self._refuse(error, scope, receive, send)
+            answer = error_response(
+                error, scope, retry_after_s=self._service.retry_after_s
+            )
+            await answer(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
@@ -77,19 +79,6 @@ class Admission:
             log_fields(scope)["held_ms"] = round(1000 * held_s, 3)
             self._service.metrics.refused.labels("early").inc()
             await asyncio.sleep(held_s)
-
-    async def _refuse(
-        self, error: OverloadedError, scope: Scope, receive: Receive, send: Send
-    ) -> None:
-        retry_after_s = self._service.retry_after_s
-        arrival_of(scope).visitor.tell_to_wait(address_of(scope), retry_after_s)
-        answer = problem_response(
-            OVERLOADED,
-            str(error),
-            headers={"Retry-After": str(retry_after_s)},
-            request_id=request_id(scope),
-        )
-        await answer(scope, receive, send)
 
 
 async def _is_out_of_the_way(headers: Headers, receive: Receive) -> bool:

@@ -1,18 +1,22 @@
 """Errors of the domain and of the framework, answered as problems."""
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, MutableMapping
+from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from nextvec.app.api.guard import refusal_headers
 from nextvec.app.api.middleware import request_id
 from nextvec.app.api.responses import problem_response
 from nextvec.app.arrival import address_of, arrival_of
-from nextvec.app.errors import EncodedBodyError
+from nextvec.app.errors import (
+    EncodedBodyError,
+    ForbiddenError,
+    RateLimitedError,
+    UnauthenticatedError,
+)
 from nextvec.app.wire.problems import INTERNAL_ERROR, type_of_error, type_of_status
 from nextvec.app.wire.quoting import cut
 from nextvec.training.errors import ProjectError
@@ -37,18 +41,7 @@ def add_error_handlers(
         if kind is INTERNAL_ERROR:
             # no client did this: the edge of the app logs it and answers
             raise error
-        headers = refusal_headers(error)
-        if kind.status == 503:
-            wait_s = retry_after_s()
-            headers["Retry-After"] = str(wait_s)
-            scope = request.scope
-            arrival_of(scope).visitor.tell_to_wait(address_of(scope), wait_s)
-        if isinstance(error, EncodedBodyError):
-            # RFC 9110, 15.5.16: so a client can tell the coding from the type
-            headers["Accept-Encoding"] = "identity"
-        return problem_response(
-            kind, str(error), headers=headers, request_id=request_id(request.scope)
-        )
+        return error_response(error, request.scope, retry_after_s=retry_after_s())
 
     async def client_left(_: Request, __: Exception) -> Response:
         on_gone()
@@ -57,6 +50,43 @@ def add_error_handlers(
     app.add_exception_handler(ProjectError, domain_error)
     app.add_exception_handler(ClientDisconnect, client_left)
     app.add_exception_handler(HTTPException, _http_error)
+
+
+def error_response(
+    error: Exception, scope: MutableMapping[str, Any], *, retry_after_s: int
+) -> Response:
+    """Return an error of the domain as a problem, with all that headers tell of it.
+
+    Args:
+        error: a client's, or one that passes.
+        scope: of the request, whose client is from then on known to have been told.
+        retry_after_s: what a 503 tells it to wait, in seconds.
+    """
+    kind, headers = type_of_error(error), _headers_of(error)
+    if kind.status == 503:
+        headers["Retry-After"] = str(retry_after_s)
+        arrival_of(scope).visitor.tell_to_wait(address_of(scope), retry_after_s)
+    return problem_response(
+        kind, str(error), headers=headers, request_id=request_id(scope)
+    )
+
+
+def _headers_of(error: Exception) -> dict[str, str]:
+    """Return what a client is told in headers of why it was refused.
+
+    RFC 6750 has the challenges, RFC 6585 the time to wait.
+    """
+    if isinstance(error, UnauthenticatedError):
+        return {"WWW-Authenticate": 'Bearer realm="nextvec"'}
+    if isinstance(error, ForbiddenError):
+        challenge = 'Bearer realm="nextvec", error="insufficient_scope"'
+        return {"WWW-Authenticate": challenge}
+    if isinstance(error, RateLimitedError) and error.retry_after_s is not None:
+        return {"Retry-After": str(error.retry_after_s)}
+    if isinstance(error, EncodedBodyError):
+        # RFC 9110, 15.5.16: so a client can tell the coding from the type
+        return {"Accept-Encoding": "identity"}
+    return {}
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

@@ -13,13 +13,13 @@ from nextvec.app.access.address import UNKNOWN, network_of
 from nextvec.app.access.key import Key
 from nextvec.app.access.key_ring import KeyRing
 from nextvec.app.access.rate import Rate
+from nextvec.app.api.error_handlers import error_response
 from nextvec.app.api.middleware import log_fields, request_id
 from nextvec.app.api.paths import PAGES, PROBES, is_admin, path_of, scope_of
 from nextvec.app.api.responses import problem_response
 from nextvec.app.errors import (
     AccessError,
     ForbiddenError,
-    RateLimitedError,
     UnauthenticatedError,
 )
 from nextvec.app.metrics import Metrics
@@ -137,32 +137,11 @@ class Guard:
         receive: Receive,
         send: Send,
     ) -> None:
-        kind = type_of_error(error)
-        self._metrics.refused.labels(kind.slug).inc()
+        self._metrics.refused.labels(type_of_error(error).slug).inc()
         # who it was: to be stopped further out
         log_fields(scope)["address"] = address
-        headers = refusal_headers(error)
-        if kind.status == 503:
-            headers["Retry-After"] = str(self._retry_after_s)
-        answer = problem_response(
-            kind, str(error), headers=headers, request_id=request_id(scope)
-        )
+        answer = error_response(error, scope, retry_after_s=self._retry_after_s)
         await answer(scope, receive, send)
-
-
-def refusal_headers(error: Exception) -> dict[str, str]:
-    """Return what a client is told in headers of why it was refused.
-
-    RFC 6750 has the challenges, RFC 6585 the time to wait.
-    """
-    if isinstance(error, UnauthenticatedError):
-        return {"WWW-Authenticate": 'Bearer realm="nextvec"'}
-    if isinstance(error, ForbiddenError):
-        challenge = 'Bearer realm="nextvec", error="insufficient_scope"'
-        return {"WWW-Authenticate": challenge}
-    if isinstance(error, RateLimitedError) and error.retry_after_s is not None:
-        return {"Retry-After": str(error.retry_after_s)}
-    return {}
 
 
 def charge_contexts(scope: Scope, contexts: int) -> None:
