@@ -9,6 +9,7 @@ Pure ASGI, as all that stands around the app.
 
 import asyncio
 import time
+from contextlib import suppress
 from typing import Final
 
 from starlette.datastructures import Headers
@@ -58,7 +59,7 @@ class Admission:
         except OverloadedError as error:
             count_as(scope, route)
             if await _is_out_of_the_way(headers, receive):
-                await self._hold_back(scope, arrival, timeout_s)
+                await self._hold_back(scope, receive, arrival, timeout_s)
             answer = error_response(
                 error, scope, retry_after_s=self._service.retry_after_s
             )
@@ -67,18 +68,21 @@ class Admission:
             await self._app(scope, receive, send)
 
     async def _hold_back(
-        self, scope: Scope, arrival: Arrival, timeout_s: float
+        self, scope: Scope, receive: Receive, arrival: Arrival, timeout_s: float
     ) -> None:
         """Wait as long as the client was told to, if it was and did not.
 
-        Nobody waits longer than he would for an answer.
+        Nobody waits longer than he would for an answer, nor once he has left.
         """
         visitor, now = arrival.visitor, time.perf_counter()
         held_s = min(visitor.told_until, arrival.at + timeout_s) - now
         if held_s > 0 and visitor.told == address_of(scope):
             log_fields(scope)["held_ms"] = round(1000 * held_s, 3)
             self._service.metrics.refused.labels("early").inc()
-            await asyncio.sleep(held_s)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(held_s):
+                    while (await receive())["type"] != "http.disconnect":
+                        pass
 
 
 async def _is_out_of_the_way(headers: Headers, receive: Receive) -> bool:

@@ -6,11 +6,13 @@ from importlib.metadata import version
 from operator import attrgetter
 
 from fastapi import FastAPI
+from starlette.middleware.exceptions import ExceptionMiddleware
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from nextvec.app.access.key_ring import KeyRing
 from nextvec.app.api.admission import Admission
 from nextvec.app.api.cors import add_cors
+from nextvec.app.api.direct import Direct
 from nextvec.app.api.document import describe
 from nextvec.app.api.error_handlers import add_error_handlers
 from nextvec.app.api.guard import Guard, announce
@@ -60,10 +62,9 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.service = service
+    computing = predict_router(service), sessions_router(service), step_router(service)
     for router in (
-        predict_router(service),
-        sessions_router(service),
-        step_router(service),
+        *computing,
         metrics_router(service),
         health_router(service),
         info_router(service),
@@ -80,6 +81,8 @@ def create_app(settings: Settings) -> FastAPI:
         on_gone=service.metrics.dropped.labels("disconnected").inc,
     )
     # the last one added is the outermost
+    app.add_middleware(Direct, routers=computing)
+    app.add_middleware(ExceptionMiddleware, handlers=app.exception_handlers)
     uploads = Uploads(max(settings.max_upload_bytes, settings.max_body_bytes))
     service.metrics.upload_bytes.set_function(lambda: uploads.held)
     app.add_middleware(

@@ -41,11 +41,16 @@ class Asked:
         self.arrival = Arrival()
         self.pieces = [b'{"ids": ', b'["doc1#0"]}']
         self.read = 0
+        self.leaves = False
         self.sent: list[dict[str, Any]] = []
         self.path = "/predict"
 
     async def receive(self) -> dict[str, Any]:
         await asyncio.sleep(0)
+        if self.read == len(self.pieces):
+            if not self.leaves:
+                await asyncio.Event().wait()
+            return {"type": "http.disconnect"}
         piece = self.pieces[self.read]
         self.read += 1
         has_more = self.read < len(self.pieces)
@@ -221,6 +226,17 @@ class TestHoldingBack:
 
         (held,) = held_ms(caplog)
         assert 0 < held <= 200
+
+    def test_nor_once_he_has_left(self, busy: TestClient) -> None:
+        asked = Asked()
+        asked.arrival.visitor = Visitor(told_until=math.inf)
+        asked.leaves = True
+        began = time.perf_counter()
+
+        asked.of(busy)
+
+        # else the ten seconds that a request has
+        assert time.perf_counter() - began < 5
 
     def test_another_client_of_the_same_proxy_is_told_at_once(
         self, busy: TestClient, caplog: pytest.LogCaptureFixture
