@@ -125,7 +125,7 @@ class Settings(BaseSettings):
     max_batch: int = Field(default=32, ge=1)
     """Most contexts computed together, of one request or of several."""
 
-    max_queue: int = Field(default=256, ge=1)
+    max_queue: int = Field(default=1024, ge=1)
     """Most contexts that wait for the inference thread; more get a 503."""
 
     request_timeout_s: float = Field(default=10.0, gt=0)

@@ -313,12 +313,16 @@ class Engine:
         ]
         if given:
             whole = np.concatenate(given)
-            moved = self.bundle.checkpoint.transform.apply(whole)
-            found = np.full(len(whole), -1, np.int64)
-            if known is not None:
+            transform = self.bundle.checkpoint.transform
+            if known is None:
+                moved = transform.apply(whole)
+                found = np.full(len(whole), -1, np.int64)
+            else:
                 found = known.rows_of(whole)
-                is_known = found >= 0
-                moved[is_known] = index.vectors[found[is_known]]
+                # what is not known reads the last row here, and is moved then
+                moved, is_new = index.vectors[found], found < 0
+                if is_new.any():
+                    moved[is_new] = transform.apply(whole[is_new])
             cuts = np.cumsum([len(context) for context in given])[:-1]
             split = zip(np.split(moved, cuts), np.split(found, cuts), strict=True)
         both = []

@@ -165,6 +165,7 @@ def test_the_command_names_what_it_made(
 ) -> None:
     made = [tmp_path / "one.so", tmp_path / "two.so"]
     monkeypatch.setattr(compiling, "build_levels", lambda: iter(made))
+    monkeypatch.setattr("sys.argv", ["compiling"])
 
     compiling.main()
 
