@@ -15,10 +15,10 @@ from typing import Final
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from nextvec.app.api.computing import ComputingRoutes
 from nextvec.app.api.error_handlers import error_response
 from nextvec.app.api.media import announces_body
-from nextvec.app.api.middleware import count_as, log_fields
-from nextvec.app.api.paths import path_of, route_that_computes
+from nextvec.app.api.middleware import count_as, log_fields, log_seldom
 from nextvec.app.api.timeouts import timeout_of
 from nextvec.app.arrival import Arrival, address_of, arrival_of
 from nextvec.app.errors import InvalidHeaderError, OverloadedError
@@ -32,20 +32,21 @@ _SMALL: Final = 1 << 18
 class Admission:
     """Lets in what can be answered in time, as far as that is known."""
 
-    def __init__(self, app: ASGIApp, service: Service) -> None:
+    def __init__(
+        self, app: ASGIApp, *, service: Service, routes: ComputingRoutes
+    ) -> None:
         """Wrap an app.
 
         Args:
             app: what answers.
             service: what knows how long that would take.
+            routes: what to look at; all else is let in.
         """
-        self._app, self._service = app, service
+        self._app, self._service, self._routes = app, service, routes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer it here with a problem."""
-        route = None
-        if scope["type"] == "http" and scope["method"] == "POST":
-            route = route_that_computes(path_of(scope))
+        route = self._routes.find(scope)
         if route is None:
             await self._app(scope, receive, send)
             return
@@ -57,7 +58,7 @@ class Admission:
             # the route says so
             await self._app(scope, receive, send)
         except OverloadedError as error:
-            count_as(scope, route)
+            count_as(scope, route.path)
             if await _is_out_of_the_way(headers, receive):
                 await self._hold_back(scope, receive, arrival, timeout_s)
             answer = error_response(
@@ -78,6 +79,7 @@ class Admission:
         held_s = min(visitor.told_until, arrival.at + timeout_s) - now
         if held_s > 0 and visitor.told == address_of(scope):
             log_fields(scope)["held_ms"] = round(1000 * held_s, 3)
+            log_seldom(scope, "early")
             self._service.metrics.refused.labels("early").inc()
             with suppress(TimeoutError):
                 async with asyncio.timeout(held_s):

@@ -11,6 +11,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from nextvec.app.access.key_ring import KeyRing
 from nextvec.app.api.admission import Admission
+from nextvec.app.api.computing import ComputingRoutes
 from nextvec.app.api.cors import add_cors
 from nextvec.app.api.direct import Direct
 from nextvec.app.api.document import describe
@@ -81,7 +82,8 @@ def create_app(settings: Settings) -> FastAPI:
         on_gone=service.metrics.dropped.labels("disconnected").inc,
     )
     # the last one added is the outermost
-    app.add_middleware(Direct, routers=computing)
+    routes = ComputingRoutes(computing)
+    app.add_middleware(Direct, routes=routes)
     app.add_middleware(ExceptionMiddleware, handlers=app.exception_handlers)
     uploads = Uploads(max(settings.max_upload_bytes, settings.max_body_bytes))
     service.metrics.upload_bytes.set_function(lambda: uploads.held)
@@ -91,7 +93,7 @@ def create_app(settings: Settings) -> FastAPI:
         uploads=uploads,
         on_refused=lambda reason: service.metrics.refused.labels(reason).inc(),
     )
-    app.add_middleware(Admission, service=service)
+    app.add_middleware(Admission, service=service, routes=routes)
     app.add_middleware(Guard, ring=ring, settings=settings, metrics=service.metrics)
     # outside of the guard: a preflight has no key, and pages may read a refusal
     if settings.origins:

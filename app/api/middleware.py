@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from nextvec.app.api.responses import problem_response
 from nextvec.app.api.uploads import Uploads
 from nextvec.app.errors import BodyTooLargeError, OverloadedError
+from nextvec.app.logs import Seldom
 from nextvec.app.metrics import Metrics
 from nextvec.app.wire.problems import INTERNAL_ERROR
 
@@ -35,6 +36,7 @@ _METHODS: Final = frozenset(
 _FIELDS: Final = "nextvec.log_fields"
 _ID: Final = "nextvec.request_id"
 _ROUTE: Final = "nextvec.route"
+_SELDOM: Final = "nextvec.seldom"
 
 
 def log_fields(scope: MutableMapping[str, Any]) -> dict[str, Any]:
@@ -53,12 +55,20 @@ def count_as(scope: MutableMapping[str, Any], route: str) -> None:
     scope[_ROUTE] = route
 
 
+def log_seldom(scope: MutableMapping[str, Any], kind: str) -> None:
+    """Let one line stand for many requests of a kind, of which there may be any number.
+
+    They are counted in the metrics all the same.
+    """
+    scope[_SELDOM] = kind
+
+
 class RequestLog:
     """Gives every request an id, a log line and its metrics; the edge of the app."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         """Wrap an app."""
-        self._app, self._metrics = app, metrics
+        self._app, self._metrics, self._seldom = app, metrics, Seldom()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, and note how it went."""
@@ -92,6 +102,11 @@ class RequestLog:
         method = scope["method"] if scope["method"] in _METHODS else "other"
         self._metrics.requests.labels(route, method, str(status)).inc()
         self._metrics.request_seconds.labels(route).observe(seconds)
+        if (kind := scope.get(_SELDOM)) is not None:
+            times = self._seldom.due(kind)
+            if not times:
+                return
+            log_fields(scope)["times"] = times
         log.info(
             "request answered",
             extra={

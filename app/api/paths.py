@@ -31,18 +31,6 @@ METRICS: Final = "/metrics"
 to predict."""
 
 
-_COMPUTING: Final = frozenset(("/predict", "/predict/batch", "/sessions", "/step"))
-# What is posted there, or to one of the sessions, is for the inference thread.
-
-
-def route_that_computes(path: str) -> str | None:
-    """Return which route computes an answer to what is posted there, if one does."""
-    if path in _COMPUTING:
-        return path
-    parent, _, name = path.rpartition("/")
-    return "/sessions/{session}" if parent == "/sessions" and name else None
-
-
 def path_of(scope: Scope) -> str:
     """Return the path that routes are compared with: below where the app is mounted."""
     path: str = scope["path"]

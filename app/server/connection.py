@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Container
 from math import inf
 from typing import Any, Final, Literal
-from urllib.parse import unquote
 
 import httptools
 from uvicorn.config import Config
@@ -19,6 +18,7 @@ from uvicorn.server import ServerState
 
 from nextvec.app.arrival import Arrival, Visitor, announce_arrival, arrival_of
 from nextvec.app.server.exchange import HIGH_WATER, App, Exchange
+from nextvec.app.server.head import Head, HeadTooLargeError
 from nextvec.app.server.limits import SPARE, ConnectionLimits
 from nextvec.app.server.refusals import Refusals
 from nextvec.app.server.timed_loop import TimedLoop
@@ -42,14 +42,6 @@ _LINGER_S: Final = 2.0
 _LINGER_BYTES: Final = 1 << 20
 # After an answer that came before the end of its request: reading on for a moment lets
 # the client find the answer, where a closed socket would answer with a reset.
-
-
-class _HeadTooLargeError(Exception):
-    """Raised within the parser."""
-
-
-class _HostError(Exception):
-    """RFC 9112, 3.2: a request of HTTP/1.1 has one Host; raised within the parser."""
 
 
 class _TooManyError(Exception):
@@ -109,10 +101,9 @@ class Connection(asyncio.Protocol):
         self._swallowed = 0
 
         # of the request that arrives
-        self._is_in_head, self._awaits_continue = False, False
-        self._num_heads = self._num_hosts = 0
-        self._url, self._head_bytes, self._fed_bytes = b"", 0, 0
-        self._headers: list[tuple[bytes, bytes]] = []
+        self._head = Head(limits.max_head_bytes)
+        self._head.is_complete = True
+        self._num_heads = 0
         self._arriving: Exchange | None = None
         # those of which the head is there, in order; the first is being answered
         self._exchanges: deque[Exchange] = deque()
@@ -161,14 +152,13 @@ class Connection(asyncio.Protocol):
             self._parser.feed_data(data)
             if self._is_in_head and heads == self._num_heads:
                 # all of it is head, but what has not ended is in no callback yet
-                self._fed_bytes += len(data)
-                self._check_head(self._fed_bytes)
+                self._head.feed(len(data))
         except httptools.HttpParserUpgrade as pause:
             (end,) = pause.args
             self._stay_with_http(data[end:])
         except httptools.HttpParserError as error:
             self._not_understood(error.__context__ or error)
-        except _HeadTooLargeError as error:
+        except HeadTooLargeError as error:
             self._not_understood(error)
 
     def eof_received(self) -> None:
@@ -206,55 +196,38 @@ class Connection(asyncio.Protocol):
             return
         if len(self._exchanges) > _MAX_PIPELINED:
             raise _TooManyError
-        self._is_in_head, self._awaits_continue = True, False
-        self._url, self._headers = b"", []
-        self._head_bytes = self._fed_bytes = self._num_hosts = 0
+        self._head = Head(self._limits.max_head_bytes)
         if not self._exchanges:
             self._stage = "head"
 
     def on_url(self, url: bytes) -> None:
         """Take a piece of the target."""
-        self._url += url
-        self._check_head(len(self._url))
+        self._head.add_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header; one after a body counts, and is dropped.
-
-        RFC 9110, 6.5.1: a trailer is no header. As one it would get by whatever in
-        front sets or strips headers.
-        """
-        self._head_bytes += len(name) + len(value) + 4
-        self._check_head(len(self._url) + self._head_bytes)
-        if not self._is_in_head:
-            return
-        name = name.lower()
-        if name == b"host":
-            self._num_hosts += 1
-        elif name == b"expect":
-            self._awaits_continue = value.lower() == b"100-continue"
-        self._headers.append((name, value))
+        """Take a header, or a trailer."""
+        self._head.add_header(name, value)
 
     def on_headers_complete(self) -> None:
         """Let the app begin with a request, if its turn has come."""
         if self._is_deaf:
             return
-        self._is_in_head = False
+        self._head.is_complete = True
         if self._offers_upgrade():
             # it comes again without the offer
             return
         self._num_heads += 1
         version = self._parser.get_http_version()
-        if self._num_hosts != 1 and (version == "1.1" or self._num_hosts):
-            msg = f"one Host, got {self._num_hosts}"
-            raise _HostError(msg)
-        scope = self._scope(version)
+        self._head.check_host(version)
+        scope = self._head.scope(self._parser.get_method(), version)
+        scope |= {"state": self._app_state.copy(), **self._addresses}
         announce_arrival(scope, Arrival(self._since(), self._visitor))
         exchange = Exchange(
             self,
             scope,
             keeps_alive=self._parser.should_keep_alive() and not self.is_spare,
             # RFC 9110, 10.1.1: of HTTP/1.0 it means nothing
-            awaits_continue=self._awaits_continue and version == "1.1",
+            awaits_continue=self._head.awaits_continue and version == "1.1",
         )
         self._arriving = exchange
         self._exchanges.append(exchange)
@@ -436,9 +409,9 @@ class Connection(asyncio.Protocol):
         # else each would take a place for a moment yet
         self.refuse("connections", OVERLOADED, detail, lingers=False)
 
-    def _check_head(self, number: int) -> None:
-        if number > self._limits.max_head_bytes:
-            raise _HeadTooLargeError
+    @property
+    def _is_in_head(self) -> bool:
+        return not self._head.is_complete
 
     def _offers_upgrade(self) -> bool:
         """Whether a request offers another protocol; CONNECT demands one."""
@@ -455,12 +428,9 @@ class Connection(asyncio.Protocol):
             self._is_deaf = True
             return
         method, version = self._parser.get_method(), self._parser.get_http_version()
-        lines = [b"%s %s HTTP/%s" % (method, self._url, version.encode())]
-        lines += [
-            b"%s: %s" % header for header in self._headers if header[0] != b"upgrade"
-        ]
+        again = self._head.without_upgrade(method, version)
         self._parser = httptools.HttpRequestParser(self)
-        self.data_received(b"\r\n".join([*lines, b"", rest]))
+        self.data_received(again + rest)
 
     def _not_understood(self, error: BaseException) -> None:
         """Refuse what is no HTTP, after the answers to what was."""
@@ -468,34 +438,12 @@ class Connection(asyncio.Protocol):
         if waiting and self._arriving is None:
             waiting[-1].keeps_alive = False
             self._is_deaf = True
-        elif isinstance(error, _HeadTooLargeError):
+        elif isinstance(error, HeadTooLargeError):
             detail = f"expected a head of at most {self._limits.max_head_bytes} bytes"
             self.refuse("head", HEAD_TOO_LARGE, detail)
         else:
             detail = f"expected HTTP/1.1: {error or type(error).__name__}"
             self.refuse("protocol", BAD_REQUEST, detail)
-
-    def _scope(self, version: str) -> dict[str, Any]:
-        url = self._url
-        if not url.startswith((b"/", b"*")):
-            # RFC 9112, 3.2.2: a server takes the absolute form as well
-            url = b"/" + url.partition(b"://")[2].partition(b"/")[2]
-        raw_path, _, query = url.partition(b"?")
-        path = raw_path.decode("ascii")
-        return {
-            "type": "http",
-            "asgi": {"version": "3.0", "spec_version": "2.3"},
-            "http_version": version,
-            "method": self._parser.get_method().decode("ascii"),
-            "scheme": "http",
-            "path": unquote(path) if "%" in path else path,
-            "raw_path": raw_path,
-            "query_string": query,
-            "root_path": "",
-            "headers": self._headers,
-            "state": self._app_state.copy(),
-            **self._addresses,
-        }
 
     def _begin(self, exchange: Exchange) -> None:
         task = self._loop.create_task(exchange.run(self._app))

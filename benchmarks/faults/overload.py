@@ -20,6 +20,7 @@ import numpy as np
 import psutil
 
 from benchmarks.faults.connection import Connection
+from benchmarks.faults.steadiness import steadiness
 from benchmarks.speed.resident import resident_mib
 from benchmarks.speed.service import running
 from nextvec.app.bundle.bundle import Bundle, load_bundle
@@ -68,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> list[str]:
     told = parser.parse_args(argv)
     bodies = _bodies(load_bundle(Registry(told.bundles).live()))
     deadlines = told.deadlines or []
-    lines = ["## Overload", ""]
+    lines = ["## Overload", "", steadiness(told.seconds), ""]
     with running(told.bundles) as (port, pid, _):
         lines += measured(port, bodies, told.clients, told.seconds, deadlines)
         process = psutil.Process(pid)

@@ -238,6 +238,21 @@ class TestHoldingBack:
         # else the ten seconds that a request has
         assert time.perf_counter() - began < 5
 
+    def test_of_many_one_line_tells(
+        self, busy: TestClient, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.INFO)
+
+        for _ in range(3):
+            asked = Asked(x_request_timeout_ms="1000")
+            asked.arrival.visitor = Visitor(told_until=math.inf)
+            asked.leaves = True
+            asked.of(busy)
+
+        (line,) = lines_with(caplog, "held_ms")
+        assert line["times"] == 1
+        assert 'nextvec_refused_total{reason="early"} 3.0' in busy.get("/metrics").text
+
     def test_another_client_of_the_same_proxy_is_told_at_once(
         self, busy: TestClient, caplog: pytest.LogCaptureFixture
     ) -> None:
@@ -255,9 +270,9 @@ class TestHoldingBack:
         assert asked.of(client).status == 200
 
 
+def lines_with(caplog: pytest.LogCaptureFixture, field: str) -> list[dict[str, Any]]:
+    return [vars(record) for record in caplog.records if field in vars(record)]
+
+
 def held_ms(caplog: pytest.LogCaptureFixture) -> list[float]:
-    return [
-        record.__dict__["held_ms"]
-        for record in caplog.records
-        if "held_ms" in record.__dict__
-    ]
+    return [line["held_ms"] for line in lines_with(caplog, "held_ms")]

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from nextvec.app.api.computing import ComputingRoutes
 from nextvec.app.api.direct import Direct
 
 
@@ -46,7 +47,7 @@ def client(passed: list[str]) -> TestClient:
 
     app.include_router(router)
     app.add_middleware(Passed, paths=passed)
-    app.add_middleware(Direct, routers=[router])
+    app.add_middleware(Direct, routes=ComputingRoutes([router]))
     return TestClient(app)
 
 
