@@ -20,9 +20,23 @@ class Visitor:
     told_until: float = -math.inf
     """Until when it was, on the clock of `time.perf_counter`."""
 
+    num_early: int = 0
+    """How often in a row it came back before that, and waited for what it got."""
+
     def tell_to_wait(self, address: str | None, seconds: float) -> None:
         """Note that a client is told to come back after so long."""
+        if address != self.told:
+            self.num_early = 0
         self.told, self.told_until = address, time.perf_counter() + seconds
+
+    def is_early(self, address: str | None) -> bool:
+        """Whether a client comes before it was told to."""
+        if address != self.told:
+            return False
+        if time.perf_counter() < self.told_until:
+            return True
+        self.num_early = 0
+        return False
 
 
 @dataclass(slots=True)

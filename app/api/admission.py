@@ -28,6 +28,9 @@ _SMALL: Final = 1 << 18
 # Bytes of a body that are read and dropped, so that the connection stays: to open
 # another one costs more than that.
 
+_MOST_DOUBLED: Final = 20
+# Beyond anything that somebody is told to wait; and no number of any size.
+
 
 class Admission:
     """Lets in what can be answered in time, as far as that is known."""
@@ -73,18 +76,26 @@ class Admission:
     ) -> None:
         """Wait as long as the client was told to, if it was and did not.
 
-        Nobody waits longer than he would for an answer, nor once he has left.
+        At first no longer than it would for an answer: who gives up then opens another
+        connection, which costs more than the answer. Who does not, and comes too early
+        again, is held twice as long each time.
         """
-        visitor, now = arrival.visitor, time.perf_counter()
-        held_s = min(visitor.told_until, arrival.at + timeout_s) - now
-        if held_s > 0 and visitor.told == address_of(scope):
-            log_fields(scope)["held_ms"] = round(1000 * held_s, 3)
-            log_seldom(scope, "early")
-            self._service.metrics.refused.labels("early").inc()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(held_s):
-                    while (await receive())["type"] != "http.disconnect":
-                        pass
+        visitor = arrival.visitor
+        if not visitor.is_early(address_of(scope)):
+            return
+        longest_s = timeout_s * 2 ** min(visitor.num_early, _MOST_DOUBLED)
+        until = min(visitor.told_until, arrival.at + longest_s)
+        held_s = until - time.perf_counter()
+        if held_s <= 0:
+            return
+        log_fields(scope)["held_ms"] = round(1000 * held_s, 3)
+        log_seldom(scope, "early")
+        self._service.metrics.refused.labels("early").inc()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(held_s):
+                while (await receive())["type"] != "http.disconnect":
+                    pass
+        visitor.num_early += 1
 
 
 async def _is_out_of_the_way(headers: Headers, receive: Receive) -> bool:

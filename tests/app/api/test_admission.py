@@ -227,6 +227,32 @@ class TestHoldingBack:
         (held,) = held_ms(caplog)
         assert 0 < held <= 200
 
+    def test_who_waits_and_comes_too_early_again_is_held_twice_as_long(
+        self, busy: TestClient
+    ) -> None:
+        visitor, held_s = Visitor(told_until=math.inf), list[float]()
+
+        for _ in range(3):
+            asked = Asked(x_request_timeout_ms="50")
+            asked.arrival.visitor = visitor
+            visitor.told_until = math.inf
+            asked.of(busy)
+            held_s.append(time.perf_counter() - asked.arrival.at)
+
+        # as long as they were due at least; what it took besides is the machine's
+        assert held_s[0] >= 0.05
+        assert held_s[1] >= 0.1
+        assert held_s[2] >= 0.2
+        assert visitor.num_early == 3
+
+    def test_but_only_until_he_comes_in_time(self, busy: TestClient) -> None:
+        asked = Asked()
+        asked.arrival.visitor = Visitor(told_until=0.0, num_early=5)
+
+        asked.of(busy)
+
+        assert asked.arrival.visitor.num_early == 0
+
     def test_nor_once_he_has_left(self, busy: TestClient) -> None:
         asked = Asked()
         asked.arrival.visitor = Visitor(told_until=math.inf)
