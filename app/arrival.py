@@ -8,6 +8,9 @@ from typing import Any, Final
 
 _ARRIVAL: Final = "nextvec.arrival"
 
+_MOST_DOUBLED: Final = 30
+# From a millisecond to twelve days: what it was told ends it before.
+
 
 @dataclass(slots=True)
 class Visitor:
@@ -21,7 +24,7 @@ class Visitor:
     """Until when it was, on the clock of `time.perf_counter`."""
 
     num_early: int = 0
-    """How often in a row it came back before that, and waited for what it got."""
+    """How often it came before that, since it last came in time."""
 
     def tell_to_wait(self, address: str | None, seconds: float) -> None:
         """Note that a client is told to come back after so long."""
@@ -29,14 +32,23 @@ class Visitor:
             self.num_early = 0
         self.told, self.told_until = address, time.perf_counter() + seconds
 
-    def is_early(self, address: str | None) -> bool:
-        """Whether a client comes before it was told to."""
-        if address != self.told:
-            return False
-        if time.perf_counter() < self.told_until:
-            return True
-        self.num_early = 0
-        return False
+    def comes_early(self, address: str | None) -> bool:
+        """Note that a client has come; return whether before it was told to."""
+        is_early = address == self.told and time.perf_counter() < self.told_until
+        self.num_early = self.num_early + 1 if is_early else 0
+        return is_early
+
+    def patience_s(self, timeout_s: float) -> float:
+        """Return how long a client that came early is held back at most, in seconds.
+
+        At first as long as it waits for an answer: who gives up then opens another
+        connection, which costs more than the answer. Who does not, and comes early
+        again, is held twice as long each time.
+
+        Args:
+            timeout_s: what its request gives the answer.
+        """
+        return timeout_s * 2.0 ** min(self.num_early - 1, _MOST_DOUBLED)
 
 
 @dataclass(slots=True)

@@ -126,7 +126,8 @@ class Settings(BaseSettings):
     """Most contexts computed together, of one request or of several."""
 
     max_queue: int = Field(default=1024, ge=1)
-    """Most contexts that wait for the inference thread; more get a 503."""
+    """Most contexts that wait for the inference thread; more get a 503. Room for what
+    comes in a pause of a second or two; whom that takes too long is refused anyway."""
 
     request_timeout_s: float = Field(default=10.0, gt=0)
     """Longest wait for a prediction, in seconds; after that a 504."""

@@ -1,7 +1,7 @@
 """Admission control: what cannot be answered in time is turned away.
 
 A service with more to do than it can spends on each refusal what it takes from answers.
-So they are made here, before any route is looked for, and a client that comes back
+So they are made here, before the framework hears of it, and a client that comes back
 before it was told to waits for the next one.
 
 Pure ASGI, as all that stands around the app.
@@ -28,9 +28,6 @@ _SMALL: Final = 1 << 18
 # Bytes of a body that are read and dropped, so that the connection stays: to open
 # another one costs more than that.
 
-_MOST_DOUBLED: Final = 20
-# Beyond anything that somebody is told to wait; and no number of any size.
-
 
 class Admission:
     """Lets in what can be answered in time, as far as that is known."""
@@ -54,6 +51,7 @@ class Admission:
             await self._app(scope, receive, send)
             return
         headers, arrival = Headers(scope=scope), arrival_of(scope)
+        is_early = arrival.visitor.comes_early(address_of(scope))
         try:
             timeout_s = timeout_of(headers, self._service.settings.request_timeout_s)
             self._service.admit(arrival.at + timeout_s - time.perf_counter())
@@ -62,7 +60,10 @@ class Admission:
             await self._app(scope, receive, send)
         except OverloadedError as error:
             count_as(scope, route.path)
-            if await _is_out_of_the_way(headers, receive):
+            if is_early:
+                log_seldom(scope, "early")
+                self._service.metrics.refused.labels("early").inc()
+            if await _is_out_of_the_way(headers, receive) and is_early:
                 await self._hold_back(scope, receive, arrival, timeout_s)
             answer = error_response(
                 error, scope, retry_after_s=self._service.retry_after_s
@@ -74,28 +75,22 @@ class Admission:
     async def _hold_back(
         self, scope: Scope, receive: Receive, arrival: Arrival, timeout_s: float
     ) -> None:
-        """Wait as long as the client was told to, if it was and did not.
+        """Wait as long as the client was told to, or as it is thought to wait.
 
-        At first no longer than it would for an answer: who gives up then opens another
-        connection, which costs more than the answer. Who does not, and comes too early
-        again, is held twice as long each time.
+        Never longer than the service lets a request wait, nor once it has left.
         """
-        visitor = arrival.visitor
-        if not visitor.is_early(address_of(scope)):
-            return
-        longest_s = timeout_s * 2 ** min(visitor.num_early, _MOST_DOUBLED)
-        until = min(visitor.told_until, arrival.at + longest_s)
+        visitor, longest_s = arrival.visitor, self._service.settings.request_timeout_s
+        patience_s = min(visitor.patience_s(timeout_s), longest_s)
+        until = min(visitor.told_until, arrival.at + patience_s)
         held_s = until - time.perf_counter()
         if held_s <= 0:
+            # so late was it read
             return
         log_fields(scope)["held_ms"] = round(1000 * held_s, 3)
-        log_seldom(scope, "early")
-        self._service.metrics.refused.labels("early").inc()
         with suppress(TimeoutError):
             async with asyncio.timeout(held_s):
                 while (await receive())["type"] != "http.disconnect":
                     pass
-        visitor.num_early += 1
 
 
 async def _is_out_of_the_way(headers: Headers, receive: Receive) -> bool:

@@ -12,6 +12,7 @@ from benchmarks.faults.fuzz import FuzzFigures, mutated
 from benchmarks.faults.fuzz import section as fuzz_section
 from benchmarks.faults.soak import SoakFigures
 from benchmarks.faults.soak import section as soak_section
+from benchmarks.faults.steadiness import described, steadiness
 from benchmarks.faults.traffic import Traffic
 from benchmarks.faults.watch import Sample, table_of, watch
 
@@ -131,3 +132,14 @@ def test_reports_name_what_went_wrong() -> None:
 
     assert "Without success: ids 500 2." in "\n".join(soak_section(soak))
     assert "- 500: b'POST'" in "\n".join(fuzz_section(fuzz))
+
+
+def test_a_stall_counts_by_how_long_it_is() -> None:
+    even, stalled = [0.001] * 99, [0.001] * 99 + [0.099]
+
+    assert "0 % of the time it is slow" in described(even)
+    assert "99 times that at most; 50 % of the time it is slow" in described(stalled)
+
+
+def test_the_machine_is_described_however_short_it_is_watched() -> None:
+    assert "ms in the median" in steadiness(0.0)
