@@ -98,8 +98,9 @@ class Connection:
                 "127.0.0.1", self._port, limit=_MAX_HEAD
             )
         reader, writer = self._streams
-        end = request.index(b"\r\n")
-        writer.writelines((request[:end], self._key, request[end:]))
+        # what is no request, and has no line, is sent as it is
+        first, end, rest = request.partition(b"\r\n")
+        writer.writelines((first, self._key if end else b"", end, rest))
         try:
             status, headers = await _head(reader)
             has_body = not request.startswith(b"HEAD ")

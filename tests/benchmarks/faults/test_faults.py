@@ -98,6 +98,39 @@ def test_answers_are_read_whole(answer: bytes, sent: bytes, body: bytes) -> None
     asyncio.run(ask())
 
 
+@pytest.mark.parametrize(
+    ("sent", "came"),
+    [
+        (b"GET / HTTP/1.1\r\n\r\n", b"GET / HTTP/1.1\r\nX-API-Key: mine\r\n\r\n"),
+        (b"nothing that has a line", b"nothing that has a line"),
+        (b"", b""),
+    ],
+)
+def test_a_key_follows_the_first_line_where_there_is_one(
+    sent: bytes, came: bytes
+) -> None:
+    read = bytearray()
+
+    async def ask() -> None:
+        async def serve(
+            reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        ) -> None:
+            if came:
+                read.extend(await reader.readexactly(len(came)))
+            writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+            await reader.read()
+            writer.close()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        async with server, Connection(port, key="mine") as connection:
+            assert (await connection.ask(sent)).status == 400
+
+    asyncio.run(ask())
+
+    assert bytes(read) == came
+
+
 def test_a_connection_without_an_answer_is_an_error() -> None:
     async def ask() -> None:
         async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
