@@ -127,7 +127,7 @@ class Settings(BaseSettings):
 
     max_queue: int = Field(default=1024, ge=1)
     """Most contexts that wait for the inference thread; more get a 503. Room for what
-    comes in a pause of a second or two; whom that takes too long is refused anyway."""
+    comes in a pause; whom the wait takes too long is refused anyway."""
 
     request_timeout_s: float = Field(default=10.0, gt=0)
     """Longest wait for a prediction, in seconds; after that a 504."""

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from nextvec.app.api.computing import ComputingRoutes
 from nextvec.app.api.error_handlers import error_response
 from nextvec.app.api.media import announces_body
-from nextvec.app.api.middleware import count_as, log_fields, log_seldom
+from nextvec.app.api.middleware import log_fields, log_seldom
 from nextvec.app.api.timeouts import timeout_of
 from nextvec.app.arrival import Arrival, address_of, arrival_of
 from nextvec.app.errors import InvalidHeaderError, OverloadedError
@@ -59,7 +59,8 @@ class Admission:
             # the route says so
             await self._app(scope, receive, send)
         except OverloadedError as error:
-            count_as(scope, route.path)
+            # as the framework would, which is not asked
+            scope["route"] = route
             if is_early:
                 log_seldom(scope, "early")
                 self._service.metrics.refused.labels("early").inc()

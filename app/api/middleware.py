@@ -35,7 +35,6 @@ _METHODS: Final = frozenset(
 
 _FIELDS: Final = "nextvec.log_fields"
 _ID: Final = "nextvec.request_id"
-_ROUTE: Final = "nextvec.route"
 _SELDOM: Final = "nextvec.seldom"
 
 
@@ -48,11 +47,6 @@ def log_fields(scope: MutableMapping[str, Any]) -> dict[str, Any]:
 def request_id(scope: MutableMapping[str, Any]) -> str:
     """Return the id of the request."""
     return str(scope.get(_ID, ""))
-
-
-def count_as(scope: MutableMapping[str, Any], route: str) -> None:
-    """Count a request as one of a route that never saw it."""
-    scope[_ROUTE] = route
 
 
 def log_seldom(scope: MutableMapping[str, Any], kind: str) -> None:
@@ -98,7 +92,7 @@ class RequestLog:
         self._note(scope, name, status, time.perf_counter() - began)
 
     def _note(self, scope: Scope, name: str, status: int, seconds: float) -> None:
-        route = getattr(scope.get("route"), "path", scope.get(_ROUTE, "unmatched"))
+        route = getattr(scope.get("route"), "path", "unmatched")
         method = scope["method"] if scope["method"] in _METHODS else "other"
         self._metrics.requests.labels(route, method, str(status)).inc()
         self._metrics.request_seconds.labels(route).observe(seconds)
